@@ -1,0 +1,290 @@
+# Builds ./mpa and libmpa.a. `make help` lists targets and options.
+#
+# Every choice of options has its own folder build/<config>/ for objects and test programs, so that variants never mix. ./mpa and libmpa.a
+# are copies of the ones that were built last by a plain `make`. Where two files offer the same thing in two ways (BLAS or plain C, one
+# JPEG decoder or the other), the option chooses the file: there is no #ifdef in a formula.
+
+VERSION = 0.1.0
+
+BLAS   = openblas
+OPENMP = 1
+JPEG   = stb
+NATIVE = 0
+SAN    =
+WERROR = 0
+
+PREFIX  = /usr/local
+DESTDIR =
+PYTHON  = python3
+TORCH_INDEX =
+
+# CC, CFLAGS, CPPFLAGS, LDFLAGS and LDLIBS are the user's: what is given is appended to what is needed, never the other way round.
+CFLAGS   ?=
+CPPFLAGS ?=
+LDFLAGS  ?=
+LDLIBS   ?=
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+FORCE:
+
+check_value = $(if $(filter $(2),$($(1))),,$(error $(1)=$($(1)) is not known; allowed: $(2)))
+$(call check_value,BLAS,openblas none)
+$(call check_value,OPENMP,0 1)
+$(call check_value,JPEG,stb turbo)
+$(call check_value,NATIVE,0 1)
+$(call check_value,WERROR,0 1)
+
+# ---------------------------------------------------------------------------------------------------------------------- configuration
+
+empty :=
+comma := ,
+space := $(empty) $(empty)
+quote  = '$(subst ','\'',$(1))'
+JOBS  := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+KERNEL := $(shell uname -s)
+
+compiler := $(subst $(space),_,$(notdir $(CC)))
+config   := $(compiler)-$(BLAS)-openmp$(OPENMP)-$(JPEG)$(if $(filter 1,$(NATIVE)),-native)$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+B        := build/$(config)
+
+# $(call package,pkg-config name,--cflags or --libs,what to use where pkg-config does not know it)
+package = $(shell pkg-config $(2) $(1) 2>/dev/null || echo $(call quote,$(3)))
+
+needs      := compiler libc jansson inih stb utf8proc
+inc_flags  := $(call package,jansson,--cflags) $(call package,inih,--cflags) $(call package,libutf8proc,--cflags)
+libs       := $(call package,jansson,--libs,-ljansson) $(call package,inih,--libs,-linih) $(call package,libutf8proc,--libs,-lutf8proc)
+test_flags := $(call package,cmocka,--cflags)
+test_libs  := $(call package,cmocka,--libs,-lcmocka)
+unused     := src/main.c
+
+ifeq ($(BLAS),openblas)
+    needs     += openblas
+    inc_flags += $(call package,openblas,--cflags)
+    libs      += $(call package,openblas,--libs,-lopenblas)
+    unused    += src/tensor/gemm_plain.c
+else
+    unused    += src/tensor/gemm_blas.c
+endif
+
+ifeq ($(JPEG),turbo)
+    needs     += jpeg
+    inc_flags += $(call package,libjpeg,--cflags)
+    libs      += $(call package,libjpeg,--libs,-ljpeg)
+    unused    += src/image/decode_jpeg_stb.c
+else
+    unused    += src/image/decode_jpeg_turbo.c
+endif
+
+flags   := -std=c99 -O3 -g -ffp-contract=off -fno-math-errno -MMD -MP
+warn    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wvla
+defines := -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 -DMPA_VERSION='"$(VERSION)"'
+link    :=
+
+ifeq ($(OPENMP),1)
+    needs += openmp
+    flags += -fopenmp
+else
+    warn  += -Wno-unknown-pragmas
+endif
+ifeq ($(NATIVE),1)
+    flags += -march=native
+endif
+ifeq ($(WERROR),1)
+    warn += -Werror
+endif
+ifeq ($(SAN),)
+    defines += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+    flags   += -fstack-protector-strong -fPIE
+    link    += $(if $(filter Linux,$(KERNEL)),-pie -Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now)
+else
+    flags   += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
+
+compile      = $(CC) $(flags) $(warn) $(defines) -Isrc $(inc_flags) $(CPPFLAGS) $(CFLAGS)
+compile_test = $(CC) $(flags) $(warn) $(defines) -Isrc -Itests $(inc_flags) $(test_flags) $(CPPFLAGS) $(CFLAGS)
+link_with    = $(CC) $(flags) $(CFLAGS) $(link) $(LDFLAGS)
+all_libs     = $(libs) $(LDLIBS) -lm
+
+sources      := $(filter-out $(unused),$(sort $(shell find src -name '*.c')))
+headers      := $(sort $(shell find src -name '*.h'))
+test_sources := $(sort $(shell find tests -name '*_test.c'))
+help_sources := $(filter-out $(test_sources),$(sort $(shell find tests -name '*.c')))
+test_scripts := $(sort $(shell find tests -name '*_test.sh'))
+
+objects      := $(sources:%.c=$(B)/%.o)
+main_object  := $(B)/src/main.o
+help_objects := $(help_sources:%.c=$(B)/%.o)
+test_objects := $(test_sources:%.c=$(B)/%.o)
+programs     := $(test_sources:%.c=$(B)/%)
+
+# ------------------------------------------------------------------------------------------------------------------------------ build
+
+# One short line per file; V=1 shows the commands instead, `make -s` nothing.
+ifeq ($(V),1)
+    run = $(2)
+else ifneq ($(findstring s,$(firstword -$(MAKEFLAGS))),)
+    run = @$(2)
+else
+    run = @echo '  $(1) $@' && $(2)
+endif
+
+.PHONY: all build demo test check run-demo run-tests test-programs deps deps-check ci-deps install uninstall clean dist help \
+        check-rooms check-format format ref-venv world golden FORCE
+
+all: mpa libmpa.a
+
+mpa: $(B)/mpa FORCE
+	@cmp -s $< $@ || { cp -f $< $@.new && mv -f $@.new $@; }
+
+libmpa.a: $(B)/libmpa.a FORCE
+	@cmp -s $< $@ || { cp -f $< $@.new && mv -f $@.new $@; }
+
+$(B)/mpa: $(main_object) $(B)/libmpa.a
+	$(call run,LINK,$(link_with) -o $@ $(main_object) $(B)/libmpa.a $(all_libs))
+
+# Made anew each time, so that the object of a source file that is gone does not stay in it.
+$(B)/libmpa.a: $(objects) $(B)/sources
+	@rm -f $@
+	$(call run,AR  ,$(AR) rcs $@ $(objects))
+
+# Two files that change only when the flags or the list of source files do.
+$(B)/flags: FORCE | deps-check
+	@mkdir -p $(@D)
+	@printf '%s\n' $(call quote,$(compile_test) $(link) $(LDFLAGS) $(all_libs)) | cmp -s - $@ || \
+	 printf '%s\n' $(call quote,$(compile_test) $(link) $(LDFLAGS) $(all_libs)) > $@
+
+$(B)/sources: FORCE
+	@mkdir -p $(@D)
+	@echo $(objects) | cmp -s - $@ || echo $(objects) > $@
+
+$(objects) $(main_object): $(B)/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call run,CC  ,$(compile) -c -o $@ $<)
+
+$(test_objects) $(help_objects): $(B)/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call run,CC  ,$(compile_test) -c -o $@ $<)
+
+$(B)/tests/libhelpers.a: $(help_objects)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(call run,AR  ,$(AR) rcs $@ $(help_objects))
+
+$(programs): %: %.o $(B)/tests/libhelpers.a $(B)/libmpa.a
+	$(call run,LINK,$(link_with) -o $@ $< $(B)/tests/libhelpers.a $(B)/libmpa.a $(test_libs) $(all_libs))
+
+-include $(objects:.o=.d) $(main_object:.o=.d) $(test_objects:.o=.d) $(help_objects:.o=.d)
+
+# ------------------------------------------------------------------------------------------------------------------------ dependencies
+
+# What is missing is named by deps-check and installed by deps (Debian and Ubuntu; elsewhere it is listed). Only the tests need cmocka.
+deps:
+	@CC=$(call quote,$(CC)) CPPFLAGS=$(call quote,$(inc_flags) $(CPPFLAGS)) .ci/setup install $(needs) cmocka
+
+deps-check:
+	@CC=$(call quote,$(CC)) CPPFLAGS=$(call quote,$(inc_flags) $(CPPFLAGS)) .ci/setup check $(needs)
+
+# ----------------------------------------------------------------------------------------------------------------------- demo and test
+
+# Both start make again after the packages are there, because the flags are asked of pkg-config when make starts.
+parallel = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
+
+demo: deps
+	@+$(MAKE) --no-print-directory $(parallel) mpa
+	@$(MAKE) --no-print-directory run-demo
+
+test check: deps
+	@+$(MAKE) --no-print-directory $(parallel) test-programs
+	@$(MAKE) --no-print-directory run-tests
+
+# A demo that was interrupted goes on where it stopped; one that was finished starts again.
+run-demo:
+	@if [ -f build/demo/scores.json ]; then rm -rf build/demo; fi
+	@./mpa run conf/demo.ini
+
+test-programs: $(B)/mpa $(programs)
+
+run-tests:
+	@MPA=$(B)/mpa SAN=$(call quote,$(SAN)) tests/run.sh $(programs) $(test_scripts)
+
+check-rooms:
+	@tests/rooms.sh
+
+c_files = $(sort $(shell find src tests -name '*.[ch]'))
+
+check-format:
+	@clang-format --dry-run -Werror $(c_files)
+
+format:
+	@clang-format -i $(c_files)
+
+# --------------------------------------------------------------------------------------------------------------------------- reference
+
+# The programs in ref/ need Python with exactly these versions; nothing else in this Makefile needs Python.
+ref-venv: build/venv/ready
+
+build/venv/ready: ref/requirements.txt
+	@mkdir -p build
+	$(PYTHON) -m venv build/venv
+	build/venv/bin/pip install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch==2.13.0
+	build/venv/bin/pip install --quiet -r ref/requirements.txt
+	@touch $@
+
+golden: ref-venv
+	@for program in ref/golden_*.py; do echo "$$program" && build/venv/bin/python "$$program" || exit 1; done
+
+world: ref-venv
+	build/venv/bin/python ref/train_world.py
+
+# ----------------------------------------------------------------------------------------------------------------------------- install
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/share/doc/mpa
+	install -m 755 mpa $(DESTDIR)$(PREFIX)/bin/mpa
+	install -m 644 libmpa.a $(DESTDIR)$(PREFIX)/lib/libmpa.a
+	install -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/mpa
+	@for h in $(headers:src/%=%); do \
+	    install -d $(DESTDIR)$(PREFIX)/include/mpa/$$(dirname $$h) && \
+	    install -m 644 src/$$h $(DESTDIR)$(PREFIX)/include/mpa/$$h || exit 1; \
+	done
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/mpa $(DESTDIR)$(PREFIX)/lib/libmpa.a
+	rm -rf $(DESTDIR)$(PREFIX)/include/mpa $(DESTDIR)$(PREFIX)/share/doc/mpa
+
+# The Python environment is kept: it takes minutes and a gigabyte to make. `rm -rf build` removes it too.
+clean:
+	rm -f mpa libmpa.a mpa.new libmpa.a.new
+	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name venv -exec rm -rf {} +; fi
+
+dist:
+	@mkdir -p build
+	git archive --format=tar.gz --prefix=mpa-$(VERSION)/ -o build/mpa-$(VERSION).tar.gz HEAD
+	@echo build/mpa-$(VERSION).tar.gz
+
+help:
+	@echo 'make                 build ./mpa and libmpa.a'
+	@echo 'make demo            install what is missing, build, align the small student to its teacher, print the table'
+	@echo 'make test            install what is missing, build, run all tests (make check is the same)'
+	@echo 'make deps            install what is missing (Debian, Ubuntu; elsewhere list it)'
+	@echo 'make install         into PREFIX=$(PREFIX), below DESTDIR where given; make uninstall'
+	@echo 'make clean           remove what was built, but for the Python environment'
+	@echo 'make dist            build/mpa-$(VERSION).tar.gz from the last commit'
+	@echo 'make check-rooms     no include goes up in the order of the folders, POSIX only in src/base'
+	@echo 'make check-format    clang-format finds nothing to change; make format changes it'
+	@echo 'make ref-venv        Python environment for ref/, in build/venv'
+	@echo 'make golden          write golden/ anew with PyTorch and transformers'
+	@echo 'make world           train the small teacher and student in weights/ anew'
+	@echo
+	@echo 'Options, with their defaults:'
+	@echo '  BLAS=openblas|none   the matrix product: OpenBLAS, or plain C in a fixed order of summation'
+	@echo '  OPENMP=1|0           threads'
+	@echo '  JPEG=stb|turbo       the JPEG decoder: stb_image, or libjpeg-turbo (the bits that Pillow gives)'
+	@echo '  NATIVE=0|1           code for the processor of this machine only'
+	@echo '  SAN=LIST             sanitizers, as -fsanitize takes them: address,undefined or thread'
+	@echo '  WERROR=0|1           a compiler warning is an error'
+	@echo '  TORCH_INDEX=URL      ref-venv: the package index that has PyTorch built for the CPU alone (default: pip'"'"'s own)'
+	@echo '  V=0|1                show the commands'
+	@echo '  CC CPPFLAGS CFLAGS LDFLAGS LDLIBS   as usual, appended to what is needed'

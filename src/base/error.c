@@ -1,0 +1,45 @@
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void make_printable(char *text)
+{
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < 32 || *c == 127)
+            *c = '?';
+}
+
+Status error_set(Error *e, Status status, const char *format, ...)
+{
+    if (e && e->status == OK) {
+        va_list args;
+        va_start(args, format);
+        vsnprintf(e->text, sizeof e->text, format, args);
+        va_end(args);
+        make_printable(e->text);
+        e->status = status;
+    }
+    return status;
+}
+
+Status error_prefix(Error *e, const char *format, ...)
+{
+    if (!e || e->status == OK)
+        return e ? e->status : FAILED;
+    char old[sizeof e->text], prefix[sizeof e->text];
+    memcpy(old, e->text, sizeof old);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(prefix, sizeof prefix, format, args);
+    va_end(args);
+    make_printable(prefix);
+    size_t used = strlen(prefix);
+    if (used > sizeof e->text / 2)
+        used = sizeof e->text / 2;
+    memcpy(e->text, prefix, used);
+    if (snprintf(e->text + used, sizeof e->text - used, ": %s", old) < 0)
+        e->text[used] = 0;
+    return e->status;
+}

@@ -1,0 +1,41 @@
+/* Errors: what failed, where, what was wanted and found, what to do.
+ *
+ * A function that can fail returns a Status and fills the caller's Error; the first error set stays. The values are the program's
+ * exit statuses. */
+#ifndef MPA_BASE_ERROR_H
+#define MPA_BASE_ERROR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum {
+    OK = 0,
+    FAILED = 1,        /* the work failed */
+    BAD_USAGE = 2,     /* wrong usage or configuration */
+    BAD_INPUT = 3,     /* a bad input file: weights, tokenizer, image, data set */
+    NO_MEMORY = 4,     /* not enough memory or disk */
+    NOT_FINITE = 5,    /* a number that is not finite in training */
+    DIFFERENT = 6,     /* `compare` found a difference */
+    INTERRUPTED = 130, /* SIGINT or SIGTERM: everything finished so far is on disk */
+} Status;
+
+typedef struct {
+    Status status; /* OK while nothing failed */
+    char text[1000];
+} Error;
+
+#if defined(__GNUC__)
+#define PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
+#else
+#define PRINTF_LIKE(text, first)
+#endif
+
+/* Records a failure unless e already holds one (e may be NULL). Returns `status` in every case, so that callers can
+ * `return error_set(...)`. Bytes of the message that are control characters are replaced by '?'. */
+Status error_set(Error *e, Status status, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* Puts "context: " in front of the message that e holds; does nothing without one. Returns e's status. */
+Status error_prefix(Error *e, const char *format, ...) PRINTF_LIKE(2, 3);
+
+#endif

@@ -1,0 +1,149 @@
+#include "base/json.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *json_kind(const json_t *value)
+{
+    if (!value)
+        return "nothing";
+    switch (json_typeof(value)) {
+    case JSON_OBJECT: return "an object";
+    case JSON_ARRAY: return "an array";
+    case JSON_STRING: return "a string";
+    case JSON_INTEGER: return "an integer";
+    case JSON_REAL: return "a number";
+    case JSON_TRUE:
+    case JSON_FALSE: return "a boolean";
+    case JSON_NULL: return "null";
+    }
+    return "an unknown value";
+}
+
+Status json_open(Json *j, const char *path, size_t limit, Error *e)
+{
+    *j = (Json){0};
+    Text text = {0};
+    Status status = file_read(&text, path, limit, e);
+    if (status == OK) {
+        const char *start = text_string(&text);
+        size_t count = text.count;
+        if (count >= 3 && !memcmp(start, "\xEF\xBB\xBF", 3)) { /* a byte order mark */
+            start += 3;
+            count -= 3;
+        }
+        json_error_t why;
+        size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
+        j->root = json_loadb(start, count, flags, &why);
+        if (!j->root && json_error_code(&why) == json_error_numeric_overflow) /* as in many a tokenizer_config.json */
+            j->root = json_loadb(start, count, flags | JSON_DECODE_INT_AS_REAL, &why);
+        if (!j->root && json_error_code(&why) == json_error_out_of_memory)
+            status = error_set(e, NO_MEMORY, "%s: out of memory while reading JSON", path);
+        else if (!j->root)
+            status = error_set(e, BAD_INPUT, "%s:%d: not valid JSON: %s", path, why.line, why.text);
+        else if (!(j->path = memory_copy(path, e)))
+            status = NO_MEMORY;
+    }
+    text_free(&text);
+    if (status != OK)
+        json_close(j);
+    return status;
+}
+
+void json_close(Json *j)
+{
+    json_decref(j->root);
+    free(j->path);
+    *j = (Json){0};
+}
+
+static Status wrong(const Json *j, const char *where, const char *key, const char *wanted, const json_t *got, Error *e)
+{
+    return error_set(e, BAD_INPUT, "%s: %s%s%s: wanted %s, found %s", j->path, where, *where ? "." : "", key, wanted, json_kind(got));
+}
+
+static json_t *field(const json_t *object, const char *key)
+{
+    json_t *v = json_object_get(object, key);
+    return json_is_null(v) ? NULL : v;
+}
+
+/* A file with an integer beyond 64 bits has all of its integers read as reals, so integers are recognised by value. */
+static bool as_integer(const json_t *v, int64_t *value)
+{
+    double d = json_number_value(v);
+    if (json_is_integer(v)) {
+        *value = (int64_t)json_integer_value(v);
+        return true;
+    }
+    if (!json_is_real(v) || !(fabs(d) <= 9007199254740992.0) || floor(d) < d)
+        return false;
+    *value = (int64_t)d;
+    return true;
+}
+
+Status json_integer_in(const Json *j, const json_t *object, const char *where, const char *key, int64_t low, int64_t high, int64_t *value, Error *e)
+{
+    json_t *v = field(object, key);
+    if (!v || !as_integer(v, value))
+        return wrong(j, where, key, "an integer", v, e);
+    if (*value < low || *value > high)
+        return error_set(e, BAD_INPUT, "%s: %s%s%s: wanted %lld to %lld, found %lld", j->path, where, *where ? "." : "", key, (long long)low,
+                         (long long)high, (long long)*value);
+    return OK;
+}
+
+Status json_integer_or(const Json *j, const json_t *object, const char *where, const char *key, int64_t low, int64_t high, int64_t fallback,
+                       int64_t *value, Error *e)
+{
+    *value = fallback;
+    return field(object, key) ? json_integer_in(j, object, where, key, low, high, value, e) : OK;
+}
+
+Status json_real_or(const Json *j, const json_t *object, const char *where, const char *key, double low, double high, double fallback, double *value,
+                    Error *e)
+{
+    json_t *v = field(object, key);
+    *value = v ? json_number_value(v) : fallback;
+    if (v && !json_is_number(v))
+        return wrong(j, where, key, "a number", v, e);
+    if (v && !(*value >= low && *value <= high))
+        return error_set(e, BAD_INPUT, "%s: %s%s%s: wanted %g to %g, found %g", j->path, where, *where ? "." : "", key, low, high, *value);
+    return OK;
+}
+
+Status json_bool_or(const Json *j, const json_t *object, const char *where, const char *key, bool fallback, bool *value, Error *e)
+{
+    json_t *v = field(object, key);
+    *value = v ? json_is_true(v) : fallback;
+    return v && !json_is_boolean(v) ? wrong(j, where, key, "true or false", v, e) : OK;
+}
+
+Status json_string_in(const Json *j, const json_t *object, const char *where, const char *key, const char **value, Error *e)
+{
+    json_t *v = field(object, key);
+    *value = json_string_value(v);
+    return *value ? OK : wrong(j, where, key, "a string", v, e);
+}
+
+Status json_string_or(const Json *j, const json_t *object, const char *where, const char *key, const char *fallback, const char **value, Error *e)
+{
+    *value = fallback;
+    return field(object, key) ? json_string_in(j, object, where, key, value, e) : OK;
+}
+
+Status json_object_in(const Json *j, const json_t *object, const char *where, const char *key, json_t **value, Error *e)
+{
+    *value = field(object, key);
+    return json_is_object(*value) ? OK : wrong(j, where, key, "an object", *value, e);
+}
+
+Status json_array_in(const Json *j, const json_t *object, const char *where, const char *key, json_t **value, Error *e)
+{
+    *value = field(object, key);
+    return json_is_array(*value) ? OK : wrong(j, where, key, "an array", *value, e);
+}

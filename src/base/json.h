@@ -1,0 +1,37 @@
+/* Reading JSON files through jansson, with errors that name file, field, what was wanted and what was found. */
+#ifndef MPA_BASE_JSON_H
+#define MPA_BASE_JSON_H
+
+#include "base/error.h"
+
+#include <jansson.h>
+
+/* A parsed file. Owned: json_close. Objects and arrays inside are borrowed. */
+typedef struct {
+    char *path;   /* owned; for messages */
+    json_t *root; /* owned */
+} Json;
+
+/* `limit`: the largest size in bytes that is read. A file with integers beyond 64 bits has all its
+ * integers read as reals (tokenizer_config.json); duplicate keys, NaN
+ * and bytes after the value are errors. */
+Status json_open(Json *j, const char *path, size_t limit, Error *e);
+void json_close(Json *j);
+
+/* The field `key` of `object`, which is called `where` in messages ("" for the root). Missing or null: *value becomes `fallback`, or an error where
+ * the function has none. A wrong type or a number outside low..high: BAD_INPUT. Strings and objects are borrowed. */
+Status json_integer_in(const Json *j, const json_t *object, const char *where, const char *key, int64_t low, int64_t high, int64_t *value, Error *e);
+Status json_integer_or(const Json *j, const json_t *object, const char *where, const char *key, int64_t low, int64_t high, int64_t fallback,
+                       int64_t *value, Error *e);
+Status json_real_or(const Json *j, const json_t *object, const char *where, const char *key, double low, double high, double fallback, double *value,
+                    Error *e);
+Status json_bool_or(const Json *j, const json_t *object, const char *where, const char *key, bool fallback, bool *value, Error *e);
+Status json_string_in(const Json *j, const json_t *object, const char *where, const char *key, const char **value, Error *e);
+Status json_string_or(const Json *j, const json_t *object, const char *where, const char *key, const char *fallback, const char **value, Error *e);
+Status json_object_in(const Json *j, const json_t *object, const char *where, const char *key, json_t **value, Error *e);
+Status json_array_in(const Json *j, const json_t *object, const char *where, const char *key, json_t **value, Error *e);
+
+/* What a value is, for messages: "a string", "null", "nothing" for NULL, ... */
+const char *json_kind(const json_t *value);
+
+#endif

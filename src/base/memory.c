@@ -1,0 +1,178 @@
+#include "base/memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum { ALIGNMENT = 64, BLOCK_BYTES = 1 << 20 };
+
+struct ArenaBlock {
+    ArenaBlock *next;
+    unsigned char *data; /* aligned, inside the same allocation */
+    size_t size;
+};
+
+void arena_init(Arena *a)
+{
+    memset(a, 0, sizeof *a);
+}
+
+void arena_free(Arena *a)
+{
+    for (ArenaBlock *b = a->first, *next; b; b = next) {
+        next = b->next;
+        free(b);
+    }
+    arena_init(a);
+}
+
+static ArenaBlock *block_new(size_t size, Error *e)
+{
+    ArenaBlock *b = malloc(sizeof *b + ALIGNMENT + size);
+    if (!b) {
+        error_set(e, NO_MEMORY, "out of memory (wanted %zu bytes); use smaller batches or pictures", size);
+        return NULL;
+    }
+    uintptr_t start = (uintptr_t)(b + 1);
+    b->data = (unsigned char *)(b + 1) + (ALIGNMENT - start % ALIGNMENT) % ALIGNMENT;
+    b->size = size;
+    b->next = NULL;
+    return b;
+}
+
+/* Makes `current` a block with room for `bytes`: the next free one if it is large enough, else a new one put before it. */
+static bool block_take(Arena *a, size_t bytes, Error *e)
+{
+    ArenaBlock **link = a->current ? &a->current->next : &a->first;
+    if (!*link || (*link)->size < bytes) {
+        size_t size = BLOCK_BYTES;
+        while (size < bytes)
+            size = size > SIZE_MAX / 2 ? bytes : size * 2;
+        if (size > bytes + bytes / 4 && bytes > 16 * (size_t)BLOCK_BYTES)
+            size = bytes;
+        ArenaBlock *b = block_new(size, e);
+        if (!b)
+            return false;
+        b->next = *link;
+        *link = b;
+    }
+    a->current = *link;
+    a->used = 0;
+    return true;
+}
+
+void *arena_alloc(Arena *a, int64_t count, size_t size, Error *e)
+{
+    if (count < 0 || (size && (uint64_t)count > (SIZE_MAX / 4) / size)) {
+        error_set(e, NO_MEMORY, "an allocation of %lld times %zu bytes is too large", (long long)count, size);
+        return NULL;
+    }
+    size_t bytes = ((size_t)count * size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    if ((!a->current || a->current->size - a->used < bytes) && !block_take(a, bytes, e))
+        return NULL;
+    void *p = a->current->data + a->used;
+    a->used += bytes;
+    a->total += bytes;
+    if (a->total > a->peak)
+        a->peak = a->total;
+    return p;
+}
+
+void *arena_zero(Arena *a, int64_t count, size_t size, Error *e)
+{
+    void *p = arena_alloc(a, count, size, e);
+    return p ? memset(p, 0, (size_t)count * size) : NULL;
+}
+
+char *arena_copy(Arena *a, const char *text, Error *e)
+{
+    size_t n = strlen(text) + 1;
+    char *p = arena_alloc(a, (int64_t)n, 1, e);
+    return p ? memcpy(p, text, n) : NULL;
+}
+
+ArenaMark arena_mark(const Arena *a)
+{
+    return (ArenaMark){a->current, a->used, a->total};
+}
+
+void arena_release(Arena *a, ArenaMark mark)
+{
+    a->current = mark.block;
+    a->used = mark.used;
+    a->total = mark.total;
+}
+
+void *memory_new(int64_t count, size_t size, Error *e)
+{
+    void *p = NULL;
+    if (count >= 0)
+        p = calloc(count ? (size_t)count : 1, size ? size : 1);
+    if (!p)
+        error_set(e, NO_MEMORY, "out of memory (wanted %lld times %zu bytes)", (long long)count, size);
+    return p;
+}
+
+void *memory_grow(void *old, int64_t count, size_t size, Error *e)
+{
+    void *p = NULL;
+    if (count >= 0 && (!size || (uint64_t)count <= (SIZE_MAX / 4) / size))
+        p = realloc(old, count && size ? (size_t)count * size : 1);
+    if (!p)
+        error_set(e, NO_MEMORY, "out of memory (wanted %lld times %zu bytes)", (long long)count, size);
+    return p;
+}
+
+char *memory_copy_bytes(const char *bytes, size_t count, Error *e)
+{
+    char *p = count < SIZE_MAX / 4 ? memory_new((int64_t)count + 1, 1, e) : NULL;
+    if (p && count)
+        memcpy(p, bytes, count);
+    return p;
+}
+
+char *memory_copy(const char *text, Error *e)
+{
+    return memory_copy_bytes(text, strlen(text), e);
+}
+
+/* The number after `key` in a file of lines such as "MemAvailable:  123 kB", times `unit`; UINT64_MAX where there is none. */
+static uint64_t number_in_file(const char *path, const char *key, uint64_t unit)
+{
+    FILE *f = fopen(path, "r");
+    if (!f)
+        return UINT64_MAX;
+    char line[256];
+    uint64_t value = UINT64_MAX;
+    while (value == UINT64_MAX && fgets(line, sizeof line, f)) {
+        unsigned long long n;
+        if (!strncmp(line, key, strlen(key)) && sscanf(line + strlen(key), " %llu", &n) == 1)
+            value = (uint64_t)n * unit;
+    }
+    fclose(f);
+    return value;
+}
+
+uint64_t memory_available(void)
+{
+    uint64_t least = number_in_file("/proc/meminfo", "MemAvailable:", 1024);
+    uint64_t limit = number_in_file("/sys/fs/cgroup/memory.max", "", 1);
+    uint64_t used = number_in_file("/sys/fs/cgroup/memory.current", "", 1);
+    if (limit != UINT64_MAX && used != UINT64_MAX && (limit > used ? limit - used : 0) < least)
+        least = limit > used ? limit - used : 0;
+    struct rlimit r;
+    if (!getrlimit(RLIMIT_AS, &r) && r.rlim_cur != RLIM_INFINITY) {
+        uint64_t size = number_in_file("/proc/self/status", "VmSize:", 1024);
+        uint64_t room = size < r.rlim_cur ? (uint64_t)r.rlim_cur - size : 0;
+        if (room < least)
+            least = room;
+    }
+    return least == UINT64_MAX ? 0 : least;
+}
+
+uint64_t memory_peak(void)
+{
+    struct rusage u;
+    return getrusage(RUSAGE_SELF, &u) ? 0 : (uint64_t)u.ru_maxrss * 1024;
+}

@@ -1,0 +1,44 @@
+/* Memory: checked allocation, and arenas that are marked and released.
+ *
+ * An arena is a list of blocks that only grows; release to a mark makes everything allocated since then free again but keeps the blocks, so
+ * that a training step reuses the memory (and the page tables) of the step before. Data are aligned to 64 bytes. */
+#ifndef MPA_BASE_MEMORY_H
+#define MPA_BASE_MEMORY_H
+
+#include "base/error.h"
+
+typedef struct ArenaBlock ArenaBlock;
+
+typedef struct {
+    ArenaBlock *first, *current; /* owned; blocks after current are free */
+    size_t used;                 /* bytes handed out of current */
+    size_t total, peak;          /* bytes handed out now, and at most since arena_init */
+} Arena;
+
+typedef struct {
+    ArenaBlock *block;
+    size_t used, total;
+} ArenaMark;
+
+void arena_init(Arena *a);
+void arena_free(Arena *a);
+/* count * size bytes, not cleared; NULL, with e set (NO_MEMORY), when there is no memory or the product overflows. Zero bytes give a valid
+ * pointer. The result lives until the arena is released to an earlier mark. */
+void *arena_alloc(Arena *a, int64_t count, size_t size, Error *e);
+void *arena_zero(Arena *a, int64_t count, size_t size, Error *e); /* the same, cleared */
+char *arena_copy(Arena *a, const char *text, Error *e);           /* a copy of a string */
+ArenaMark arena_mark(const Arena *a);
+void arena_release(Arena *a, ArenaMark mark);
+
+/* malloc/calloc/realloc with overflow checks; NULL, with e set (NO_MEMORY), on failure. The result is owned by the caller: free(). */
+void *memory_new(int64_t count, size_t size, Error *e);             /* cleared */
+void *memory_grow(void *old, int64_t count, size_t size, Error *e); /* old stays valid (and owned) on failure */
+char *memory_copy(const char *text, Error *e);                      /* a copy of a string */
+char *memory_copy_bytes(const char *bytes, size_t count, Error *e); /* the same of `count` bytes; a NUL is added */
+
+/* Bytes this process may still take: the least of the machine's available memory, the control group's limit and RLIMIT_AS; 0: unknown. */
+uint64_t memory_available(void);
+/* The largest resident size of this process so far, in bytes; 0: unknown. */
+uint64_t memory_peak(void);
+
+#endif

@@ -1,0 +1,38 @@
+#include "base/parallel.h"
+
+#ifdef _OPENMP
+#include <omp.h>
+
+void parallel_set_threads(int count)
+{
+    omp_set_num_threads(count > 0 ? count : omp_get_num_procs());
+}
+
+int parallel_threads(void)
+{
+    return omp_get_max_threads();
+}
+
+int parallel_index(void)
+{
+    return omp_get_thread_num();
+}
+
+#else
+
+void parallel_set_threads(int count)
+{
+    (void)count;
+}
+
+int parallel_threads(void)
+{
+    return 1;
+}
+
+int parallel_index(void)
+{
+    return 0;
+}
+
+#endif

@@ -1,0 +1,10 @@
+/* Threads. Work is cut into blocks that depend on sizes alone and each block is computed by one thread, so results have the same bits for any
+ * number of threads. Without OpenMP everything runs on one thread. */
+#ifndef MPA_BASE_PARALLEL_H
+#define MPA_BASE_PARALLEL_H
+
+void parallel_set_threads(int count); /* 0: all processors this process may use */
+int parallel_threads(void);           /* how many a loop uses at most */
+int parallel_index(void);             /* of the calling thread inside a loop, 0 .. parallel_threads() - 1 */
+
+#endif

@@ -1,0 +1,108 @@
+/* The next token: processors in the order of transformers' `generate`, then greedy or sampled choice. */
+#include "generate/generate.h"
+
+#include "base/elementary.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+typedef struct {
+    float value;
+    int64_t id;
+} Entry;
+
+/* Ascending; of equal values the higher id comes later and so survives, as in torch.sort on the CPU. */
+static int entry_order(const void *a, const void *b)
+{
+    const Entry *x = a, *y = b;
+    if (x->value < y->value || x->value > y->value)
+        return x->value < y->value ? -1 : 1;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static int value_order(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+static void filter_top_k(float *logits, int64_t V, int64_t k, float *scratch)
+{
+    if (k <= 0 || k >= V)
+        return;
+    float bound;
+    if (k == 1) { /* the published checkpoints' setting: no sort */
+        bound = logits[0];
+        for (int64_t v = 1; v < V; v++)
+            bound = logits[v] > bound ? logits[v] : bound;
+    } else {
+        for (int64_t v = 0; v < V; v++)
+            scratch[v] = logits[v];
+        qsort(scratch, (size_t)V, sizeof *scratch, value_order);
+        bound = scratch[k - 1];
+    }
+    for (int64_t v = 0; v < V; v++)
+        if (logits[v] < bound)
+            logits[v] = -INFINITY;
+}
+
+/* Drops the least likely while their probabilities add up to at most 1 - p; the last one always stays. */
+static void filter_top_p(float *logits, int64_t V, double p, Entry *entry)
+{
+    int64_t n = 0;
+    double sum = 0, below = 0;
+    for (int64_t v = 0; v < V; v++)
+        if (logits[v] > -INFINITY)
+            entry[n++] = (Entry){logits[v], v};
+    if (p >= 1 || n < 2)
+        return;
+    qsort(entry, (size_t)n, sizeof *entry, entry_order);
+    double most = (double)entry[n - 1].value;
+    for (int64_t i = 0; i < n; i++)
+        sum += exact_exp((double)entry[i].value - most);
+    for (int64_t i = 0; i < n - 1; i++) {
+        below += exact_exp((double)entry[i].value - most) / sum;
+        if (below > 1 - p)
+            break;
+        logits[entry[i].id] = -INFINITY;
+    }
+}
+
+int64_t filter_scratch_bytes(int64_t V)
+{
+    return V * (int64_t)sizeof(Entry);
+}
+
+void filter_logits(float *logits, int64_t V, const GenerationConfig *g, const bool *seen, void *scratch)
+{
+    float penalty = (float)g->repetition_penalty, temperature = (float)g->temperature;
+    if (g->repetition_penalty < 1 || g->repetition_penalty > 1)
+        for (int64_t v = 0; v < V; v++)
+            if (seen[v])
+                logits[v] = logits[v] < 0 ? logits[v] * penalty : logits[v] / penalty;
+    if (!g->do_sample)
+        return;
+    for (int64_t v = 0; v < V; v++)
+        logits[v] /= temperature;
+    filter_top_k(logits, V, g->top_k, scratch);
+    filter_top_p(logits, V, g->top_p, scratch);
+}
+
+int32_t pick_token(const float *logits, int64_t V, const GenerationConfig *g, double u)
+{
+    int64_t best = 0;
+    for (int64_t v = 1; v < V; v++)
+        if (logits[v] > logits[best])
+            best = v;
+    if (!g->do_sample)
+        return (int32_t)best;
+    double sum = 0, below = 0;
+    for (int64_t v = 0; v < V; v++)
+        sum += exact_exp((double)logits[v] - (double)logits[best]);
+    for (int64_t v = 0; v < V; v++) {
+        below += exact_exp((double)logits[v] - (double)logits[best]);
+        if (u * sum < below)
+            return (int32_t)v;
+    }
+    return (int32_t)best;
+}

@@ -1,0 +1,202 @@
+/* Attention: o = P v, P = softmax(scale * q k^T) over the keys that a row may see: those of its own sequence, when causal up to itself.
+ * With D[n] = sum_e do * o:  dv += P^T do,  dS = P * (do v^T - D),  dq += scale * dS k,  dk += scale * dS^T q
+ * (Qwen2VLAttention, VisionAttention, scaled_dot_product_attention.)
+ *
+ * Scores exist for ROWS query rows of one head at a time; training keeps each row's log-sum-exp and forms P again on the way back. */
+#include "layer/layer.h"
+
+#include "base/elementary.h"
+#include "base/parallel.h"
+#include "tensor/gemm.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { ROWS = 64 };
+
+/* One head's share: rows first .. first + rows - 1 of the batch, belonging to sequence s; they see `past` older keys and the sequence's own. */
+typedef struct {
+    int64_t s, first, rows;
+} Task;
+
+typedef struct {
+    const Attention *a;
+    Mat *q, *k, *v, *o;
+    const Seqs *seqs;
+    double *lse; /* [H, N] */
+} Saved;
+
+/* Keys and values of one sequence: `count` rows of which `past` are older than its first row in the batch. */
+typedef struct {
+    const float *key, *value;
+    int64_t key_stride, value_stride, count, past;
+} Keys;
+
+/* How many keys row i of the sequence sees. */
+static int64_t visible(const Attention *a, const Keys *keys, int64_t i)
+{
+    return a->causal ? keys->past + i + 1 : keys->count;
+}
+
+/* Turns scores[rows, stride] into probabilities in place; what a row may not see becomes 0 up to column `width`. lse (NULL: not wanted) gets the rows'
+ * log-sum-exp. `first`: the first row's place in its sequence. */
+static void softmax_rows(const Attention *a, const Keys *keys, float *scores, int64_t stride, int64_t rows, int64_t width, int64_t first, double *lse)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        float *row = scores + i * stride, most = row[0];
+        int64_t seen = visible(a, keys, first + i);
+        for (int64_t j = 1; j < seen; j++)
+            most = row[j] > most ? row[j] : most;
+        double sum = 0;
+        for (int64_t j = 0; j < seen; j++) {
+            double e = exact_exp((double)row[j] - (double)most);
+            row[j] = (float)e;
+            sum += e;
+        }
+        for (int64_t j = 0; j < seen; j++)
+            row[j] = (float)((double)row[j] / sum);
+        for (int64_t j = seen; j < width; j++)
+            row[j] = 0;
+        if (lse)
+            lse[i] = (double)most + exact_log(sum);
+    }
+}
+
+static void head_forward(const Attention *a, const Keys *keys, const Task *t, int64_t start, const Mat *q, Mat *o, int64_t h, float *scores,
+                         double *lse)
+{
+    int64_t E = a->width, kv = h * a->kv_heads / a->heads * E;
+    int64_t width = visible(a, keys, t->first - start + t->rows - 1);
+    gemm_block(false, true, t->rows, width, E, a->scale, q->data + t->first * q->stride + h * E, q->stride, keys->key + kv, keys->key_stride, 0,
+               scores, width);
+    softmax_rows(a, keys, scores, width, t->rows, width, t->first - start, lse ? lse + h * q->rows + t->first : NULL);
+    gemm_block(false, false, t->rows, E, width, 1, scores, width, keys->value + kv, keys->value_stride, 0, o->data + t->first * o->stride + h * E,
+               o->stride);
+}
+
+/* The batch cut into tasks; NULL after a failure. */
+static Task *tasks_new(Run *run, const Seqs *seqs, int64_t *count)
+{
+    *count = 0;
+    for (int64_t s = 0; s < seqs->count; s++)
+        *count += (seqs->start[s + 1] - seqs->start[s] + ROWS - 1) / ROWS;
+    Task *t = run_alloc(run, *count, sizeof *t);
+    int64_t n = 0;
+    for (int64_t s = 0; t && s < seqs->count; s++)
+        for (int64_t i = seqs->start[s]; i < seqs->start[s + 1]; i += ROWS) {
+            int64_t left = seqs->start[s + 1] - i;
+            t[n++] = (Task){s, i, left < ROWS ? left : ROWS};
+        }
+    return t;
+}
+
+/* Appends the batch's rows to the cache's layer. */
+static void cache_append(KvCache *c, int64_t layer, const Seqs *seqs, const Mat *k, const Mat *v)
+{
+    int64_t total = c->first[c->slots], width = c->width;
+    for (int64_t s = 0; s < seqs->count; s++) {
+        int64_t slot = c->slot[s], to = layer * total + c->first[slot] + c->length[slot];
+        assert(c->length[slot] + seqs->start[s + 1] - seqs->start[s] <= c->first[slot + 1] - c->first[slot]);
+        for (int64_t n = seqs->start[s]; n < seqs->start[s + 1]; n++, to++) {
+            memcpy(c->key + to * width, k->data + n * k->stride, (size_t)width * sizeof(float));
+            memcpy(c->value + to * width, v->data + n * v->stride, (size_t)width * sizeof(float));
+        }
+    }
+}
+
+/* The keys of sequence s: in the cache, where it holds them, else in the batch. */
+static Keys keys_of(const Seqs *seqs, int64_t s, const Mat *k, const Mat *v, const KvCache *c, int64_t layer)
+{
+    int64_t first = seqs->start[s], rows = seqs->start[s + 1] - first;
+    if (!c)
+        return (Keys){k->data + first * k->stride, v->data + first * v->stride, k->stride, v->stride, rows, 0};
+    int64_t slot = c->slot[s], at = (layer * c->first[c->slots] + c->first[slot]) * c->width;
+    return (Keys){c->key + at, c->value + at, c->width, c->width, c->length[slot] + rows, c->length[slot]};
+}
+
+/* P of task t and its gradient's factor dS, then the sums into dq, dk, dv of one key/value head. */
+static void task_backward(const Saved *s, const Keys *keys, const Task *t, int64_t h, float *const grad[3], const float *d_o, float *p, float *ds)
+{
+    const Attention *a = s->a;
+    int64_t E = a->width, kv = h * a->kv_heads / a->heads * E, N = s->q->rows, start = s->seqs->start[t->s];
+    int64_t width = visible(a, keys, t->first - start + t->rows - 1), O = s->o->stride;
+    const float *q = s->q->data + t->first * s->q->stride + h * E, *o = s->o->data + t->first * O + h * E, *dy = d_o + t->first * O + h * E;
+    gemm_block(false, true, t->rows, width, E, a->scale, q, s->q->stride, keys->key + kv, keys->key_stride, 0, p, width);
+    gemm_block(false, true, t->rows, width, E, 1, dy, O, keys->value + kv, keys->value_stride, 0, ds, width);
+    for (int64_t i = 0; i < t->rows; i++) {
+        int64_t seen = visible(a, keys, t->first - start + i);
+        double lse = s->lse[h * N + t->first + i], sum = 0;
+        for (int64_t e = 0; e < E; e++)
+            sum += (double)dy[i * O + e] * (double)o[i * O + e];
+        for (int64_t j = 0; j < width; j++) {
+            double prob = j < seen ? exact_exp((double)p[i * width + j] - lse) : 0;
+            p[i * width + j] = (float)prob;
+            ds[i * width + j] = j < seen ? (float)(prob * ((double)ds[i * width + j] - sum)) : 0;
+        }
+    }
+    float *dq = grad[0] + t->first * s->q->stride + h * E, *dk = grad[1] + start * s->k->stride + kv, *dv = grad[2] + start * s->v->stride + kv;
+    gemm_block(false, false, t->rows, E, width, a->scale, ds, width, keys->key + kv, keys->key_stride, 1, dq, s->q->stride);
+    gemm_block(true, false, width, E, t->rows, a->scale, ds, width, q, s->q->stride, 1, dk, s->k->stride);
+    gemm_block(true, false, width, E, t->rows, 1, p, width, dy, O, 1, dv, s->v->stride);
+}
+
+/* One thread per sequence and key/value head, so that every sum has one owner and a fixed order. */
+static void backward(Run *run, void *saved)
+{
+    Saved *s = saved;
+    const Attention *a = s->a;
+    float *d_o = mat_grad(run, s->o), *grad[3] = {mat_grad(run, s->q), mat_grad(run, s->k), mat_grad(run, s->v)};
+    int64_t longest = 0, count, group = a->heads / a->kv_heads;
+    for (int64_t i = 0; i < s->seqs->count; i++)
+        if (s->seqs->start[i + 1] - s->seqs->start[i] > longest)
+            longest = s->seqs->start[i + 1] - s->seqs->start[i];
+    Task *tasks = tasks_new(run, s->seqs, &count);
+    float *scratch = run_alloc(run, 2 * ROWS * longest * parallel_threads(), sizeof *scratch);
+    if (!d_o || !grad[0] || !grad[1] || !grad[2] || !tasks || !scratch)
+        return;
+#pragma omp parallel for schedule(dynamic)
+    for (int64_t i = 0; i < s->seqs->count * a->kv_heads; i++) {
+        int64_t sequence = i / a->kv_heads, kv = i % a->kv_heads;
+        Keys keys = keys_of(s->seqs, sequence, s->k, s->v, NULL, 0);
+        float *p = scratch + 2 * ROWS * longest * parallel_index();
+        for (int64_t h = kv * group; h < (kv + 1) * group; h++)
+            for (int64_t t = 0; t < count; t++)
+                if (tasks[t].s == sequence)
+                    task_backward(s, &keys, tasks + t, h, grad, d_o, p, p + ROWS * longest);
+    }
+}
+
+Mat *attention(Run *run, const Attention *a, Mat *q, Mat *k, Mat *v, const Seqs *seqs, KvCache *cache, int64_t layer)
+{
+    if (!q || !k || !v)
+        return NULL;
+    int64_t N = q->rows, H = a->heads, count;
+    assert(q->cols == H * a->width && k->cols == a->kv_heads * a->width && v->cols == k->cols && H % a->kv_heads == 0 &&
+           seqs->start[seqs->count] == N);
+    assert(!cache || !run->tape);
+    Mat *o = mat_new(run, N, q->cols);
+    double *lse = run->tape ? run_alloc(run, H * N, sizeof *lse) : NULL;
+    ArenaMark mark = arena_mark(run->arena);
+    Task *tasks = tasks_new(run, seqs, &count);
+    if (cache && tasks)
+        cache_append(cache, layer, seqs, k, v);
+    int64_t longest = 0;
+    for (int64_t s = 0; s < seqs->count; s++) {
+        Keys keys = keys_of(seqs, s, k, v, cache, layer);
+        longest = keys.count > longest ? keys.count : longest;
+    }
+    float *scores = run_alloc(run, ROWS * longest * parallel_threads(), sizeof *scores);
+    if (!o || !tasks || !scores || (run->tape && !lse))
+        return NULL;
+#pragma omp parallel for schedule(dynamic)
+    for (int64_t i = 0; i < count * H; i++) {
+        const Task *t = tasks + i / H;
+        Keys keys = keys_of(seqs, t->s, k, v, cache, layer);
+        head_forward(a, &keys, t, seqs->start[t->s], q, o, i % H, scores + ROWS * longest * parallel_index(), lse);
+    }
+    arena_release(run->arena, mark);
+    Saved *s = tape_record(run, backward, sizeof *s);
+    if (s)
+        *s = (Saved){a, q, k, v, o, seqs, lse};
+    return o;
+}

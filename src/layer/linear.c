@@ -1,0 +1,70 @@
+/* Linear: y[N,O] = x[N,I] w[O,I]^T + b[O]
+ * dx += dy w,  dw += dy^T x,  db += sum over rows of dy          (torch.nn.Linear) */
+#include "layer/layer.h"
+#include "tensor/gemm.h"
+
+typedef struct {
+    const Linear *l;
+    Mat *x, *y;
+} Saved;
+
+static void bias_fwd(float *y, const float *b, int64_t N, int64_t O)
+{
+#pragma omp parallel for
+    for (int64_t n = 0; n < N; n++)
+        for (int64_t o = 0; o < O; o++)
+            y[n * O + o] += b[o];
+}
+
+/* Blocks of columns; the sum over rows in their order, in double. */
+static void bias_bwd(float *db, const float *dy, int64_t N, int64_t O)
+{
+    enum { COLUMNS = 32 };
+#pragma omp parallel for
+    for (int64_t o = 0; o < O; o += COLUMNS) {
+        int64_t columns = O - o < COLUMNS ? O - o : COLUMNS;
+        double sum[COLUMNS] = {0};
+        for (int64_t n = 0; n < N; n++)
+            for (int64_t j = 0; j < columns; j++)
+                sum[j] += (double)dy[n * O + o + j];
+        for (int64_t j = 0; j < columns; j++)
+            db[o + j] += (float)sum[j];
+    }
+}
+
+static void backward(Run *run, void *p)
+{
+    Saved *s = p;
+    Param *w = s->l->weight, *b = s->l->bias;
+    int64_t N = s->x->rows, I = s->x->cols, O = s->y->cols;
+    float *dy = mat_grad(run, s->y), *dx = s->x->constant ? NULL : mat_grad(run, s->x);
+    if (run->error->status != OK)
+        return;
+    if (dx)
+        gemm_input_grad(run, dx, dy, w->data, w->dtype, N, O, I);
+    if (w->grad)
+        gemm_weight_grad(w->grad, dy, s->x->data, N, O, I);
+    if (b && b->grad)
+        bias_bwd(b->grad, dy, N, O);
+}
+
+Mat *linear(Run *run, const Linear *l, Mat *x)
+{
+    if (!x)
+        return NULL;
+    int64_t O = l->weight->dim[0], I = l->weight->count / O;
+    assert(x->cols == I && x->stride == I);
+    Mat *y = mat_new(run, x->rows, O);
+    float *bias = y && l->bias ? run_alloc(run, O, sizeof *bias) : NULL;
+    if (!y || (l->bias && !bias))
+        return NULL;
+    gemm_forward(run, y->data, x->data, l->weight->data, l->weight->dtype, x->rows, O, I);
+    if (bias) {
+        dtype_widen(bias, l->bias->data, l->bias->dtype, O);
+        bias_fwd(y->data, bias, x->rows, O);
+    }
+    Saved *s = tape_record(run, backward, sizeof *s);
+    if (s)
+        *s = (Saved){l, x, y};
+    return y;
+}

@@ -1,0 +1,165 @@
+/* x = W_patch row;  x += proj(attention(rope(q), rope(k), v)), [q k v] = qkv(LN x);  x += fc2(quick_gelu(fc1(LN x)));
+ * merger: fc2(gelu(fc1(four neighbouring rows of LN x))).  Attention is full within one picture. */
+#include "model/qwen2vl_vision.h"
+
+#include "tensor/probe.h"
+
+#include <math.h>
+#include <string.h>
+
+static const double theta = 10000; /* VisionRotaryEmbedding's, not in any file */
+
+static LayerNorm load_norm(Checkpoint *c, int64_t width, const char *prefix, int64_t layer, const char *name, Error *e)
+{
+    return (LayerNorm){checkpoint_vector(c, e, width, "%s%lld%s.weight", prefix, (long long)layer, name),
+                       checkpoint_vector(c, e, width, "%s%lld%s.bias", prefix, (long long)layer, name), 1e-6f};
+}
+
+static Linear load_linear(Checkpoint *c, int64_t out, int64_t in, const char *prefix, int64_t layer, const char *name, Error *e)
+{
+    return (Linear){checkpoint_matrix(c, e, out, in, "%s%lld%s.weight", prefix, (long long)layer, name),
+                    checkpoint_vector(c, e, out, "%s%lld%s.bias", prefix, (long long)layer, name)};
+}
+
+static Status load_sizes(Qwen2VLVision *v, int64_t patch_dim[5], const Json *config, int64_t out, Error *e)
+{
+    const char *where = "vision_config";
+    json_t *o = json_object_get(config->root, where), *none = NULL;
+    if (!o || json_is_null(o))
+        o = none = json_object();
+    if (!json_is_object(o))
+        return error_set(e, BAD_INPUT, "%s: %s: wanted an object, found %s", config->path, where, json_kind(o));
+    int64_t patch, temporal, channels;
+    double ratio;
+    const char *act;
+    json_integer_or(config, o, where, "depth", 1, 1000, 32, &v->depth, e);
+    json_integer_or(config, o, where, "embed_dim", 1, 1 << 20, 1280, &v->width, e);
+    json_integer_or(config, o, where, "num_heads", 1, 1 << 16, 16, &v->heads, e);
+    json_integer_or(config, o, where, "hidden_size", 1, 1 << 20, 3584, &v->out, e);
+    json_integer_or(config, o, where, "in_channels", 3, 3, 3, &channels, e);
+    json_integer_or(config, o, where, "patch_size", 1, 256, 14, &patch, e);
+    json_integer_or(config, o, where, "temporal_patch_size", 1, 16, 2, &temporal, e);
+    json_integer_or(config, o, where, "spatial_merge_size", 1, 16, 2, &v->merge, e);
+    json_real_or(config, o, where, "mlp_ratio", 1e-3, 1000, 4, &ratio, e);
+    json_string_or(config, o, where, "hidden_act", "quick_gelu", &act, e);
+    if (e->status == OK && strcmp(act, "quick_gelu"))
+        error_set(e, BAD_INPUT, "%s: %s.hidden_act: wanted \"quick_gelu\", found \"%s\"", config->path, where, act);
+    if (e->status == OK && (v->width % v->heads || v->width / v->heads % 4))
+        error_set(e, BAD_INPUT, "%s: %s: embed_dim %lld is no multiple of 4 * num_heads %lld", config->path, where, (long long)v->width,
+                  (long long)v->heads);
+    if (e->status == OK && v->out != out)
+        error_set(e, BAD_INPUT, "%s: %s.hidden_size %lld is not the text model's hidden_size %lld", config->path, where, (long long)v->out,
+                  (long long)out);
+    json_decref(none);
+    if (e->status != OK)
+        return e->status;
+    v->hidden = (int64_t)((double)v->width * ratio);
+    v->attention = (Attention){v->heads, v->heads, v->width / v->heads, (float)(1 / sqrt((double)(v->width / v->heads))), false};
+    v->patch_values = channels * temporal * patch * patch;
+    const int64_t dim[5] = {v->width, channels, temporal, patch, patch};
+    memcpy(patch_dim, dim, sizeof dim);
+    return OK;
+}
+
+Status qwen2vl_vision_load(Qwen2VLVision *v, Vlm *vlm, const Json *config, int64_t out, Error *e)
+{
+    Checkpoint *c = &vlm->checkpoint;
+    int64_t dim[5];
+    if (load_sizes(v, dim, config, out, e) != OK || !(v->block = arena_zero(&vlm->arena, v->depth, sizeof *v->block, e)))
+        return e->status;
+    v->patch_embed = (Linear){checkpoint_param(c, e, 5, dim, "visual.patch_embed.proj.weight"), NULL};
+    for (int64_t i = 0; i < v->depth; i++) {
+        const char *prefix = "visual.blocks.";
+        v->block[i] = (VisionBlock){
+            .norm1 = load_norm(c, v->width, prefix, i, ".norm1", e),
+            .norm2 = load_norm(c, v->width, prefix, i, ".norm2", e),
+            .qkv = load_linear(c, 3 * v->width, v->width, prefix, i, ".attn.qkv", e),
+            .proj = load_linear(c, v->width, v->width, prefix, i, ".attn.proj", e),
+            .fc1 = load_linear(c, v->hidden, v->width, prefix, i, ".mlp.fc1", e),
+            .fc2 = load_linear(c, v->width, v->hidden, prefix, i, ".mlp.fc2", e),
+        };
+    }
+    int64_t merged = v->width * v->merge * v->merge;
+    v->merger_norm = (LayerNorm){checkpoint_vector(c, e, v->width, "visual.merger.ln_q.weight"),
+                                 checkpoint_vector(c, e, v->width, "visual.merger.ln_q.bias"), 1e-6f};
+    v->merger_fc1 = load_linear(c, merged, merged, "visual.merger.mlp.", 0, "", e);
+    v->merger_fc2 = load_linear(c, v->out, merged, "visual.merger.mlp.", 2, "", e);
+    return e->status;
+}
+
+/* Patch coordinates in the order of the rows (blocks of merge x merge), all pictures one after another, and where each picture starts. */
+typedef struct {
+    int64_t rows;
+    int32_t *y, *x;
+    Seqs seqs;
+} Patches;
+
+static bool patches_place(Run *run, Patches *p, const Qwen2VLVision *v, const Picture *const *pictures, int64_t count)
+{
+    int64_t *start = run_alloc(run, count + 1, sizeof *start);
+    if (!start)
+        return false;
+    start[0] = 0;
+    for (int64_t i = 0; i < count; i++)
+        start[i + 1] = start[i] + pictures[i]->rows;
+    *p = (Patches){start[count], run_alloc(run, start[count], sizeof *p->y), run_alloc(run, start[count], sizeof *p->x), {count, start}};
+    if (!p->y || !p->x)
+        return false;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t m = v->merge, across = pictures[i]->grid[2] / m;
+        for (int64_t r = 0; r < pictures[i]->rows; r++) {
+            int64_t block = r / (m * m), within = r % (m * m);
+            p->y[start[i] + r] = (int32_t)(block / across * m + within / m);
+            p->x[start[i] + r] = (int32_t)(block % across * m + within % m);
+        }
+    }
+    return true;
+}
+
+typedef struct {
+    const Qwen2VLVision *v;
+    const VisionBlock *b;
+    const Rope *rope;
+    const Seqs *seqs;
+} Context;
+
+static Mat *block(Run *run, void *context, Mat *x)
+{
+    const Context *c = context;
+    int64_t D = c->v->width;
+    Mat *qkv = linear(run, &c->b->qkv, layernorm(run, &c->b->norm1, x));
+    Mat *q = rope(run, c->rope, mat_columns(run, qkv, 0, D));
+    Mat *k = rope(run, c->rope, mat_columns(run, qkv, D, D));
+    Mat *v = mat_columns(run, qkv, 2 * D, D);
+    x = add(run, x, linear(run, &c->b->proj, attention(run, &c->v->attention, q, k, v, c->seqs, NULL, 0)));
+    return add(run, x, linear(run, &c->b->fc2, quick_gelu(run, linear(run, &c->b->fc1, layernorm(run, &c->b->norm2, x)))));
+}
+
+Mat *qwen2vl_vision(Run *run, const Qwen2VLVision *v, const Picture *const *pictures, int64_t count)
+{
+    Patches p;
+    if (!patches_place(run, &p, v, pictures, count))
+        return NULL;
+    Mat *pixels = mat_new(run, p.rows, v->patch_values);
+    if (!pixels)
+        return NULL;
+    pixels->constant = true;
+    for (int64_t i = 0; i < count; i++)
+        memcpy(pixels->data + p.seqs.start[i] * pixels->cols, pictures[i]->pixels, (size_t)(pictures[i]->rows * pixels->cols) * sizeof(float));
+    Mat *x = linear(run, &v->patch_embed, pixels);
+    probe_mat(run, x, false, "visual.patch_embed");
+    const Rope *r = rope_vision(run, p.y, p.x, p.rows, v->attention.width / 2, theta);
+    Seqs *seqs = run_alloc(run, 1, sizeof *seqs);
+    if (!r || !seqs)
+        return NULL;
+    *seqs = p.seqs;
+    for (int64_t i = 0; i < v->depth; i++) {
+        Context c = {v, v->block + i, r, seqs};
+        x = run_block(run, block, &c, sizeof c, x);
+        probe_mat(run, x, false, "visual.blocks.%lld", (long long)i);
+    }
+    Mat *merged = merge_rows(run, layernorm(run, &v->merger_norm, x), v->merge * v->merge);
+    Mat *y = linear(run, &v->merger_fc2, gelu(run, linear(run, &v->merger_fc1, merged)));
+    probe_mat(run, y, false, "visual.merger");
+    return y;
+}

@@ -1,0 +1,24 @@
+/* Number types of stored tensors, and conversion to and from float32. */
+#ifndef MPA_TENSOR_DTYPE_H
+#define MPA_TENSOR_DTYPE_H
+
+#include "base/error.h"
+
+/* Those of the safetensors format that appear in checkpoints and traces. */
+typedef enum { F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL, DTYPE_COUNT } Dtype;
+
+const char *dtype_name(Dtype t);             /* "F32", ... as in safetensors */
+bool dtype_find(const char *name, Dtype *t); /* false: unknown */
+size_t dtype_size(Dtype t);                  /* bytes */
+
+float bf16_load(uint16_t bits);
+uint16_t bf16_store(float x); /* nearest, ties to even; NaN stays NaN */
+float f16_load(uint16_t bits);
+uint16_t f16_store(float x);
+
+/* out[count] = in[count] as float32, from F32, F16 or BF16; `in` need not be aligned. */
+void dtype_widen(float *out, const void *in, Dtype t, int64_t count);
+/* out[count] as type t (F32, F16 or BF16) from float32, little-endian, `out` need not be aligned. */
+void dtype_narrow(void *out, Dtype t, const float *in, int64_t count);
+
+#endif

@@ -1,0 +1,22 @@
+/* A parameter of a model, as it stands in the checkpoint. */
+#ifndef MPA_TENSOR_PARAM_H
+#define MPA_TENSOR_PARAM_H
+
+#include "tensor/dtype.h"
+
+enum { MAX_DIMS = 8 };
+
+/* data is borrowed from the file's memory map until the parameter is made trainable; then it is the float32 master (dtype F32). */
+typedef struct {
+    const char *name; /* its Hugging Face name, the one it is saved under; borrowed from the checkpoint */
+    int ndim;
+    int64_t dim[MAX_DIMS];
+    int64_t count;    /* product of dim */
+    Dtype dtype;      /* of data: F32, F16 or BF16 */
+    const void *data; /* [dim], need not be aligned */
+    Dtype stored;     /* type in the file */
+    float *master;    /* NULL unless trainable; equal to data then; owned by the checkpoint */
+    float *grad;      /* [count], or NULL: no gradient is wanted; owned by whoever set it */
+} Param;
+
+#endif

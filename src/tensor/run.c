@@ -1,0 +1,143 @@
+#include "tensor/run.h"
+
+#include "tensor/probe.h"
+
+#include <string.h>
+
+typedef struct Record Record;
+struct Record {
+    Record *before;
+    Backward *backward;
+    void *saved;
+};
+
+struct Tape {
+    Record *last;
+};
+
+void *run_alloc(Run *run, int64_t count, size_t size)
+{
+    return run->error->status == OK ? arena_alloc(run->arena, count, size, run->error) : NULL;
+}
+
+static void *run_zero(Run *run, int64_t count, size_t size)
+{
+    return run->error->status == OK ? arena_zero(run->arena, count, size, run->error) : NULL;
+}
+
+Mat *mat_new(Run *run, int64_t rows, int64_t cols)
+{
+    Mat *m = run_zero(run, 1, sizeof *m);
+    float *data = m && cols && rows > INT64_MAX / cols ? NULL : run_alloc(run, rows * cols, sizeof *data);
+    if (!data) {
+        error_set(run->error, NO_MEMORY, "a matrix of %lld x %lld is too large", (long long)rows, (long long)cols);
+        return NULL;
+    }
+    m->rows = rows;
+    m->cols = m->stride = cols;
+    m->data = data;
+    return m;
+}
+
+Mat *mat_columns(Run *run, Mat *x, int64_t first, int64_t count)
+{
+    Mat *m = x ? run_zero(run, 1, sizeof *m) : NULL;
+    if (!m)
+        return NULL;
+    m->rows = x->rows;
+    m->cols = count;
+    m->stride = x->stride;
+    m->data = x->data + first;
+    m->base = x;
+    m->first = first;
+    return m;
+}
+
+float *mat_grad(Run *run, Mat *x)
+{
+    if (x->base) {
+        float *grad = mat_grad(run, x->base);
+        return grad ? grad + x->first : NULL;
+    }
+    if (!x->grad)
+        x->grad = run_zero(run, x->rows * x->cols, sizeof *x->grad);
+    return x->grad;
+}
+
+Tape *tape_new(Run *run)
+{
+    return run_zero(run, 1, sizeof(Tape));
+}
+
+void *tape_record(Run *run, Backward *backward, size_t size)
+{
+    if (!run->tape)
+        return NULL;
+    Record *r = run_zero(run, 1, sizeof *r);
+    void *saved = r ? run_zero(run, 1, size) : NULL;
+    if (!saved)
+        return NULL;
+    *r = (Record){run->tape->last, backward, saved};
+    run->tape->last = r;
+    return saved;
+}
+
+void run_backward(Run *run)
+{
+    for (Record *r = run->tape->last; r && run->error->status == OK; r = r->before)
+        r->backward(run, r->saved);
+    run->tape->last = NULL;
+}
+
+typedef struct {
+    Block *f;
+    void *context;
+    Mat *x, *y;
+} SavedBlock;
+
+/* Runs the block a second time, now with a tape of its own, and walks that back. */
+static void block_backward(Run *run, void *p)
+{
+    SavedBlock *s = p;
+    float *dx = mat_grad(run, s->x), *dy = mat_grad(run, s->y);
+    ArenaMark mark = arena_mark(run->arena);
+    Run inner = *run;
+    inner.probe = NULL;
+    inner.tape = tape_new(&inner);
+    Mat leaf = *s->x;
+    leaf.grad = dx;
+    Mat *y = inner.tape ? s->f(&inner, s->context, &leaf) : NULL;
+    if (y && dy) {
+        y->grad = dy;
+        run_backward(&inner);
+    }
+    arena_release(run->arena, mark);
+}
+
+Mat *run_block(Run *run, Block *f, const void *context, size_t context_size, Mat *x)
+{
+    if (!x)
+        return NULL;
+    Mat *y = x;
+    Run inner = *run;
+    inner.tape = NULL;
+    void *copy = run_alloc(run, 1, context_size);
+    if (!copy)
+        return NULL;
+    memcpy(copy, context, context_size);
+    if (run->tape && !run->checkpoint)
+        return f(run, copy, x);
+    if (run->tape) {
+        y = mat_new(run, x->rows, x->cols);
+        SavedBlock *s = tape_record(run, block_backward, sizeof *s);
+        if (!y || !s)
+            return NULL;
+        *s = (SavedBlock){f, copy, x, y};
+    }
+    ArenaMark mark = arena_mark(run->arena);
+    Mat *out = f(&inner, copy, x);
+    if (out)
+        memcpy(y->data, out->data, (size_t)(x->rows * x->cols) * sizeof *y->data);
+    arena_release(run->arena, mark);
+    return out ? y : NULL;
+}

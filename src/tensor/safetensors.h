@@ -1,0 +1,45 @@
+/* The safetensors format, reading and writing. Reading accepts exactly what the reference implementation accepts: header at most 100,000,000 bytes
+ * that starts with '{', offsets that cover the data without hole or overlap, sizes that match shapes, no duplicate names. */
+#ifndef MPA_TENSOR_SAFETENSORS_H
+#define MPA_TENSOR_SAFETENSORS_H
+
+#include "base/file.h"
+#include "tensor/param.h"
+
+typedef struct {
+    char *name; /* owned */
+    Dtype dtype;
+    int ndim;
+    int64_t dim[MAX_DIMS];
+    int64_t count;
+    const unsigned char *data; /* borrowed from the map; little-endian, need not be aligned */
+    size_t bytes;
+} Tensor;
+
+/* An opened file. Owned: safetensors_close. Tensors stand in the order of their names in the header. */
+typedef struct {
+    char *path;
+    FileMap map;
+    Tensor *tensor;
+    int64_t count;
+} SafeTensors;
+
+/* BAD_INPUT names the file and what is wrong (a git-lfs pointer and an HTML page are recognised). A tensor with more than MAX_DIMS dimensions
+ * or of a type that Dtype lacks is refused by name. */
+Status safetensors_open(SafeTensors *s, const char *path, Error *e);
+void safetensors_close(SafeTensors *s);
+const Tensor *safetensors_find(const SafeTensors *s, const char *name); /* NULL: none */
+
+/* A tensor to write: `data` holds float32 that are narrowed to dtype (F32, BF16, F16), or int32 when dtype is I32. Borrowed. */
+typedef struct {
+    const char *name;
+    Dtype dtype;
+    int ndim;
+    int64_t dim[MAX_DIMS];
+    const void *data;
+} TensorOut;
+
+/* Writes path atomically (path.tmp, sync, rename), with metadata {"format": "pt"}. Streams: no second copy of the data in memory. */
+Status safetensors_write(const char *path, const TensorOut *tensors, int64_t count, Error *e);
+
+#endif

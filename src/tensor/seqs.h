@@ -1,0 +1,30 @@
+/* Packed sequences, and the keys and values of their past.
+ *
+ * The rows of all sequences of a batch stand one after another; sequence s has rows start[s] .. start[s+1] - 1. */
+#ifndef MPA_TENSOR_SEQS_H
+#define MPA_TENSOR_SEQS_H
+
+#include "tensor/run.h"
+
+typedef struct {
+    int64_t count;
+    const int64_t *start; /* [count + 1], start[0] = 0; borrowed */
+} Seqs;
+
+/* Keys and values of S sequences in L layers. Slot s has room for capacity[s] rows and holds length[s]. */
+typedef struct {
+    int64_t layers, width; /* width = kv heads * head width */
+    int64_t slots;
+    int64_t *first;     /* [slots + 1]: first row of each slot */
+    int64_t *length;    /* [slots] */
+    float *key, *value; /* [layers, first[slots], width] */
+    int64_t *slot;      /* [sequences of the next pass]: which slot each belongs to; changed as sequences finish */
+} KvCache;
+
+/* Empty slots of the given capacities (rows). Arena memory of the run. NULL after a failure. */
+KvCache *kv_cache_new(Run *run, int64_t layers, int64_t width, const int64_t *capacity, int64_t slots);
+int64_t kv_cache_bytes(int64_t layers, int64_t width, int64_t rows);
+/* After a pass over `seqs`: their rows have become past. */
+void kv_cache_advance(KvCache *c, const Seqs *seqs);
+
+#endif

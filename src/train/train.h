@@ -1,0 +1,54 @@
+/* The training loop: collate, forward, backward, clip, AdamW, schedule, save, resume. */
+#ifndef MPA_TRAIN_TRAIN_H
+#define MPA_TRAIN_TRAIN_H
+
+#include "model/vlm.h"
+
+typedef enum { SCHEDULE_COSINE, SCHEDULE_LINEAR, SCHEDULE_CONSTANT } Schedule;
+
+/* The keys of [level] (contract.md), with their meaning. */
+typedef struct {
+    int64_t epochs, batch, micro_batch; /* batch: samples per optimiser step; micro_batch: samples per pass */
+    bool shuffle;
+    uint64_t seed;
+    double learning_rate, vision_learning_rate, merger_learning_rate;
+    bool freeze_vision, freeze_merger, freeze_text;
+    bool decay_all; /* else biases and LayerNorm weights are free of decay */
+    Schedule schedule;
+    double warmup_ratio, weight_decay, beta1, beta2, epsilon, clip; /* clip 0: none */
+    bool loss_by_token;                                             /* mean over all label tokens of the step; else mean of the micro-batch means */
+    int64_t save_every;                                             /* optimiser steps between resumable states; 0: only at the end */
+    bool chat_newline;
+    PictureLimits limits;
+} TrainOptions;
+
+/* One pair to learn. Borrowed strings. */
+typedef struct {
+    const char *const *images;
+    int64_t n_images;
+    const char *question, *answer;
+} TrainPair;
+
+typedef struct {
+    const char *state_folder; /* where resumable states are kept; borrowed */
+    const char *metrics_path; /* metrics.jsonl */
+    const char *timings_path; /* timings.jsonl */
+    const char *fingerprint;  /* what must be the same to resume (data, settings, kernels); another state is refused */
+    const volatile int *stop; /* set by a signal: finish the micro-step, save, return INTERRUPTED */
+    void (*progress)(void *user, int64_t step, int64_t steps, double loss, int64_t tokens); /* after each optimiser step; may be NULL */
+    void *user;
+} TrainFiles;
+
+/* Trains the parameters of `vlm` in place (their masters). Resumes from the newest state in files->state_folder when there is one. The metrics files then
+ * continue where the state stands. NOT_FINITE: a loss or gradient norm was not finite; no update was made and the message names step and samples. */
+Status train(Vlm *vlm, const TrainPair *pairs, int64_t count, const TrainOptions *options, const TrainFiles *files, Error *e);
+/* Optimiser steps that `train` will make. */
+int64_t train_steps(const TrainOptions *options, int64_t count);
+/* Learning rate factor of step s (0-based) of `total` (models.md 6.3). */
+double schedule_factor(Schedule schedule, int64_t s, int64_t warmup, int64_t total);
+
+/* Writes the model as a complete Hugging Face checkpoint: weights (narrowed to dtype), and the other files of the source folder as they are (config.json's
+ * torch_dtype follows). Atomic: built beside as FOLDER.tmp, renamed. */
+Status save_checkpoint(const Vlm *vlm, const char *folder, Dtype dtype, Error *e);
+
+#endif
