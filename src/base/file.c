@@ -133,20 +133,6 @@ static Status write_all(int fd, const char *path, const void *bytes, size_t coun
     return OK;
 }
 
-/* Writes, syncs and closes. */
-static Status write_file(const char *path, int flags, const void *bytes, size_t count, Error *e)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0666);
-    if (fd < 0)
-        return write_failed(path, "create", e);
-    Status status = write_all(fd, path, bytes, count, e);
-    if (status == OK && fsync(fd) && errno != EINVAL)
-        status = write_failed(path, "sync", e);
-    if (close(fd) && status == OK)
-        status = write_failed(path, "close", e);
-    return status;
-}
-
 Status file_sync(const char *path, Error *e)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -159,27 +145,66 @@ Status file_sync(const char *path, Error *e)
     return status;
 }
 
-Status file_replace(const char *path, const void *bytes, size_t count, Error *e)
+Status file_begin(FileWriter *w, const char *path, Error *e)
 {
     Text name = {0};
-    char *folder = path_folder(path, e);
-    Status status = folder && text_format(&name, e, "%s.tmp", path) ? OK : NO_MEMORY;
-    if (status == OK)
-        status = write_file(name.data, O_TRUNC, bytes, count, e);
-    if (status == OK && rename(name.data, path))
-        status = write_failed(path, "rename", e);
-    if (status == OK)
-        status = file_sync(folder, e);
-    else if (name.data)
-        unlink(name.data);
+    *w = (FileWriter){.descriptor = -1};
+    w->path = memory_copy(path, e);
+    w->status = w->path && text_format(&name, e, "%s.tmp", path) ? OK : NO_MEMORY;
+    w->temporary = name.data;
+    if (w->status == OK && (w->descriptor = open(w->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) < 0)
+        w->status = write_failed(w->temporary, "create", e);
+    return w->status;
+}
+
+Status file_put(FileWriter *w, const void *bytes, size_t count, Error *e)
+{
+    if (w->status == OK)
+        w->status = write_all(w->descriptor, w->temporary, bytes, count, e);
+    return w->status;
+}
+
+Status file_commit(FileWriter *w, Error *e)
+{
+    char *folder = w->path ? path_folder(w->path, e) : NULL;
+    if (w->status == OK && !folder)
+        w->status = NO_MEMORY;
+    if (w->status == OK && fsync(w->descriptor) && errno != EINVAL)
+        w->status = write_failed(w->temporary, "sync", e);
+    if (w->descriptor >= 0 && close(w->descriptor) && w->status == OK)
+        w->status = write_failed(w->temporary, "close", e);
+    if (w->status == OK && rename(w->temporary, w->path))
+        w->status = write_failed(w->path, "rename", e);
+    if (w->status != OK && w->descriptor >= 0)
+        unlink(w->temporary);
+    if (w->status == OK)
+        w->status = file_sync(folder, e);
     free(folder);
-    text_free(&name);
-    return status;
+    free(w->path);
+    free(w->temporary);
+    w->path = w->temporary = NULL;
+    return w->status;
+}
+
+Status file_replace(const char *path, const void *bytes, size_t count, Error *e)
+{
+    FileWriter w;
+    file_begin(&w, path, e);
+    file_put(&w, bytes, count, e);
+    return file_commit(&w, e);
 }
 
 Status file_append(const char *path, const void *bytes, size_t count, Error *e)
 {
-    return write_file(path, O_APPEND, bytes, count, e);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return write_failed(path, "create", e);
+    Status status = write_all(fd, path, bytes, count, e);
+    if (status == OK && fsync(fd) && errno != EINVAL)
+        status = write_failed(path, "sync", e);
+    if (close(fd) && status == OK)
+        status = write_failed(path, "close", e);
+    return status;
 }
 
 Status folder_make(const char *path, Error *e)

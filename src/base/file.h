@@ -25,6 +25,15 @@ int64_t file_size(const char *path); /* -1: no regular file */
 /* The file `path` with these bytes: written beside it (path.tmp), synced, renamed over it, its folder synced. After a failure or a kill
  * either the old or the new contents are there, whole. */
 Status file_replace(const char *path, const void *bytes, size_t count, Error *e);
+/* The same in pieces: file_begin, any number of file_put, then file_commit (also after a failure, whose first message it keeps: the old file stays). */
+typedef struct {
+    char *path, *temporary; /* owned */
+    int descriptor;
+    Status status;
+} FileWriter;
+Status file_begin(FileWriter *w, const char *path, Error *e);
+Status file_put(FileWriter *w, const void *bytes, size_t count, Error *e);
+Status file_commit(FileWriter *w, Error *e);
 /* Appends and syncs. A kill may leave a part of the bytes at the end. */
 Status file_append(const char *path, const void *bytes, size_t count, Error *e);
 Status file_sync(const char *path, Error *e);   /* a file or a folder */

@@ -153,18 +153,18 @@ static Status prompt(const Vlm *vlm, Ids *ids, const Picture *pictures, int64_t 
 {
     const Model *m = vlm->model;
     const char *newline = extra_newline ? "\n" : "";
-    Text head = {0}, user = {0};
+    /* Only special tokens cut a text. The line end before the question and the one behind it may merge with its first and last characters. */
+    Text head = {0}, user = {0}, *last = n_pictures ? &user : &head;
     Status status =
         text_format(&head, e, "<|im_start|>system\nYou are a helpful assistant.%s<|im_end|>\n<|im_start|>user\n", newline) ? OK : NO_MEMORY;
+    if (status == OK && !text_format(last, e, "%s%s", text, newline))
+        status = NO_MEMORY;
     if (status == OK)
-        status = add_text(vlm, ids, text_string(&head), e);
+        status = add_user_text(vlm, ids, text_string(&head), e);
     for (int64_t i = 0; status == OK && i < n_pictures; i++)
         if (!ids_add(ids, m->vision_start, e) || !ids_repeat(ids, m->image, pictures[i].tokens, e) || !ids_add(ids, m->vision_end, e))
             status = NO_MEMORY;
-    /* The text and the line end behind it may merge into one token. */
-    if (status == OK && !text_format(&user, e, "%s%s", text, newline))
-        status = NO_MEMORY;
-    if (status == OK)
+    if (status == OK && n_pictures)
         status = add_user_text(vlm, ids, text_string(&user), e);
     if (status == OK)
         status = add_text(vlm, ids, "<|im_end|>\n<|im_start|>assistant\n", e);

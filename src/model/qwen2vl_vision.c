@@ -87,40 +87,32 @@ Status qwen2vl_vision_load(Qwen2VLVision *v, Vlm *vlm, const Json *config, int64
     return e->status;
 }
 
-/* Patch coordinates in the order of the rows (blocks of merge x merge), all pictures one after another, and where each picture starts. */
-typedef struct {
-    int64_t rows;
-    int32_t *y, *x;
-    Seqs seqs;
-} Patches;
-
-static bool patches_place(Run *run, Patches *p, const Qwen2VLVision *v, const Picture *const *pictures, int64_t count)
+const VisionPlaces *qwen2vl_vision_places(Run *run, const Qwen2VLVision *v, const Picture *const *pictures, int64_t count)
 {
-    int64_t *start = run_alloc(run, count + 1, sizeof *start);
-    if (!start)
-        return false;
+    VisionPlaces *p = run_alloc(run, 1, sizeof *p);
+    int64_t *start = run_alloc(run, count + 1, sizeof *start), m = v->merge;
+    if (!p || !start)
+        return NULL;
     start[0] = 0;
     for (int64_t i = 0; i < count; i++)
         start[i + 1] = start[i] + pictures[i]->rows;
-    *p = (Patches){start[count], run_alloc(run, start[count], sizeof *p->y), run_alloc(run, start[count], sizeof *p->x), {count, start}};
-    if (!p->y || !p->x)
-        return false;
-    for (int64_t i = 0; i < count; i++) {
-        int64_t m = v->merge, across = pictures[i]->grid[2] / m;
-        for (int64_t r = 0; r < pictures[i]->rows; r++) {
-            int64_t block = r / (m * m), within = r % (m * m);
-            p->y[start[i] + r] = (int32_t)(block / across * m + within / m);
-            p->x[start[i] + r] = (int32_t)(block % across * m + within % m);
+    int32_t *y = run_alloc(run, start[count], sizeof *y), *x = run_alloc(run, start[count], sizeof *x);
+    for (int64_t i = 0; y && x && i < count; i++) {
+        int64_t across = pictures[i]->grid[2] / m;
+        for (int64_t r = 0; r < pictures[i]->rows; r++) { /* rows go by blocks of merge x merge */
+            int64_t at = r / (m * m), within = r % (m * m);
+            y[start[i] + r] = (int32_t)(at / across * m + within / m);
+            x[start[i] + r] = (int32_t)(at % across * m + within % m);
         }
     }
-    return true;
+    *p = (VisionPlaces){y && x ? rope_vision(run, y, x, start[count], v->attention.width / 2, theta) : NULL, {count, start}};
+    return p->rope ? p : NULL;
 }
 
 typedef struct {
     const Qwen2VLVision *v;
     const VisionBlock *b;
-    const Rope *rope;
-    const Seqs *seqs;
+    const VisionPlaces *places;
 } Context;
 
 static Mat *block(Run *run, void *context, Mat *x)
@@ -128,38 +120,47 @@ static Mat *block(Run *run, void *context, Mat *x)
     const Context *c = context;
     int64_t D = c->v->width;
     Mat *qkv = linear(run, &c->b->qkv, layernorm(run, &c->b->norm1, x));
-    Mat *q = rope(run, c->rope, mat_columns(run, qkv, 0, D));
-    Mat *k = rope(run, c->rope, mat_columns(run, qkv, D, D));
+    Mat *q = rope(run, c->places->rope, mat_columns(run, qkv, 0, D));
+    Mat *k = rope(run, c->places->rope, mat_columns(run, qkv, D, D));
     Mat *v = mat_columns(run, qkv, 2 * D, D);
-    x = add(run, x, linear(run, &c->b->proj, attention(run, &c->v->attention, q, k, v, c->seqs, NULL, 0)));
+    x = add(run, x, linear(run, &c->b->proj, attention(run, &c->v->attention, q, k, v, &c->places->seqs, NULL, 0)));
     return add(run, x, linear(run, &c->b->fc2, quick_gelu(run, linear(run, &c->b->fc1, layernorm(run, &c->b->norm2, x)))));
+}
+
+Mat *qwen2vl_vision_block(Run *run, const Qwen2VLVision *v, int64_t i, const VisionPlaces *places, Mat *x)
+{
+    Context c = {v, v->block + i, places};
+    return places ? run_block(run, block, &c, sizeof c, x) : NULL;
+}
+
+Mat *qwen2vl_vision_merger(Run *run, const Qwen2VLVision *v, Mat *x)
+{
+    Mat *merged = merge_rows(run, layernorm(run, &v->merger_norm, x), v->merge * v->merge);
+    return linear(run, &v->merger_fc2, gelu(run, linear(run, &v->merger_fc1, merged)));
+}
+
+/* The patches of all pictures, one after another. */
+static Mat *pixel_rows(Run *run, const Qwen2VLVision *v, const Picture *const *pictures, const Seqs *seqs)
+{
+    Mat *pixels = mat_new(run, seqs->start[seqs->count], v->patch_values);
+    if (!pixels)
+        return NULL;
+    pixels->constant = true;
+    for (int64_t i = 0; i < seqs->count; i++)
+        memcpy(pixels->data + seqs->start[i] * pixels->cols, pictures[i]->pixels, (size_t)(pictures[i]->rows * pixels->cols) * sizeof(float));
+    return pixels;
 }
 
 Mat *qwen2vl_vision(Run *run, const Qwen2VLVision *v, const Picture *const *pictures, int64_t count)
 {
-    Patches p;
-    if (!patches_place(run, &p, v, pictures, count))
-        return NULL;
-    Mat *pixels = mat_new(run, p.rows, v->patch_values);
-    if (!pixels)
-        return NULL;
-    pixels->constant = true;
-    for (int64_t i = 0; i < count; i++)
-        memcpy(pixels->data + p.seqs.start[i] * pixels->cols, pictures[i]->pixels, (size_t)(pictures[i]->rows * pixels->cols) * sizeof(float));
-    Mat *x = linear(run, &v->patch_embed, pixels);
+    const VisionPlaces *places = qwen2vl_vision_places(run, v, pictures, count);
+    Mat *x = places ? linear(run, &v->patch_embed, pixel_rows(run, v, pictures, &places->seqs)) : NULL;
     probe_mat(run, x, false, "visual.patch_embed");
-    const Rope *r = rope_vision(run, p.y, p.x, p.rows, v->attention.width / 2, theta);
-    Seqs *seqs = run_alloc(run, 1, sizeof *seqs);
-    if (!r || !seqs)
-        return NULL;
-    *seqs = p.seqs;
     for (int64_t i = 0; i < v->depth; i++) {
-        Context c = {v, v->block + i, r, seqs};
-        x = run_block(run, block, &c, sizeof c, x);
+        x = qwen2vl_vision_block(run, v, i, places, x);
         probe_mat(run, x, false, "visual.blocks.%lld", (long long)i);
     }
-    Mat *merged = merge_rows(run, layernorm(run, &v->merger_norm, x), v->merge * v->merge);
-    Mat *y = linear(run, &v->merger_fc2, gelu(run, linear(run, &v->merger_fc1, merged)));
-    probe_mat(run, y, false, "visual.merger");
-    return y;
+    x = qwen2vl_vision_merger(run, v, x);
+    probe_mat(run, x, false, "visual.merger");
+    return x;
 }

@@ -18,15 +18,15 @@ typedef struct {
 
 /* Opens the folder's safetensors files and checks the index against them. */
 Status checkpoint_open(Checkpoint *c, const char *folder, Error *e);
-/* A checkpoint without a file, whose parameters get random values (seeded by name): for trying a config at real size. */
 void checkpoint_close(Checkpoint *c);
 
-/* Tensors whose name starts with `from` are from now on known with `to` in its place (older and newer names of the same tensor). */
+/* Tensors whose name starts with `from` are from now on known with `to` in its place (older and newer names of the same tensor). Two that come to have the
+ * same name: BAD_INPUT. Not after a parameter was asked for. */
 Status checkpoint_rename(Checkpoint *c, const char *from, const char *to, Error *e);
 bool checkpoint_has(const Checkpoint *c, const char *name);
 
-/* The parameter `name` of the given shape; registered. NULL, with e set (BAD_INPUT), when it is absent, has another shape or no float type; NULL at
- * once when e already holds an error. Borrowed from the checkpoint. */
+/* The parameter `name` of the given shape; registered (once: asked again, the same comes back). NULL, with e set (BAD_INPUT), when it is absent, has
+ * another shape or no float type; NULL at once when e already holds an error. Borrowed from the checkpoint. */
 Param *checkpoint_param(Checkpoint *c, Error *e, int ndim, const int64_t *dim, const char *format, ...) PRINTF_LIKE(5, 6);
 /* Two forms for the common cases. */
 Param *checkpoint_vector(Checkpoint *c, Error *e, int64_t count, const char *format, ...) PRINTF_LIKE(4, 5);

@@ -4,10 +4,30 @@
 
 static const struct {
     const char *name;
-    size_t size;
+    int bits;
 } types[DTYPE_COUNT] = {
-    [F64] = {"F64", 8}, [F32] = {"F32", 4}, [F16] = {"F16", 2}, [BF16] = {"BF16", 2}, [I64] = {"I64", 8},
-    [I32] = {"I32", 4}, [I16] = {"I16", 2}, [I8] = {"I8", 1},   [U8] = {"U8", 1},     [BOOL] = {"BOOL", 1},
+    [F64] = {"F64", 64},
+    [F32] = {"F32", 32},
+    [F16] = {"F16", 16},
+    [BF16] = {"BF16", 16},
+    [I64] = {"I64", 64},
+    [I32] = {"I32", 32},
+    [I16] = {"I16", 16},
+    [I8] = {"I8", 8},
+    [U64] = {"U64", 64},
+    [U32] = {"U32", 32},
+    [U16] = {"U16", 16},
+    [U8] = {"U8", 8},
+    [BOOL] = {"BOOL", 8},
+    [F8_E4M3] = {"F8_E4M3", 8},
+    [F8_E5M2] = {"F8_E5M2", 8},
+    [F8_E8M0] = {"F8_E8M0", 8},
+    [F8_E4M3FNUZ] = {"F8_E4M3FNUZ", 8},
+    [F8_E5M2FNUZ] = {"F8_E5M2FNUZ", 8},
+    [F6_E2M3] = {"F6_E2M3", 6},
+    [F6_E3M2] = {"F6_E3M2", 6},
+    [F4] = {"F4", 4},
+    [C64] = {"C64", 64},
 };
 
 const char *dtype_name(Dtype t)
@@ -15,9 +35,14 @@ const char *dtype_name(Dtype t)
     return types[t].name;
 }
 
+int dtype_bits(Dtype t)
+{
+    return types[t].bits;
+}
+
 size_t dtype_size(Dtype t)
 {
-    return types[t].size;
+    return (size_t)types[t].bits / 8;
 }
 
 bool dtype_find(const char *name, Dtype *t)
@@ -83,24 +108,10 @@ uint16_t f16_store(float x)
     return (uint16_t)(sign | ((bits + 0xFFF + (bits >> 13 & 1) - (112u << 23)) >> 13));
 }
 
-static bool host_is_little(void)
-{
-    const uint16_t one = 1;
-    return *(const unsigned char *)&one == 1;
-}
-
 static uint16_t load_u16(const unsigned char *p)
 {
     uint16_t v;
     memcpy(&v, p, sizeof v);
-    return v;
-}
-
-static uint32_t load_little(const unsigned char *p, size_t bytes)
-{
-    uint32_t v = 0;
-    for (size_t i = bytes; i-- > 0;)
-        v = v << 8 | p[i];
     return v;
 }
 
@@ -113,21 +124,14 @@ static void store_little(unsigned char *p, uint32_t v, size_t bytes)
 void dtype_widen(float *out, const void *in, Dtype t, int64_t count)
 {
     const unsigned char *p = in;
-    bool little = host_is_little();
-    if (t == F32 && little)
+    if (t == F32)
         memcpy(out, in, (size_t)count * sizeof *out);
-    else if (t == F32)
-        for (int64_t i = 0; i < count; i++)
-            out[i] = from_bits(load_little(p + 4 * i, 4));
-    else if (t == BF16 && little) /* the loop that matters: it becomes vector code */
+    else if (t == BF16) /* the loop that matters: it becomes vector code */
         for (int64_t i = 0; i < count; i++)
             out[i] = bf16_load(load_u16(p + 2 * i));
-    else if (t == BF16)
-        for (int64_t i = 0; i < count; i++)
-            out[i] = bf16_load((uint16_t)load_little(p + 2 * i, 2));
     else
         for (int64_t i = 0; i < count; i++)
-            out[i] = f16_load((uint16_t)load_little(p + 2 * i, 2));
+            out[i] = f16_load(load_u16(p + 2 * i));
 }
 
 void dtype_narrow(void *out, Dtype t, const float *in, int64_t count)

@@ -4,7 +4,7 @@
 
 #include "tensor/dtype.h"
 
-enum { MAX_DIMS = 8 };
+enum { MAX_DIMS = 10 };
 
 /* data is borrowed from the file's memory map until the parameter is made trainable; then it is the float32 master (dtype F32). */
 typedef struct {
@@ -16,6 +16,7 @@ typedef struct {
     const void *data; /* [dim], need not be aligned */
     Dtype stored;     /* type in the file */
     float *master;    /* NULL unless trainable; equal to data then; owned by the checkpoint */
+    void *copy;       /* NULL, or the private copy that data points to; owned by the checkpoint */
     float *grad;      /* [count], or NULL: no gradient is wanted; owned by whoever set it */
 } Param;
 

@@ -1,5 +1,7 @@
-/* The safetensors format, reading and writing. Reading accepts exactly what the reference implementation accepts: header at most 100,000,000 bytes
- * that starts with '{', offsets that cover the data without hole or overlap, sizes that match shapes, no duplicate names. */
+/* The safetensors format, reading and writing. Reading accepts what the reference implementation accepts: a header of at most 100,000,000 bytes, offsets
+ * that cover the data without hole or overlap, sizes that match shapes, metadata that are strings. Stricter than it in corners that no writer makes: a name
+ * given twice, integers beyond 63 bits, more than MAX_DIMS dimensions, a NUL inside a name, and serde's second spellings of an entry (a list for
+ * {dtype, shape, data_offsets}) are refused. */
 #ifndef MPA_TENSOR_SAFETENSORS_H
 #define MPA_TENSOR_SAFETENSORS_H
 
@@ -16,16 +18,16 @@ typedef struct {
     size_t bytes;
 } Tensor;
 
-/* An opened file. Owned: safetensors_close. Tensors stand in the order of their names in the header. */
+/* An opened file. Owned: safetensors_close. */
 typedef struct {
     char *path;
     FileMap map;
-    Tensor *tensor;
+    Tensor *tensor; /* [count], in the order of their data */
+    Tensor **named; /* [count], the same in the order of their names */
     int64_t count;
 } SafeTensors;
 
-/* BAD_INPUT names the file and what is wrong (a git-lfs pointer and an HTML page are recognised). A tensor with more than MAX_DIMS dimensions
- * or of a type that Dtype lacks is refused by name. */
+/* BAD_INPUT names the file, the tensor and what is wrong (a git-lfs pointer and an HTML page are recognised). */
 Status safetensors_open(SafeTensors *s, const char *path, Error *e);
 void safetensors_close(SafeTensors *s);
 const Tensor *safetensors_find(const SafeTensors *s, const char *name); /* NULL: none */
@@ -39,7 +41,8 @@ typedef struct {
     const void *data;
 } TensorOut;
 
-/* Writes path atomically (path.tmp, sync, rename), with metadata {"format": "pt"}. Streams: no second copy of the data in memory. */
+/* Writes path atomically (path.tmp, sync, rename), with metadata {"format": "pt"}. Streams: no second copy of the data in memory. The data stand in the
+ * order given, but wider types before narrower ones, so that every tensor is aligned in the file. */
 Status safetensors_write(const char *path, const TensorOut *tensors, int64_t count, Error *e);
 
 #endif

@@ -1,0 +1,402 @@
+#include "tensor/checkpoint.h"
+
+#include "base/json.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A tensor of one of the files under the name by which it is asked for. */
+struct CheckpointName {
+    char *name; /* owned */
+    const Tensor *tensor;
+    const char *path; /* of its file; borrowed */
+    Param *param;     /* NULL, or what it was registered as; borrowed */
+    bool used;        /* asked for, also as a tied tensor */
+};
+
+typedef struct CheckpointName Name;
+
+static const char *file_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static int name_order(const void *a, const void *b)
+{
+    return strcmp(((const Name *)a)->name, ((const Name *)b)->name);
+}
+
+static Name *find(const Checkpoint *c, const char *name)
+{
+    Name key = {.name = (char *)(uintptr_t)name};
+    return c->names ? bsearch(&key, c->name, (size_t)c->names, sizeof *c->name, name_order) : NULL;
+}
+
+/* Sorts the names; two of the same are an error. */
+static Status sort_names(Checkpoint *c, Error *e)
+{
+    if (c->names)
+        qsort(c->name, (size_t)c->names, sizeof *c->name, name_order);
+    for (int64_t i = 1; i < c->names; i++) {
+        const Name *a = c->name + i - 1, *b = c->name + i;
+        if (!strcmp(a->name, b->name))
+            return error_set(e, BAD_INPUT, "%s: tensor %s and tensor %s of %s are the same parameter, %s", b->path, b->tensor->name, a->tensor->name,
+                             file_name(a->path), b->name);
+    }
+    return OK;
+}
+
+static Status add_file(Checkpoint *c, const char *name, Error *e)
+{
+    SafeTensors *more = memory_grow(c->file, c->files + 1, sizeof *c->file, e);
+    char *path = path_join(c->folder, name, e);
+    Status status = more && path ? OK : NO_MEMORY;
+    if (more)
+        c->file = more;
+    if (status == OK)
+        status = safetensors_open(c->file + c->files, path, e);
+    if (status == OK)
+        c->files++;
+    free(path);
+    return status;
+}
+
+/* After all files are open: their array no longer moves. */
+static Status collect_names(Checkpoint *c, Error *e)
+{
+    int64_t total = 0;
+    for (int64_t f = 0; f < c->files; f++)
+        total += c->file[f].count;
+    if (!(c->name = memory_new(total, sizeof *c->name, e)))
+        return NO_MEMORY;
+    for (int64_t f = 0; f < c->files; f++)
+        for (int64_t i = 0; i < c->file[f].count; i++) {
+            const Tensor *t = c->file[f].tensor + i;
+            char *copy = memory_copy(t->name, e);
+            if (!copy)
+                return NO_MEMORY;
+            c->name[c->names++] = (Name){copy, t, c->file[f].path, NULL, false};
+        }
+    return sort_names(c, e);
+}
+
+/* The shard of that name if it is open already, else NULL. */
+static const SafeTensors *file_of(const Checkpoint *c, const char *name)
+{
+    for (int64_t i = 0; i < c->files; i++)
+        if (!strcmp(file_name(c->file[i].path), name))
+            return c->file + i;
+    return NULL;
+}
+
+static Status open_shards(Checkpoint *c, const Json *index, json_t *map, Error *e)
+{
+    const char *tensor;
+    json_t *shard;
+    Status status = OK;
+    json_object_foreach(map, tensor, shard)
+    {
+        const char *name = json_string_value(shard);
+        if (status != OK)
+            break;
+        if (!name || strchr(name, '/') || strchr(name, '\\') || strstr(name, "..") || !*name)
+            return error_set(e, BAD_INPUT, "%s: weight_map.%s: wanted the name of a file in this folder, found %s", index->path, tensor,
+                             name ? name : json_kind(shard));
+        if (!file_of(c, name) && (status = add_file(c, name, e)) != OK)
+            error_prefix(e, "%s: weight_map.%s", index->path, tensor);
+    }
+    return status;
+}
+
+/* A tensor that its shard lacks: it may stand in another. */
+static Status wrong_shard(const Checkpoint *c, const Json *index, const char *tensor, const char *shard, Error *e)
+{
+    for (int64_t i = 0; i < c->files; i++)
+        if (safetensors_find(c->file + i, tensor))
+            return error_set(e, BAD_INPUT, "%s: tensor %s is listed for %s, but stands in %s", index->path, tensor, shard,
+                             file_name(c->file[i].path));
+    return error_set(e, BAD_INPUT, "%s: tensor %s is listed for %s, which lacks it", index->path, tensor, shard);
+}
+
+/* Every tensor stands in the shard that the index names, and no shard holds another. */
+static Status check_index(const Checkpoint *c, const Json *index, const json_t *map, Error *e)
+{
+    const char *tensor;
+    json_t *shard;
+    json_object_foreach((json_t *)(uintptr_t)map, tensor, shard)
+    {
+        if (!safetensors_find(file_of(c, json_string_value(shard)), tensor))
+            return wrong_shard(c, index, tensor, json_string_value(shard), e);
+    }
+    for (int64_t f = 0; f < c->files; f++)
+        for (int64_t i = 0; i < c->file[f].count; i++) {
+            const char *name = c->file[f].tensor[i].name, *listed = json_string_value(json_object_get(map, name));
+            if (!listed || strcmp(listed, file_name(c->file[f].path)))
+                return error_set(e, BAD_INPUT, "%s: tensor %s is not listed for this file in %s", c->file[f].path, name, file_name(index->path));
+        }
+    return OK;
+}
+
+static Status open_index(Checkpoint *c, const char *path, Error *e)
+{
+    Json index;
+    json_t *map = NULL;
+    Status status = json_open(&index, path, (size_t)1 << 28, e);
+    if (status != OK)
+        return status;
+    status = json_is_object(index.root) ? json_object_in(&index, index.root, "", "weight_map", &map, e)
+                                        : error_set(e, BAD_INPUT, "%s: wanted an object, found %s", path, json_kind(index.root));
+    if (status == OK)
+        status = open_shards(c, &index, map, e);
+    if (status == OK)
+        status = check_index(c, &index, map, e);
+    if (status == OK)
+        status = collect_names(c, e);
+    json_close(&index);
+    return status;
+}
+
+/* Neither file is there: says what is. */
+static Status nothing_found(const char *folder, Error *e)
+{
+    static const char *const others[] = {"pytorch_model.bin", "pytorch_model.bin.index.json", "adapter_model.safetensors", "model.gguf"};
+    if (!file_is_folder(folder))
+        return error_set(e, BAD_INPUT, "%s: is not a folder; wanted one with config.json and model.safetensors", folder);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        char *path = path_join(folder, others[i], e);
+        bool there = path && file_exists(path);
+        free(path);
+        if (!path)
+            return NO_MEMORY;
+        if (there)
+            return error_set(e, BAD_INPUT, "%s: holds %s, but neither model.safetensors nor model.safetensors.index.json; only these are read",
+                             folder, others[i]);
+    }
+    return error_set(e, BAD_INPUT, "%s: holds neither model.safetensors nor model.safetensors.index.json", folder);
+}
+
+/* As in transformers, one whole file goes before an index. */
+Status checkpoint_open(Checkpoint *c, const char *folder, Error *e)
+{
+    *c = (Checkpoint){0};
+    c->folder = memory_copy(folder, e);
+    char *single = path_join(folder, "model.safetensors", e), *index = path_join(folder, "model.safetensors.index.json", e);
+    Status status = c->folder && single && index ? OK : NO_MEMORY;
+    if (status == OK && file_exists(single)) {
+        status = add_file(c, "model.safetensors", e);
+        if (status == OK)
+            status = collect_names(c, e);
+    } else if (status == OK) {
+        status = file_exists(index) ? open_index(c, index, e) : nothing_found(folder, e);
+    }
+    free(single);
+    free(index);
+    if (status != OK)
+        checkpoint_close(c);
+    return status;
+}
+
+void checkpoint_close(Checkpoint *c)
+{
+    for (int64_t i = 0; i < c->params; i++) {
+        free(c->param[i]->master);
+        free(c->param[i]->copy);
+        free(c->param[i]);
+    }
+    for (int64_t i = 0; i < c->names; i++)
+        free(c->name[i].name);
+    for (int64_t i = 0; i < c->files; i++)
+        safetensors_close(c->file + i);
+    free(c->param);
+    free(c->name);
+    free(c->file);
+    free(c->folder);
+    *c = (Checkpoint){0};
+}
+
+Status checkpoint_rename(Checkpoint *c, const char *from, const char *to, Error *e)
+{
+    size_t length = strlen(from);
+    for (int64_t i = 0; i < c->names; i++)
+        if (!strncmp(c->name[i].name, from, length)) {
+            Text t = {0};
+            assert(!c->name[i].param); /* parameters borrow their name */
+            if (!text_format(&t, e, "%s%s", to, c->name[i].name + length))
+                return NO_MEMORY;
+            free(c->name[i].name);
+            c->name[i].name = t.data;
+        }
+    return sort_names(c, e);
+}
+
+bool checkpoint_has(const Checkpoint *c, const char *name)
+{
+    return find(c, name) != NULL;
+}
+
+static bool host_is_big(void)
+{
+    const uint16_t one = 1;
+    return *(const unsigned char *)&one == 0;
+}
+
+/* Kernels read elements in place, so data that are not aligned, or not in the host's byte order, get a private copy: the exception to "as stored". */
+static Status bind_data(Param *p, const Tensor *t, Error *e)
+{
+    size_t size = dtype_size(t->dtype);
+    bool big = host_is_big();
+    p->data = t->data;
+    if (!big && (uintptr_t)t->data % size == 0)
+        return OK;
+    unsigned char *copy = memory_grow(NULL, (int64_t)t->bytes, 1, e);
+    if (!copy)
+        return NO_MEMORY;
+    if (!big)
+        memcpy(copy, t->data, t->bytes);
+    for (size_t i = 0; big && i < t->bytes; i++)
+        copy[i] = t->data[i / size * size + (size - 1 - i % size)];
+    p->data = p->copy = copy;
+    return OK;
+}
+
+static void print_shape(char *text, size_t size, int ndim, const int64_t *dim)
+{
+    size_t used = (size_t)snprintf(text, size, "[");
+    for (int i = 0; i < ndim && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%lld", i ? ", " : "", (long long)dim[i]);
+    if (used < size)
+        snprintf(text + used, size - used, "]");
+}
+
+static Status check_shape(const Name *n, int ndim, const int64_t *dim, Error *e)
+{
+    bool same = n->tensor->ndim == ndim;
+    for (int i = 0; same && i < ndim; i++)
+        same = n->tensor->dim[i] == dim[i];
+    if (same)
+        return OK;
+    char wanted[200], found[200];
+    print_shape(wanted, sizeof wanted, ndim, dim);
+    print_shape(found, sizeof found, n->tensor->ndim, n->tensor->dim);
+    return error_set(e, BAD_INPUT, "%s: tensor %s: wanted shape %s (from config.json), found %s", n->path, n->name, wanted, found);
+}
+
+static Param *register_param(Checkpoint *c, Name *n, Error *e)
+{
+    if (c->params == c->capacity) {
+        int64_t capacity = c->capacity * 2 + 64;
+        Param **more = memory_grow(c->param, capacity, sizeof *c->param, e);
+        if (!more)
+            return NULL;
+        c->param = more;
+        c->capacity = capacity;
+    }
+    Param *p = memory_new(1, sizeof *p, e);
+    if (!p)
+        return NULL;
+    const Tensor *t = n->tensor;
+    *p = (Param){.name = n->name, .ndim = t->ndim, .count = t->count, .dtype = t->dtype, .stored = t->dtype};
+    memcpy(p->dim, t->dim, sizeof p->dim);
+    c->param[c->params++] = n->param = p;
+    n->used = true;
+    return bind_data(p, t, e) == OK ? p : NULL;
+}
+
+static Param *ask(Checkpoint *c, Error *e, int ndim, const int64_t *dim, const char *format, va_list args)
+{
+    char name[300];
+    vsnprintf(name, sizeof name, format, args);
+    if (e->status != OK)
+        return NULL;
+    Name *n = find(c, name);
+    if (!n) {
+        error_set(e, BAD_INPUT, "%s: the weights lack tensor %s", c->folder, name);
+        return NULL;
+    }
+    if (check_shape(n, ndim, dim, e) != OK)
+        return NULL;
+    if (n->param)
+        return n->param;
+    Dtype t = n->tensor->dtype;
+    if (t != F32 && t != F16 && t != BF16) {
+        error_set(e, BAD_INPUT, "%s: tensor %s: wanted type F32, F16 or BF16, found %s", n->path, name, dtype_name(t));
+        return NULL;
+    }
+    return register_param(c, n, e);
+}
+
+Param *checkpoint_param(Checkpoint *c, Error *e, int ndim, const int64_t *dim, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    Param *p = ask(c, e, ndim, dim, format, args);
+    va_end(args);
+    return p;
+}
+
+Param *checkpoint_vector(Checkpoint *c, Error *e, int64_t count, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    Param *p = ask(c, e, 1, &count, format, args);
+    va_end(args);
+    return p;
+}
+
+Param *checkpoint_matrix(Checkpoint *c, Error *e, int64_t rows, int64_t cols, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    Param *p = ask(c, e, 2, (const int64_t[]){rows, cols}, format, args);
+    va_end(args);
+    return p;
+}
+
+Status checkpoint_tied(Checkpoint *c, const char *name, const Param *p, Error *e)
+{
+    Name *n = find(c, name);
+    if (!n)
+        return OK;
+    n->used = true;
+    if (check_shape(n, p->ndim, p->dim, e) != OK)
+        return e->status;
+    const Name *own = find(c, p->name);
+    if (n->tensor->dtype != own->tensor->dtype || memcmp(n->tensor->data, own->tensor->data, own->tensor->bytes))
+        return error_set(e, BAD_INPUT, "%s: tensor %s differs from %s, but config.json ties them (tie_word_embeddings)", n->path, name, p->name);
+    return OK;
+}
+
+Status checkpoint_finish(const Checkpoint *c, const char *const *ignorable, Error *e)
+{
+    for (int64_t i = 0; i < c->names; i++) {
+        bool used = c->name[i].used;
+        size_t length = strlen(c->name[i].name);
+        for (int k = 0; ignorable[k] && !used; k++) {
+            size_t n = strlen(ignorable[k]);
+            used = length >= n && !strcmp(c->name[i].name + length - n, ignorable[k]);
+        }
+        if (!used)
+            return error_set(e, BAD_INPUT, "%s: tensor %s belongs to no part of the model that config.json describes", c->name[i].path,
+                             c->name[i].name);
+    }
+    return OK;
+}
+
+Status checkpoint_make_trainable(Param *p, Error *e)
+{
+    if (p->master)
+        return OK;
+    float *master = memory_grow(NULL, p->count, sizeof *master, e); /* not cleared */
+    if (!master)
+        return NO_MEMORY;
+    dtype_widen(master, p->data, p->dtype, p->count);
+    free(p->copy);
+    p->copy = NULL;
+    p->data = p->master = master;
+    p->dtype = F32;
+    return OK;
+}

@@ -1,0 +1,126 @@
+/* Attention over packed sequences, grouped heads, causal and full, against PyTorch; and row by row through a key/value cache. */
+#include "layer_bench.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char source[] = "src/layer/attention.c";
+
+static Attention *settings(Bench *b)
+{
+    Attention *a = arena_zero(&b->arena, 1, sizeof *a, &b->error);
+    assert_non_null(a);
+    int64_t width = (int64_t)golden_number(&b->g, "width");
+    bool causal = json_is_true(json_object_get(b->g.notes.root, "causal"));
+    *a = (Attention){(int64_t)golden_number(&b->g, "heads"), (int64_t)golden_number(&b->g, "kv_heads"), width, (float)(1 / sqrt((double)width)),
+                     causal};
+    return a;
+}
+
+static Seqs *sequences(Bench *b)
+{
+    json_t *lengths = json_object_get(b->g.notes.root, "lengths");
+    Seqs *s = arena_zero(&b->arena, 1, sizeof *s, &b->error);
+    int64_t count = (int64_t)json_array_size(lengths), *start = arena_zero(&b->arena, count + 1, sizeof *start, &b->error);
+    assert_true(s && start && count > 0);
+    for (int64_t i = 0; i < count; i++)
+        start[i + 1] = start[i] + json_integer_value(json_array_get(lengths, (size_t)i));
+    *s = (Seqs){count, start};
+    return s;
+}
+
+static Mat *forward(Bench *b)
+{
+    Mat *q = bench_mat(b, "x_q"), *k = bench_mat(b, "x_k"), *v = bench_mat(b, "x_v");
+    return attention(&b->run, settings(b), q, k, v, sequences(b), NULL, 0);
+}
+
+static Mat *rows_of(Bench *b, const Mat *x, const int64_t *row, int64_t count)
+{
+    Mat *y = mat_new(&b->run, count, x->cols);
+    assert_non_null(y);
+    for (int64_t i = 0; i < count; i++)
+        memcpy(y->data + i * x->cols, x->data + row[i] * x->cols, (size_t)x->cols * sizeof *x->data);
+    return y;
+}
+
+/* One pass through the cache over `count` rows of every sequence that has as many left from `first` on; their results go to y. */
+static void cached_pass(Bench *b, const Attention *a, const Mat *const x[3], const Seqs *all, KvCache *cache, int64_t first, int64_t count, Mat *y)
+{
+    int64_t row[200] = {0}, start[20] = {0}, n = 0, s = 0;
+    for (int64_t i = 0; i < all->count; i++) {
+        int64_t length = all->start[i + 1] - all->start[i], take = length - first < count ? length - first : count;
+        if (take <= 0)
+            continue;
+        for (int64_t j = 0; j < take; j++)
+            row[n++] = all->start[i] + first + j;
+        cache->slot[s++] = i;
+        start[s] = n;
+    }
+    Seqs seqs = {s, start};
+    Mat *o = attention(&b->run, a, rows_of(b, x[0], row, n), rows_of(b, x[1], row, n), rows_of(b, x[2], row, n), &seqs, cache, 1);
+    assert_non_null(o);
+    kv_cache_advance(cache, &seqs);
+    for (int64_t i = 0; i < n; i++)
+        memcpy(y->data + row[i] * y->cols, o->data + i * o->cols, (size_t)o->cols * sizeof *o->data);
+}
+
+/* The first rows at once, the rest one at a time, in the second of two layers. */
+static void check_cache(const char *golden, int64_t at_once)
+{
+    Bench b = {0};
+    golden_open(&b.g, golden);
+    arena_init(&b.arena);
+    b.run = (Run){.arena = &b.arena, .error = &b.error};
+    const Mat *const x[3] = {bench_mat(&b, "x_q"), bench_mat(&b, "x_k"), bench_mat(&b, "x_v")};
+    const Attention *a = settings(&b);
+    const Seqs *all = sequences(&b);
+    int64_t capacity[20], longest = 0;
+    for (int64_t i = 0; i < all->count; i++) {
+        capacity[i] = all->start[i + 1] - all->start[i];
+        longest = capacity[i] > longest ? capacity[i] : longest;
+    }
+    KvCache *cache = kv_cache_new(&b.run, 2, x[1]->cols, capacity, all->count);
+    Mat *y = mat_new(&b.run, x[0]->rows, x[0]->cols);
+    assert_true(cache && y);
+    cached_pass(&b, a, x, all, cache, 0, at_once, y);
+    for (int64_t i = at_once; i < longest; i++)
+        cached_pass(&b, a, x, all, cache, i, 1, y);
+    bool good = golden_close_to(&b.g, "y", y->data, y->rows * y->cols, golden_pass_limit, source);
+    arena_free(&b.arena);
+    golden_close(&b.g);
+    assert_true(good);
+}
+
+static void causal(void **state)
+{
+    (void)state;
+    bench_layer("layer/attention-causal", forward, source);
+    bench_layer("layer/attention-long", forward, source);
+}
+
+static void full(void **state)
+{
+    (void)state;
+    bench_layer("layer/attention-full", forward, source);
+    bench_layer("layer/attention-long-full", forward, source);
+}
+
+static void with_a_cache(void **state)
+{
+    (void)state;
+    check_cache("layer/attention-causal", 1);
+    check_cache("layer/attention-causal", 4);
+    check_cache("layer/attention-long", 65);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(causal), cmocka_unit_test(full), cmocka_unit_test(with_a_cache)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

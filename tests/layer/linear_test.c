@@ -1,0 +1,54 @@
+/* Linear layers with and without bias against PyTorch. */
+#include "layer_bench.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+static const char source[] = "src/layer/linear.c, src/tensor/gemm.c";
+
+static Mat *forward(Bench *b)
+{
+    Linear *l = arena_zero(&b->arena, 1, sizeof *l, &b->error);
+    assert_non_null(l);
+    Mat *x = bench_mat(b, "x");
+    l->weight = bench_param(b, "w");
+    l->bias = golden_has(&b->g, "b") ? bench_param(b, "b") : NULL;
+    return linear(&b->run, l, x);
+}
+
+/* One new row per sequence streams the weights instead of multiplying by blocks. */
+static Mat *decode(Bench *b)
+{
+    b->run.decode = true;
+    return forward(b);
+}
+
+static void with_bias(void **state)
+{
+    (void)state;
+    bench_layer("layer/linear-bias", forward, source);
+    bench_layer("layer/linear-wide", forward, source);
+}
+
+static void without_bias(void **state)
+{
+    (void)state;
+    bench_layer("layer/linear-plain", forward, source);
+}
+
+static void decoding(void **state)
+{
+    (void)state;
+    bench_layer("layer/linear-bias", decode, source);
+    bench_layer("layer/linear-wide", decode, source);
+    bench_layer("layer/linear-plain", decode, source);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(with_bias), cmocka_unit_test(without_bias), cmocka_unit_test(decoding)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,103 @@
+/* RMSNorm and LayerNorm against PyTorch: on Mats with gradients, and their kernels alone. */
+#include "layer_bench.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static const char rms_source[] = "src/layer/rmsnorm.c", layer_source[] = "src/layer/layernorm.c";
+
+static Mat *rms_forward(Bench *b)
+{
+    RmsNorm *l = arena_zero(&b->arena, 1, sizeof *l, &b->error);
+    assert_non_null(l);
+    Mat *x = bench_mat(b, "x");
+    *l = (RmsNorm){bench_param(b, "w"), (float)golden_number(&b->g, "eps")};
+    return rmsnorm(&b->run, l, x);
+}
+
+static Mat *layer_forward(Bench *b)
+{
+    LayerNorm *l = arena_zero(&b->arena, 1, sizeof *l, &b->error);
+    assert_non_null(l);
+    Mat *x = bench_mat(b, "x");
+    l->weight = bench_param(b, "w");
+    l->bias = bench_param(b, "b");
+    l->eps = (float)golden_number(&b->g, "eps");
+    return layernorm(&b->run, l, x);
+}
+
+static void rms_on_mats(void **state)
+{
+    (void)state;
+    bench_layer("layer/rmsnorm-small", rms_forward, rms_source);
+    bench_layer("layer/rmsnorm-wide", rms_forward, rms_source);
+    bench_layer("layer/rmsnorm-tiny-values", rms_forward, rms_source);
+}
+
+static void layer_on_mats(void **state)
+{
+    (void)state;
+    bench_layer("layer/layernorm-small", layer_forward, layer_source);
+    bench_layer("layer/layernorm-wide", layer_forward, layer_source);
+    bench_layer("layer/layernorm-tiny-values", layer_forward, layer_source);
+}
+
+static void rms_kernels(void **state)
+{
+    (void)state;
+    Golden g;
+    golden_open(&g, "layer/rmsnorm-small");
+    int64_t N = golden_tensor(&g, "x")->dim[0], D = golden_tensor(&g, "x")->dim[1];
+    float *x = golden_floats(&g, "x"), *w = golden_floats(&g, "w"), *dy = golden_floats(&g, "dy");
+    float *y = calloc((size_t)(N * D), sizeof *y), *rstd = calloc((size_t)N, sizeof *rstd), *dx = calloc((size_t)(N * D), sizeof *dx),
+          *dw = calloc((size_t)D, sizeof *dw);
+    assert_true(y && rstd && dx && dw);
+    rmsnorm_fwd(y, rstd, x, w, (float)golden_number(&g, "eps"), N, D);
+    rmsnorm_bwd(dx, dw, dy, x, rstd, w, N, D);
+    bool good = golden_close_to(&g, "y", y, N * D, golden_pass_limit, rms_source);
+    good &= golden_close_to(&g, "dx", dx, N * D, golden_pass_limit, rms_source);
+    good &= golden_close_to(&g, "dw", dw, D, golden_pass_limit, rms_source);
+    rmsnorm_bwd(dx, NULL, dy, x, rstd, w, N, D); /* gradients are added; no gradient of w wanted */
+    for (int64_t i = 0; i < N * D; i++)
+        dx[i] /= 2;
+    good &= golden_close_to(&g, "dx", dx, N * D, golden_pass_limit, rms_source);
+    golden_close(&g);
+    float *const all[] = {x, w, dy, y, rstd, dx, dw};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+    assert_true(good);
+}
+
+static void layer_kernels(void **state)
+{
+    (void)state;
+    Golden g;
+    golden_open(&g, "layer/layernorm-small");
+    int64_t N = golden_tensor(&g, "x")->dim[0], D = golden_tensor(&g, "x")->dim[1];
+    float *x = golden_floats(&g, "x"), *w = golden_floats(&g, "w"), *b = golden_floats(&g, "b"), *dy = golden_floats(&g, "dy");
+    float *y = calloc((size_t)(N * D), sizeof *y), *mean = calloc((size_t)N, sizeof *mean), *rstd = calloc((size_t)N, sizeof *rstd),
+          *dx = calloc((size_t)(N * D), sizeof *dx), *dw = calloc((size_t)D, sizeof *dw), *db = calloc((size_t)D, sizeof *db);
+    assert_true(y && mean && rstd && dx && dw && db);
+    layernorm_fwd(y, mean, rstd, x, w, b, (float)golden_number(&g, "eps"), N, D);
+    layernorm_bwd(dx, dw, db, dy, x, mean, rstd, w, N, D);
+    bool good = golden_close_to(&g, "y", y, N * D, golden_pass_limit, layer_source);
+    good &= golden_close_to(&g, "dx", dx, N * D, golden_pass_limit, layer_source);
+    good &= golden_close_to(&g, "dw", dw, D, golden_pass_limit, layer_source);
+    good &= golden_close_to(&g, "db", db, D, golden_pass_limit, layer_source);
+    golden_close(&g);
+    float *const all[] = {x, w, b, dy, y, mean, rstd, dx, dw, db};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+    assert_true(good);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(rms_on_mats), cmocka_unit_test(layer_on_mats), cmocka_unit_test(rms_kernels),
+                                       cmocka_unit_test(layer_kernels)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

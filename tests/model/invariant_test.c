@@ -1,0 +1,218 @@
+/* What must hold whatever the numbers are, and needs no golden: the first thing to run on a port. The tiny checkpoints' own cases serve as input. */
+#include "model_pass.h"
+
+#include "base/parallel.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static char cases[][20] = {"model/a-one", "model/b-two"};
+
+static void done(Case *c)
+{
+    case_close(c);
+    free(c->g.ratio);
+    safetensors_close(&c->g.tensors);
+    json_close(&c->g.notes);
+}
+
+static void same_hidden(const Pass *a, const Pass *b, const char *what)
+{
+    size_t bytes = (size_t)(a->hidden->rows * a->hidden->cols) * sizeof(float);
+    if (memcmp(a->hidden->data, b->hidden->data, bytes))
+        fail_msg("%s: the last hidden rows have other bits", what);
+    if (a->loss < b->loss || a->loss > b->loss)
+        fail_msg("%s: the loss is %.17g, not %.17g", what, b->loss, a->loss);
+}
+
+static void same_gradients(const Case *c, const Pass *a, const Pass *b, const char *what)
+{
+    for (int64_t i = 0; i < c->vlm.checkpoint.params; i++) {
+        const Param *p = c->vlm.checkpoint.param[i];
+        if (memcmp(a->grad[i], b->grad[i], (size_t)p->count * sizeof(float)))
+            fail_msg("%s: the gradient of %s has other bits", what, p->name);
+    }
+}
+
+static void tape_or_not(void **state)
+{
+    Case c;
+    Pass off, on;
+    case_open(&c, *state, FROM_GOLDEN);
+    pass_run(&off, &c, (PassKind){0});
+    pass_run(&on, &c, (PassKind){.tape = true});
+    same_hidden(&off, &on, "with a tape (read src/tensor/run.c)");
+    pass_free(&on);
+    pass_free(&off);
+    done(&c);
+}
+
+static void probe_or_not(void **state)
+{
+    Case c;
+    Pass off, on;
+    case_open(&c, *state, FROM_GOLDEN);
+    pass_run(&off, &c, (PassKind){0});
+    pass_run(&on, &c, (PassKind){.probe = true});
+    same_hidden(&off, &on, "with a probe (read src/tensor/probe.c)");
+    pass_free(&on);
+    pass_free(&off);
+    done(&c);
+}
+
+static void checkpointing_or_not(void **state)
+{
+    Case c;
+    Pass whole, again;
+    case_open(&c, *state, FROM_GOLDEN);
+    pass_run(&whole, &c, (PassKind){.gradients = true});
+    pass_run(&again, &c, (PassKind){.gradients = true, .checkpoint = true, .probe = true});
+    same_hidden(&whole, &again, "with gradient checkpointing (read run_block in src/tensor/run.c)");
+    same_gradients(&c, &whole, &again, "with gradient checkpointing (read run_block in src/tensor/run.c)");
+    for (int64_t i = 0; i < again.probe.count; i++) /* running a block again shows nothing twice */
+        for (int64_t j = 0; j < i; j++)
+            assert_string_not_equal(again.probe.tensor[i].name, again.probe.tensor[j].name);
+    assert_true(again.probe.count > 0);
+    pass_free(&again);
+    pass_free(&whole);
+    done(&c);
+}
+
+static void any_number_of_threads(void **state)
+{
+    Case c;
+    Pass one, more;
+    case_open(&c, *state, FROM_GOLDEN);
+    parallel_set_threads(1);
+    pass_run(&one, &c, (PassKind){.gradients = true});
+    const int counts[] = {2, 3, 4, 8};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        parallel_set_threads(counts[i]);
+        pass_run(&more, &c, (PassKind){.gradients = true});
+        same_hidden(&one, &more, "with more threads");
+        same_gradients(&c, &one, &more, "with more threads");
+        pass_free(&more);
+    }
+    parallel_set_threads(0);
+    pass_free(&one);
+    done(&c);
+}
+
+/* Rows that should agree but for rounding: their largest difference in units of PyTorch's own error. */
+static double apart(const Case *c, const float *a, const float *b, int64_t count)
+{
+    double worst = 0;
+    for (int64_t i = 0; i < count; i++) {
+        double d = fabs((double)a[i] - (double)b[i]);
+        worst = d <= worst ? worst : d;
+    }
+    return worst / golden_unit(&c->g, "model.norm");
+}
+
+static Run run_new(Arena *arena, Error *e)
+{
+    arena_init(arena);
+    return (Run){.arena = arena, .error = e};
+}
+
+/* The prompt's first rows in one pass, the others one by one on top of a cache: as one pass over all. */
+static void cache_or_not(void **state)
+{
+    Case c;
+    Pass whole;
+    Arena arena;
+    Error e = {0};
+    case_open(&c, *state, FROM_GOLDEN);
+    pass_run(&whole, &c, (PassKind){0});
+    Run run = run_new(&arena, &e);
+    const Sample *s = &c.sample;
+    int64_t D = whole.hidden->cols, first = s->count - 5;
+    KvCache *cache = kv_cache_new(&run, c.vlm.layers, c.vlm.kv_width, &s->count, 1);
+    Batch *all = batch_pack(&run, s, 1);
+    assert_true(cache && all);
+    for (int64_t n = 0; n < s->count; n = n < first ? first : n + 1) {
+        int64_t rows = n < first ? first : 1, start[2] = {0, rows};
+        int32_t *position = run_alloc(&run, 3 * rows, sizeof *position);
+        assert_non_null(position);
+        for (int axis = 0; axis < 3; axis++)
+            memcpy(position + axis * rows, s->position + axis * s->count + n, (size_t)rows * sizeof *position);
+        Batch part = {rows, s->ids + n, position, {1, start}, n ? NULL : all->pictures, n ? 0 : all->n_pictures};
+        run.decode = n > 0;
+        Mat *h = vlm_forward(&run, &c.vlm, &part, cache);
+        assert_non_null(h);
+        double d = apart(&c, whole.hidden->data + n * D, h->data, rows * D);
+        if (!(d <= golden_pass_limit))
+            fail_msg("rows %lld.. through the cache are %.3g x PyTorch's own error away; read src/layer/attention.c, src/tensor/seqs.c", (long long)n,
+                     d);
+    }
+    arena_free(&arena);
+    pass_free(&whole);
+    done(&c);
+}
+
+/* Columns 0 .. count - 1 of rows[3, all]; owned by the caller. */
+static int32_t *run_prefix(const int32_t *rows, int64_t all, int64_t count)
+{
+    int32_t *out = memory_new(3 * count, sizeof *out, NULL);
+    assert_non_null(out);
+    for (int axis = 0; axis < 3; axis++)
+        memcpy(out + axis * count, rows + axis * all, (size_t)count * sizeof *out);
+    return out;
+}
+
+/* The sample and a shorter one in one batch, in either order: as alone. */
+static void batch_or_alone(void **state)
+{
+    Case c;
+    Pass alone;
+    Arena arena;
+    Error e = {0};
+    case_open(&c, *state, FROM_GOLDEN);
+    pass_run(&alone, &c, (PassKind){0});
+    Sample other = c.sample; /* without its last rows; the pictures stand before them */
+    other.count -= 5;
+    other.position = run_prefix(c.sample.position, c.sample.count, other.count);
+    for (int order = 0; order < 2; order++) {
+        Run run = run_new(&arena, &e);
+        Sample both[2];
+        both[order] = c.sample;
+        both[1 - order] = other;
+        Batch *b = batch_pack(&run, both, 2);
+        Mat *h = vlm_forward(&run, &c.vlm, b, NULL);
+        assert_non_null(h);
+        double d = apart(&c, alone.hidden->data, h->data + b->seqs.start[order] * h->cols, alone.hidden->rows * h->cols);
+        if (!(d <= golden_pass_limit))
+            fail_msg(
+                "in a batch the rows are %.3g x PyTorch's own error away from those alone; read batch_pack in src/model/vlm.c, src/layer/attention.c",
+                d);
+        arena_free(&arena);
+    }
+    free(other.position);
+    pass_free(&alone);
+    done(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        {"a: tape or not", tape_or_not, NULL, NULL, cases[0]},
+        {"b: tape or not", tape_or_not, NULL, NULL, cases[1]},
+        {"a: probe or not", probe_or_not, NULL, NULL, cases[0]},
+        {"b: probe or not", probe_or_not, NULL, NULL, cases[1]},
+        {"a: checkpointing or not", checkpointing_or_not, NULL, NULL, cases[0]},
+        {"b: checkpointing or not", checkpointing_or_not, NULL, NULL, cases[1]},
+        {"a: any number of threads", any_number_of_threads, NULL, NULL, cases[0]},
+        {"b: any number of threads", any_number_of_threads, NULL, NULL, cases[1]},
+        {"a: cache or not", cache_or_not, NULL, NULL, cases[0]},
+        {"b: cache or not", cache_or_not, NULL, NULL, cases[1]},
+        {"a: batch or alone", batch_or_alone, NULL, NULL, cases[0]},
+        {"b: batch or alone", batch_or_alone, NULL, NULL, cases[1]},
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

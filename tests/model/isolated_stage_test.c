@@ -1,0 +1,170 @@
+/* Each stage on its own, fed the golden output of the stage before it: where a chained test breaks, this tells whether the stage itself is wrong. */
+#include "model_pass.h"
+
+#include "model/decoder.h"
+#include "model/qwen2vl_vision.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* A case with its checkpoint bound a second time, stage by stage. */
+typedef struct {
+    Case c;
+    Json config;
+    Vlm parts; /* only arena and checkpoint are used */
+    Qwen2VLVision vision;
+    Arena arena;
+    Error error;
+    Run run;
+    int broken;
+} Bench;
+
+static int64_t config_number(const Bench *b, const char *key)
+{
+    json_t *v = json_object_get(b->config.root, key);
+    assert_true(json_is_integer(v));
+    return json_integer_value(v);
+}
+
+static void bench_open(Bench *b, const char *golden)
+{
+    char path[200];
+    memset(b, 0, sizeof *b);
+    case_open(&b->c, golden, FROM_GOLDEN);
+    const char *folder = golden_string(&b->c.g, "checkpoint");
+    snprintf(path, sizeof path, "%s/config.json", folder);
+    arena_init(&b->arena);
+    arena_init(&b->parts.arena);
+    b->run = (Run){.arena = &b->arena, .error = &b->error};
+    assert_int_equal(json_open(&b->config, path, 1 << 20, &b->error), OK);
+    assert_int_equal(checkpoint_open(&b->parts.checkpoint, folder, &b->error), OK);
+    assert_int_equal(qwen2vl_vision_load(&b->vision, &b->parts, &b->config, config_number(b, "hidden_size"), &b->error), OK);
+}
+
+static void bench_close(Bench *b)
+{
+    int broken = b->broken;
+    arena_free(&b->arena);
+    arena_free(&b->parts.arena);
+    checkpoint_close(&b->parts.checkpoint);
+    json_close(&b->config);
+    case_close(&b->c);
+    golden_close(&b->c.g);
+    if (broken)
+        fail_msg("%d stages are off", broken);
+}
+
+/* A golden tensor [.., rows, cols] as a matrix. */
+static Mat *golden_mat(Bench *b, const char *name)
+{
+    const Tensor *t = golden_tensor(&b->c.g, name);
+    int64_t cols = t->dim[t->ndim - 1];
+    Mat *m = mat_new(&b->run, t->count / cols, cols);
+    assert_non_null(m);
+    for (int64_t i = 0; i < t->count; i++)
+        m->data[i] = (float)tensor_value(t, i);
+    return m;
+}
+
+static void check(Bench *b, const char *stage, const Mat *got, const char *read)
+{
+    char name[80];
+    snprintf(name, sizeof name, "isolated.%s", stage);
+    if (!got)
+        fail_msg("%s: %s", name, b->error.text);
+    b->broken += !golden_close_to(&b->c.g, name, got->data, got->rows * got->cols, golden_pass_limit, read);
+}
+
+static void check_vision(Bench *b)
+{
+    const char *read = "src/model/qwen2vl_vision.c";
+    const Picture *list[CASE_PICTURES];
+    char name[60] = "visual.patch_embed";
+    for (int64_t i = 0; i < b->c.pictures; i++)
+        list[i] = b->c.picture + i;
+    check(b, name, linear(&b->run, &b->vision.patch_embed, golden_mat(b, "pixel_values")), "src/layer/linear.c, src/tensor/gemm.c");
+    const VisionPlaces *places = qwen2vl_vision_places(&b->run, &b->vision, list, b->c.pictures);
+    for (int64_t i = 0; i < b->vision.depth; i++) {
+        Mat *x = golden_mat(b, name);
+        snprintf(name, sizeof name, "visual.blocks.%lld", (long long)i);
+        check(b, name, qwen2vl_vision_block(&b->run, &b->vision, i, places, x), read);
+    }
+    check(b, "visual.merger", qwen2vl_vision_merger(&b->run, &b->vision, golden_mat(b, name)), read);
+}
+
+/* Embeddings with the golden merger's rows at the picture tokens. */
+static Mat *text_input(Bench *b)
+{
+    Mat *x = golden_mat(b, "model.embed_tokens");
+    if (!b->c.pictures)
+        return x;
+    Mat *rows = golden_mat(b, "visual.merger");
+    int64_t found = 0, image = config_number(b, "image_token_id");
+    for (int64_t n = 0; n < x->rows; n++)
+        if (b->c.sample.ids[n] == image)
+            memcpy(x->data + n * x->cols, rows->data + found++ * x->cols, (size_t)x->cols * sizeof *x->data);
+    assert_int_equal(found, rows->rows);
+    return x;
+}
+
+static Rope *text_rope(Bench *b, const DecoderSizes *z)
+{
+    int64_t section[3];
+    const json_t *scaling = json_object_get(b->config.root, "rope_scaling");
+    for (size_t i = 0; i < 3; i++)
+        section[i] = json_integer_value(json_array_get(json_object_get(scaling, "mrope_section"), i));
+    return rope_text(&b->run, b->c.sample.position, b->c.sample.count, z->width / z->heads / 2,
+                     json_number_value(json_object_get(b->config.root, "rope_theta")), section, 3);
+}
+
+static void check_text(Bench *b)
+{
+    Checkpoint *k = &b->parts.checkpoint;
+    const DecoderSizes z = {.width = config_number(b, "hidden_size"),
+                            .hidden = config_number(b, "intermediate_size"),
+                            .heads = config_number(b, "num_attention_heads"),
+                            .kv_heads = config_number(b, "num_key_value_heads"),
+                            .eps = (float)json_number_value(json_object_get(b->config.root, "rms_norm_eps")),
+                            .qkv_bias = true};
+    const int64_t start[2] = {0, b->c.sample.count};
+    const Seqs seqs = {1, start};
+    const Rope *r = text_rope(b, &z);
+    Mat *x = text_input(b);
+    char name[60];
+    for (int64_t i = 0; i < config_number(b, "num_hidden_layers"); i++) {
+        DecoderLayer l;
+        snprintf(name, sizeof name, "model.layers.%lld", (long long)i);
+        assert_int_equal(decoder_layer_load(&l, k, name, &z, &b->error), OK);
+        check(b, name, decoder_layer(&b->run, &l, x, r, &seqs, NULL, i), "src/model/decoder.c");
+        x = golden_mat(b, name);
+    }
+    const RmsNorm norm = {checkpoint_vector(k, &b->error, z.width, "model.norm.weight"), z.eps};
+    check(b, "model.norm", rmsnorm(&b->run, &norm, x), "src/layer/rmsnorm.c");
+    check(b, "logits", vlm_logits(&b->run, &b->c.vlm, golden_mat(b, "model.norm")), "src/model/vlm.c, src/tensor/gemm.c");
+}
+
+static void check_case(void **state)
+{
+    Bench b;
+    bench_open(&b, *state);
+    if (b.c.pictures)
+        check_vision(&b);
+    check_text(&b);
+    bench_close(&b);
+}
+
+int main(void)
+{
+    static char names[][20] = {"model/a-none", "model/a-one", "model/a-two", "model/b-none", "model/b-one", "model/b-two"};
+    const struct CMUnitTest tests[] = {
+        {"a-none", check_case, NULL, NULL, names[0]}, {"a-one", check_case, NULL, NULL, names[1]}, {"a-two", check_case, NULL, NULL, names[2]},
+        {"b-none", check_case, NULL, NULL, names[3]}, {"b-one", check_case, NULL, NULL, names[4]}, {"b-two", check_case, NULL, NULL, names[5]},
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,231 @@
+/* Short fine-tuning runs against float64 PyTorch: learning rates, losses, gradient norms of every step and the final weights; and checkpoints that are
+ * saved and loaded again. */
+#include "golden.h"
+
+#include "base/text.h"
+#include "tensor/run.h"
+#include "train/train.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { PAIRS = 8 };
+static const char folder[] = "build/golden-train";
+
+static void must(Status status, const Error *e)
+{
+    if (status != OK)
+        fail_msg("%s", e->text);
+}
+
+static const char *text_setting(const json_t *o, const char *key)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+    assert_non_null(s);
+    return s;
+}
+
+static double number_setting(const json_t *o, const char *key)
+{
+    json_t *v = json_object_get(o, key);
+    assert_true(json_is_number(v));
+    return json_number_value(v);
+}
+
+static TrainOptions options_of(const json_t *o)
+{
+    const char *schedule = text_setting(o, "schedule");
+    return (TrainOptions){
+        .epochs = (int64_t)number_setting(o, "epochs"),
+        .batch = (int64_t)number_setting(o, "batch"),
+        .micro_batch = (int64_t)number_setting(o, "micro_batch"),
+        .learning_rate = number_setting(o, "learning_rate"),
+        .vision_learning_rate = number_setting(o, "vision_learning_rate"),
+        .merger_learning_rate = number_setting(o, "merger_learning_rate"),
+        .decay_all = !strcmp(text_setting(o, "decay"), "all"),
+        .schedule = !strcmp(schedule, "cosine")   ? SCHEDULE_COSINE
+                    : !strcmp(schedule, "linear") ? SCHEDULE_LINEAR
+                                                  : SCHEDULE_CONSTANT,
+        .warmup_ratio = number_setting(o, "warmup_ratio"),
+        .weight_decay = number_setting(o, "weight_decay"),
+        .beta1 = number_setting(o, "beta1"),
+        .beta2 = number_setting(o, "beta2"),
+        .epsilon = number_setting(o, "epsilon"),
+        .clip = number_setting(o, "clip"),
+        .loss_by_token = !strcmp(text_setting(o, "loss"), "token"),
+    };
+}
+
+/* The pairs of the notes; `image` gives each its list of one. */
+static int64_t pairs_of(const Golden *g, TrainPair pair[PAIRS], const char *image[PAIRS])
+{
+    size_t i;
+    json_t *o;
+    int64_t count = 0;
+    json_array_foreach(json_object_get(g->notes.root, "pairs"), i, o)
+    {
+        assert_true(i < PAIRS);
+        image[i] = text_setting(o, "picture");
+        pair[i] = (TrainPair){image + i, 1, text_setting(o, "question"), text_setting(o, "answer")};
+        count++;
+    }
+    return count;
+}
+
+static bool close_enough(const char *what, size_t step, double got, double want, double limit)
+{
+    if (fabs(got - want) <= limit)
+        return true;
+    print_error("step %zu: %s is %.9g, wanted %.9g: %.3g apart, limit %.3g\n", step + 1, what, got, want, fabs(got - want), limit);
+    return false;
+}
+
+/* metrics.jsonl against the log of the notes. */
+static bool check_log(const Golden *g, const char *path)
+{
+    Text file = {0};
+    Error e = {0};
+    must(file_read(&file, path, 1 << 20, &e), &e);
+    const json_t *log = json_object_get(g->notes.root, "log"), *error = json_object_get(g->notes.root, "log_error");
+    bool good = true;
+    size_t n = 0;
+    for (const char *line = text_string(&file), *end; (end = strchr(line, '\n')); line = end + 1, n++) {
+        json_t *got = json_loadb(line, (size_t)(end - line), 0, NULL);
+        const json_t *want = json_array_get(log, n), *f = json_array_get(error, n);
+        assert_true(got && want && f);
+        good &= close_enough("lr", n, number_setting(got, "lr"), number_setting(want, "lr"), 1e-9);
+        const char *const keys[] = {"loss", "grad_norm"};
+        for (int k = 0; k < 2; k++) {
+            double w = number_setting(want, keys[k]);
+            double unit = fmax(number_setting(f, keys[k]), 1e-6 * fabs(w));
+            good &= close_enough(keys[k], n, number_setting(got, keys[k]), w, golden_training_limit * unit);
+        }
+        json_decref(got);
+    }
+    if (n != json_array_size(log))
+        fail_msg("%s has %zu steps, wanted %zu; read train_steps in src/train", path, n, json_array_size(log));
+    text_free(&file);
+    return good;
+}
+
+/* Final weights: at least 1e-4 of their rms counts as PyTorch's own error. */
+static bool check_weights(Golden *g, const Vlm *vlm)
+{
+    bool good = true;
+    for (int64_t i = 0; i < vlm->checkpoint.params; i++) {
+        const Param *p = vlm->checkpoint.param[i];
+        const json_t *e = json_object_get(json_object_get(g->notes.root, "error"), p->name);
+        double unit = fmax(fmax(number_setting(e, "max_abs"), 1e-4 * number_setting(e, "rms")), 1e-9);
+        good &= golden_within(g, p->name, p->master, p->count, golden_training_limit * unit,
+                              "src/train (AdamW, groups), or a gradient: golden_model_test");
+    }
+    return good;
+}
+
+static void clean(void)
+{
+    Error e = {0};
+    char path[200];
+    snprintf(path, sizeof path, "%s/state", folder);
+    folder_remove(path, &e);
+    snprintf(path, sizeof path, "%s/saved", folder);
+    folder_remove(path, &e);
+    folder_remove(folder, &e);
+}
+
+static void check_run(void **state)
+{
+    Golden g;
+    Vlm vlm;
+    Error e = {0};
+    TrainPair pair[PAIRS];
+    const char *image[PAIRS];
+    char metrics[200], timings[200], states[200];
+    clean();
+    must(folder_make(folder, &e), &e);
+    snprintf(metrics, sizeof metrics, "%s/metrics.jsonl", folder);
+    snprintf(timings, sizeof timings, "%s/timings.jsonl", folder);
+    snprintf(states, sizeof states, "%s/state", folder);
+    const TrainFiles files = {.state_folder = states, .metrics_path = metrics, .timings_path = timings, .fingerprint = "golden"};
+    golden_open(&g, *state);
+    must(vlm_open(&vlm, golden_string(&g, "checkpoint"), &e), &e);
+    int64_t count = pairs_of(&g, pair, image);
+    TrainOptions options = options_of(json_object_get(g.notes.root, "settings"));
+    assert_int_equal(train_steps(&options, count), json_array_size(json_object_get(g.notes.root, "log")));
+    must(train(&vlm, pair, count, &options, &files, &e), &e);
+    bool log = check_log(&g, metrics), kept = json_object_size(json_object_get(g.notes.root, "error")) > 0;
+    bool weights = !kept || check_weights(&g, &vlm);
+    vlm_close(&vlm);
+    clean();
+    if (kept) {
+        golden_close(&g);
+    } else {
+        json_close(&g.notes);
+    }
+    if (!log)
+        fail_msg("losses, gradient norms or learning rates are off; read src/train");
+    if (!weights)
+        fail_msg("final weights are off; read src/train");
+}
+
+/* The last hidden rows of a short prompt; arena memory. */
+static const Mat *hidden_rows(const Vlm *vlm, Arena *arena)
+{
+    Error e = {0};
+    Sample s = {0};
+    Picture picture = {0};
+    Run run = {.arena = arena, .error = &e};
+    must(vlm_picture(vlm, &picture, "golden/model/odd.png", NULL, &e), &e);
+    must(vlm_prompt(vlm, &s, &picture, 1, "Which one is it?", &e), &e);
+    const Mat *h = vlm_forward(&run, vlm, batch_pack(&run, &s, 1), NULL);
+    sample_free(&s);
+    picture_free(&picture);
+    must(e.status, &e);
+    return h;
+}
+
+/* Saved as float32 and as bfloat16 (which holds these weights exactly), loaded: the same bits come out. */
+static void saved_and_loaded(void **state)
+{
+    (void)state;
+    Vlm vlm, again;
+    Error e = {0};
+    Arena arena;
+    char path[200];
+    snprintf(path, sizeof path, "%s/saved", folder);
+    arena_init(&arena);
+    must(vlm_open(&vlm, "weights/tiny-qwen2vl-a", &e), &e);
+    const Mat *want = hidden_rows(&vlm, &arena);
+    const Dtype types[] = {F32, BF16};
+    for (int i = 0; i < 2; i++) {
+        clean();
+        must(folder_make(folder, &e), &e);
+        must(save_checkpoint(&vlm, path, types[i], &e), &e);
+        must(vlm_open(&again, path, &e), &e);
+        const Mat *got = hidden_rows(&again, &arena);
+        assert_int_equal(again.checkpoint.param[0]->stored, types[i]);
+        assert_memory_equal(got->data, want->data, (size_t)(want->rows * want->cols) * sizeof(float));
+        vlm_close(&again);
+    }
+    clean();
+    vlm_close(&vlm);
+    arena_free(&arena);
+}
+
+int main(void)
+{
+    static char names[][20] = {"train/cosine", "train/token", "train/leftover"};
+    const struct CMUnitTest tests[] = {
+        {"cosine, mean of the micro-batch means", check_run, NULL, NULL, names[0]},
+        {"linear, mean over all tokens", check_run, NULL, NULL, names[1]},
+        {"an epoch's leftover", check_run, NULL, NULL, names[2]},
+        cmocka_unit_test(saved_and_loaded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
