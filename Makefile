@@ -232,8 +232,11 @@ build/venv/ready: ref/requirements.txt
 	build/venv/bin/pip install --quiet -r ref/requirements.txt
 	@touch $@
 
+# The tiny checkpoints first, which the others read; the list of all files with their hashes last.
 golden: ref-venv
-	@for program in ref/golden_*.py; do echo "$$program" && build/venv/bin/python "$$program" || exit 1; done
+	@for program in ref/golden_models.py $(filter-out ref/golden_models.py,$(sort $(wildcard ref/golden_*.py))) ref/manifest.py; do \
+	    echo "$$program" && build/venv/bin/python "$$program" || exit 1; \
+	done
 
 world: ref-venv
 	build/venv/bin/python ref/train_world.py

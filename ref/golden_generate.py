@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Writes golden/generate from the tiny checkpoints (golden_models.py makes them):
 texts.json: greedy continuations by transformers' generate, one prompt at a time and in left-padded batches, with and without repetition penalty, with one
-and several end tokens; `gap` is the smallest difference between the two best logits of any step, which says how far rounding is from mattering.
+and several end tokens; `utf8`: the texts' bytes in
+hexadecimal; `gap` is the smallest difference between the two best logits of any step, which says how far rounding is from mattering.
 filter.safetensors, filter.json: logits and ids that occurred, which of them transformers' own logits processors keep before sampling, and with which values (0
 where dropped)."""
 from common import *
@@ -49,10 +50,10 @@ def texts():
         runs += [([p], 1.0, several) for p in PROMPTS[1:3]] + [(PROMPTS, 1.0, end[:1]), (PROMPTS[::-1], 1.0, several)]
         for prompts, penalty, eos in runs:
             ids, gap = answer(model, processor, prompts, penalty, eos)
+            decoded = processor.batch_decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
             jobs.append(dict(checkpoint="weights/" + name, prompts=[dict(text=t, pictures=[f"golden/model/{x}.png" for x in p]) for t, p in prompts],
                              prompt_tokens=[int(x) for x in inputs(processor, prompts)["attention_mask"].sum(1)], repetition_penalty=penalty, eos=eos,
-                             max_new_tokens=NEW_TOKENS, ids=ids, texts=processor.batch_decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False),
-                             gap=gap))
+                             max_new_tokens=NEW_TOKENS, ids=ids, gap=gap, utf8=[t.encode().hex() for t in decoded]))
             print(f"{name}: {len(prompts)} prompts, penalty {penalty}, {len(eos)} end tokens: lengths {[len(x) for x in ids]}, {len(set(sum(ids, [])))} "
                   f"different ids, gap {gap:.3g}")
             if len(prompts) > 1:  # a batch gives what its prompts give alone

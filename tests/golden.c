@@ -169,7 +169,7 @@ static void note(Golden *g, const char *tensor, double ratio)
     }
 }
 
-static bool judge(Golden *g, const char *tensor, const float *got, int64_t count, double unit, double factor, const char *read)
+bool golden_within(Golden *g, const char *tensor, const float *got, int64_t count, double unit, double factor, const char *read)
 {
     const Tensor *want = golden_tensor(g, tensor);
     Difference d = difference_of(got, count, want);
@@ -192,7 +192,7 @@ static bool judge(Golden *g, const char *tensor, const float *got, int64_t count
 
 bool golden_close_to(Golden *g, const char *tensor, const float *got, int64_t count, double factor, const char *read)
 {
-    return judge(g, tensor, got, count, golden_unit(g, tensor), factor, read);
+    return golden_within(g, tensor, got, count, golden_unit(g, tensor), factor, read);
 }
 
 bool golden_matches(Golden *g, const char *tensor, const TensorOut *got, double factor, const char *read)
@@ -207,11 +207,6 @@ bool golden_matches(Golden *g, const char *tensor, const TensorOut *got, double 
         return false;
     }
     return golden_close_to(g, tensor, got ? got->data : NULL, count, factor, read);
-}
-
-bool golden_within(Golden *g, const char *tensor, const float *got, int64_t count, double limit, const char *read)
-{
-    return judge(g, tensor, got, count, limit, 1, read);
 }
 
 bool golden_ints_equal(Golden *g, const char *tensor, const int32_t *got, int64_t count, const char *read)

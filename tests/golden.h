@@ -54,8 +54,8 @@ bool same_shape(const Tensor *want, int ndim, const int64_t *dim);
 bool golden_close_to(Golden *g, const char *tensor, const float *got, int64_t count, double factor, const char *read);
 /* The same with the shape compared. */
 bool golden_matches(Golden *g, const char *tensor, const TensorOut *got, double factor, const char *read);
-/* Within an absolute limit. */
-bool golden_within(Golden *g, const char *tensor, const float *got, int64_t count, double limit, const char *read);
+/* At most factor * unit apart, whatever the notes say. */
+bool golden_within(Golden *g, const char *tensor, const float *got, int64_t count, double unit, double factor, const char *read);
 bool golden_ints_equal(Golden *g, const char *tensor, const int32_t *got, int64_t count, const char *read);
 
 #endif

@@ -78,6 +78,8 @@ Param *bench_param(Bench *b, const char *tensor)
     memcpy(p->dim, t->dim, sizeof p->dim);
     p->data = p->master = bench_values(b, t);
     p->grad = b->run.tape ? arena_zero(&b->arena, t->count, sizeof *p->grad, &b->error) : NULL;
+    for (int64_t i = 0; p->grad && i < t->count; i++)
+        p->grad[i] = b->before;
     b->input[b->inputs].name = tensor;
     b->input[b->inputs++].param = p;
     return p;
@@ -172,6 +174,25 @@ static void check_bits(const char *golden, BenchForward *forward, const char *re
     free(again);
 }
 
+/* Gradients of parameters are added to what is there, as accumulation over micro-batches needs. */
+static void check_adds(const char *golden, BenchForward *forward, const char *read)
+{
+    Bench none, some;
+    bench_open(&none, golden, true, 0);
+    bench_open(&some, golden, true, 0);
+    some.before = 0.5f;
+    bench_pass(&none, forward);
+    bench_pass(&some, forward);
+    for (int i = 0; i < none.inputs; i++) {
+        const Param *p = none.input[i].param, *q = some.input[i].param;
+        for (int64_t j = 0; p && j < p->count; j++)
+            if (!(fabs((double)q->grad[j] - (double)p->grad[j] - 0.5) <= 1e-6 * (1 + fabs((double)p->grad[j]))))
+                fail_msg("%s: the gradient of %s is not added to what was there; read %s", golden, p->name, read);
+    }
+    bench_close(&some);
+    bench_close(&none);
+}
+
 /* sum(dy y) with the inputs moved by step along the pattern */
 static double moved(const char *golden, BenchForward *forward, double step)
 {
@@ -218,5 +239,6 @@ void bench_layer(const char *golden, BenchForward *forward, const char *read)
     if (!check_golden(golden, forward, read))
         fail_msg("%s; read %s", golden, read);
     check_bits(golden, forward, read);
+    check_adds(golden, forward, read);
     check_slope(golden, forward, read);
 }

@@ -1,5 +1,5 @@
 /* A bench for one layer: feeds it from golden/layer, compares what comes out and all gradients, and then what needs no golden: the same bits without
- * a tape and with any number of threads, and slopes by central differences. */
+ * a tape and with any number of threads, gradients that are added to what is there, and slopes by central differences. */
 #ifndef MPA_TESTS_LAYER_BENCH_H
 #define MPA_TESTS_LAYER_BENCH_H
 
@@ -14,7 +14,8 @@ typedef struct {
     Arena arena;
     Error error;
     Run run;
-    double step; /* every floating-point input is moved by step times a fixed pattern */
+    double step;  /* every floating-point input is moved by step times a fixed pattern */
+    float before; /* what stands in the parameters' gradients before the pass: gradients are added */
     struct {
         const char *name; /* golden tensor; its gradient is "d" and this name */
         Mat *mat;         /* one of these two is NULL */

@@ -207,6 +207,25 @@ Status file_append(const char *path, const void *bytes, size_t count, Error *e)
     return status;
 }
 
+Status file_truncate(const char *path, int64_t size, Error *e)
+{
+    if (file_size(path) < size)
+        return error_set(e, FAILED, "%s: has %lld bytes, fewer than the %lld that were recorded", path, (long long)file_size(path), (long long)size);
+    if (truncate(path, (off_t)size))
+        return write_failed(path, "cut", e);
+    return file_sync(path, e);
+}
+
+Status file_rename(const char *from, const char *to, Error *e)
+{
+    if (rename(from, to))
+        return write_failed(to, "rename", e);
+    char *folder = path_folder(to, e);
+    Status status = folder ? file_sync(folder, e) : NO_MEMORY;
+    free(folder);
+    return status;
+}
+
 Status folder_make(const char *path, Error *e)
 {
     char *copy = memory_copy(path, e);

@@ -36,6 +36,8 @@ Status file_put(FileWriter *w, const void *bytes, size_t count, Error *e);
 Status file_commit(FileWriter *w, Error *e);
 /* Appends and syncs. A kill may leave a part of the bytes at the end. */
 Status file_append(const char *path, const void *bytes, size_t count, Error *e);
+Status file_truncate(const char *path, int64_t size, Error *e); /* cuts a file; one that is shorter is an error */
+Status file_rename(const char *from, const char *to, Error *e);  /* and syncs the folder */
 Status file_sync(const char *path, Error *e);   /* a file or a folder */
 Status folder_make(const char *path, Error *e); /* with its parents */
 /* Removes a folder and the files (not folders within folders) in it; a missing one is fine. */

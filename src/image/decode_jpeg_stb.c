@@ -1,21 +1,26 @@
-/* JPEG by stb_image (JPEG=stb): needs no library; differs from libjpeg by a few levels in some samples. */
+/* JPEG by stb_image (JPEG=stb): nothing to install. Its inverse transform and its upsampling of colour differ from libjpeg's by a few levels. */
 #include "image/decode.h"
-#include "image/decode_stb.h"
 
-/* stb_image fills what is missing with grey; a whole file ends with the marker EOI, perhaps followed by padding. */
-static bool has_end(const unsigned char *bytes, size_t count)
-{
-    for (size_t i = count; i-- > 3;)
-        if (bytes[i - 1] == 0xFF && bytes[i] == 0xD9)
-            return true;
-    return false;
-}
+#include <string.h>
 
-Status decode_jpeg(Image *out, const unsigned char *bytes, size_t count, Error *e)
+#define STBI_NO_STDIO
+#include <stb/stb_image.h>
+
+Status jpeg_decode(Image *out, const Source *s, const JpegFrame *frame, Error *e)
 {
-    if (!has_end(bytes, count))
-        return error_set(e, BAD_INPUT, "the picture is cut short");
-    return decode_stb(out, bytes, count, e);
+    if (frame->components == 4 && !frame->adobe)
+        return decode_failed(s, "a CMYK picture without Adobe's marker; convert it to RGB, or build with JPEG=turbo", e);
+    int width = 0, height = 0, components = 0;
+    unsigned char *rgb = stbi_load_from_memory(s->data, (int)s->size, &width, &height, &components, 3);
+    if (!rgb && !strcmp(stbi_failure_reason(), "outofmem"))
+        return error_set(e, NO_MEMORY, "%s: out of memory while decoding", s->path);
+    if (!rgb)
+        return error_set(e, BAD_INPUT, "%s: the JPEG data are broken or of a kind that is not read (%s)", s->path, stbi_failure_reason());
+    bool same = width == out->width && height == out->height;
+    if (same)
+        memcpy(out->data, rgb, (size_t)(out->width * out->height) * 3);
+    stbi_image_free(rgb);
+    return same ? OK : decode_failed(s, "the JPEG file holds pictures of different sizes", e);
 }
 
 const char *image_jpeg_decoder(void)

@@ -1,4 +1,4 @@
-/* JPEG by libjpeg-turbo (JPEG=turbo): the samples that Pillow gets. */
+/* JPEG by libjpeg-turbo (JPEG=turbo): the bits that Pillow gets. As in Pillow, errors end the decoding and warnings do not. */
 #include "image/decode.h"
 
 #include "base/memory.h"
@@ -10,63 +10,74 @@
 #include <jpeglib.h>
 
 typedef struct {
-    struct jpeg_error_mgr base; /* first, so that the library's pointer is ours */
+    struct jpeg_error_mgr base; /* first: the library's pointer to it is one to us */
     jmp_buf away;
     char text[JMSG_LENGTH_MAX];
 } Trouble;
 
-/* Errors and warnings (such as a cut file) alike end the decoding. */
-static void give_up(j_common_ptr c)
+static void give_up(j_common_ptr d)
 {
-    Trouble *t = (Trouble *)(void *)c->err;
-    c->err->format_message(c, t->text);
+    Trouble *t = (Trouble *)(void *)d->err;
+    d->err->format_message(d, t->text);
     longjmp(t->away, 1);
 }
 
-static void on_message(j_common_ptr c, int level)
+static void be_silent(j_common_ptr d)
 {
-    if (level < 0)
-        give_up(c);
+    (void)d;
 }
 
-static Status decode(Image *out, struct jpeg_decompress_struct *d, Error *e)
+/* Adobe's CMYK holds 255 - ink. rgb = K - K (255 - C) / 255, rounded as Pillow rounds. */
+static void rgb_from_cmyk(unsigned char *rgb, const unsigned char *cmyk, int64_t width)
 {
+    for (int64_t x = 0; x < width; x++)
+        for (int c = 0; c < 3; c++) {
+            unsigned k = cmyk[4 * x + 3], t = (255u - cmyk[4 * x + c]) * k + 128;
+            rgb[3 * x + c] = (unsigned char)(k - (((t >> 8) + t) >> 8));
+        }
+}
+
+/* `row` has room for a row of four samples per pixel. */
+static Status decode(Image *out, struct jpeg_decompress_struct *d, const Source *s, unsigned char *row, Error *e)
+{
+    jpeg_mem_src(d, s->data, (unsigned long)s->size);
     jpeg_read_header(d, TRUE);
-    if (d->image_width > MAX_SIDE || d->image_height > MAX_SIDE || (int64_t)d->image_width * d->image_height > MAX_PIXELS)
-        return error_set(e, BAD_INPUT, "a picture of %u x %u pixels; at most %d on a side and %d in all are read", d->image_width, d->image_height,
-                         (int)MAX_SIDE, (int)MAX_PIXELS);
-    if (d->num_components == 4)
-        return error_set(e, BAD_INPUT, "the picture is in CMYK colours; convert it to RGB");
-    d->out_color_space = JCS_RGB;
+    bool cmyk = d->num_components == 4;
+    d->out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
     jpeg_start_decompress(d);
-    *out = (Image){d->output_width, d->output_height, memory_new((int64_t)d->output_width * d->output_height, 3, e)};
-    if (!out->data)
-        return NO_MEMORY;
+    if (d->output_width != out->width || d->output_height != out->height)
+        return decode_failed(s, "the JPEG file holds pictures of different sizes", e);
     while (d->output_scanline < d->output_height) {
-        JSAMPROW row = out->data + (size_t)d->output_scanline * d->output_width * 3;
-        jpeg_read_scanlines(d, &row, 1);
+        unsigned char *line = out->data + (int64_t)d->output_scanline * out->width * 3;
+        JSAMPROW into = cmyk ? row : line;
+        jpeg_read_scanlines(d, &into, 1);
+        if (cmyk)
+            rgb_from_cmyk(line, row, out->width);
     }
     jpeg_finish_decompress(d);
     return OK;
 }
 
-Status decode_jpeg(Image *out, const unsigned char *bytes, size_t count, Error *e)
+Status jpeg_decode(Image *out, const Source *s, const JpegFrame *frame, Error *e)
 {
-    struct jpeg_decompress_struct d;
+    struct jpeg_decompress_struct d = {0};
     Trouble trouble;
+    Status status;
+    unsigned char *row = memory_grow(NULL, out->width, 4, e);
+    (void)frame;
+    if (!row)
+        return NO_MEMORY;
     d.err = jpeg_std_error(&trouble.base);
     trouble.base.error_exit = give_up;
-    trouble.base.emit_message = on_message;
-    jpeg_create_decompress(&d);
-    Status status;
+    trouble.base.output_message = be_silent;
     if (setjmp(trouble.away)) {
-        image_free(out);
-        status = error_set(e, BAD_INPUT, "the picture is damaged: %s", trouble.text);
+        status = error_set(e, BAD_INPUT, "%s: the JPEG data are broken or of a kind that is not read (%s)", s->path, trouble.text);
     } else {
-        jpeg_mem_src(&d, bytes, (unsigned long)count);
-        status = decode(out, &d, e);
+        jpeg_create_decompress(&d);
+        status = decode(out, &d, s, row, e);
     }
     jpeg_destroy_decompress(&d);
+    free(row);
     return status;
 }
 

@@ -1,16 +1,34 @@
-/* PNG by stb_image, after a check that the file is whole: stb_image reads neither checksums nor the end. */
+/* PNG, as Pillow reads it. stb_image inflates; its own PNG reader is not used: it checks no sums and drops the low byte where Pillow clips.
+ *
+ * Samples become 8 bits: 1, 2 and 4 bits of grey are spread over 0 to 255; of 16 bits the high byte counts, but pure grey is clipped to 255. A transparent
+ * colour (tRNS without a palette) is compared with the 8-bit samples. A palette's missing entries are black. */
 #include "image/decode.h"
-#include "image/decode_stb.h"
 
+#include "base/memory.h"
+
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
-static uint32_t load_big(const unsigned char *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
+#define STBI_NO_STDIO
+#include <stb/stb_image.h>
 
-/* The PNG specification's CRC-32, a bit at a time with a table of 16. */
-static uint32_t crc(const unsigned char *p, size_t count)
+enum { GREY = 0, RGB = 2, PALETTE = 3, GREY_ALPHA = 4, RGB_ALPHA = 6 };
+
+/* What the chunks before the data say. */
+typedef struct {
+    uint32_t width, height;
+    int depth, colour, samples; /* bits per sample, PNG's colour type, samples per pixel */
+    bool interlaced;
+    bool keyed;                  /* there is a transparent colour */
+    uint32_t key[3];             /* it, as 16 bits */
+    unsigned char entry[256][4]; /* palette: RGB and opacity */
+    unsigned char *packed;       /* the compressed data, owned */
+    size_t packed_size;
+} Png;
+
+/* The CRC-32 of the PNG specification, four bits at a time. */
+static uint32_t checksum(const unsigned char *p, size_t count)
 {
     static const uint32_t table[16] = {0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC, 0x76DC4190, 0x6B6B51F4, 0x4DB26158, 0x5005713C,
                                        0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C, 0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C};
@@ -23,27 +41,243 @@ static uint32_t crc(const unsigned char *p, size_t count)
     return ~c;
 }
 
-/* Walks the chunks; critical ones must have the right checksum, and the last must be IEND. */
-static Status check_chunks(const unsigned char *bytes, size_t count, Error *e)
+static Status read_header(Png *png, const Source *s, const unsigned char *p, size_t length, Error *e)
 {
-    for (size_t at = 8; count - at >= 12;) {
-        size_t length = load_big(bytes + at);
-        const unsigned char *type = bytes + at + 4;
-        if (length > count - at - 12)
-            return error_set(e, BAD_INPUT, "the picture is cut short");
-        if (!(type[0] & 32) && crc(type, length + 4) != load_big(type + 4 + length))
-            return error_set(e, BAD_INPUT, "the picture is damaged: chunk %.4s has a wrong checksum", (const char *)type);
-        if (!memcmp(type, "IHDR", 4) && length == 13 && type[4 + 8] == 16 && type[4 + 9] == 0) /* Pillow clips it to 8 bits: all white */
-            return error_set(e, BAD_INPUT, "the picture has 16 bits of grey; convert it to 8");
-        if (!memcmp(type, "IEND", 4))
-            return OK;
-        at += 12 + length;
-    }
-    return error_set(e, BAD_INPUT, "the picture is cut short");
+    static const int samples[7] = {1, 0, 3, 1, 2, 0, 4};
+    if (length < 13)
+        return decode_failed(s, "the PNG header is broken", e);
+    png->width = load_big32(p);
+    png->height = load_big32(p + 4);
+    png->depth = p[8];
+    png->colour = p[9];
+    png->interlaced = p[12] == 1;
+    png->samples = png->colour < 7 ? samples[png->colour] : 0;
+    int d = png->depth;
+    bool low = d == 1 || d == 2 || d == 4, known = d == 8 || (d == 16 && png->colour != PALETTE) || (low && png->samples == 1);
+    if (!known || !png->samples || p[12] > 1)
+        return error_set(e, BAD_INPUT, "%s: no PNG picture has %d bits per sample with colour type %d and interlace method %d", s->path, d,
+                         png->colour, p[12]);
+    return OK;
 }
 
-Status decode_png(Image *out, const unsigned char *bytes, size_t count, Error *e)
+static void read_palette(Png *png, const unsigned char *p, size_t length)
 {
-    Status status = check_chunks(bytes, count, e);
-    return status == OK ? decode_stb(out, bytes, count, e) : status;
+    for (size_t i = 0; i < length / 3 && i < 256; i++)
+        memcpy(png->entry[i], p + 3 * i, 3);
+}
+
+static void read_transparency(Png *png, const unsigned char *p, size_t length)
+{
+    if (png->colour == PALETTE)
+        for (size_t i = 0; i < length && i < 256; i++)
+            png->entry[i][3] = p[i];
+    size_t wanted = png->colour == GREY ? 2 : png->colour == RGB ? 6 : SIZE_MAX;
+    png->keyed = length >= wanted;
+    for (size_t i = 0; png->keyed && i < 3; i++)
+        png->key[i] = load_big16(p + (png->colour == GREY ? 0 : 2 * i));
+}
+
+/* Appends the data of one IDAT chunk. */
+static Status add_packed(Png *png, const unsigned char *p, size_t length, Error *e)
+{
+    unsigned char *more = memory_grow(png->packed, (int64_t)(png->packed_size + length), 1, e);
+    if (!more)
+        return NO_MEMORY;
+    memcpy(more + png->packed_size, p, length);
+    png->packed = more;
+    png->packed_size += length;
+    return OK;
+}
+
+/* Up to the end of the picture's data. What follows them does not count. The sums of the data chunks are left to the one of the inflated data. */
+static Status read_chunks(Png *png, const Source *s, Error *e)
+{
+    Status status = OK;
+    for (size_t i = 0; i < 256; i++)
+        png->entry[i][3] = 255;
+    for (size_t at = 8; status == OK; at += 12) {
+        bool data = s->size - at >= 12 && !memcmp(s->data + at + 4, "IDAT", 4);
+        if (png->packed && !data)
+            break;
+        if (s->size - at < 12 || load_big32(s->data + at) > s->size - at - 12)
+            return decode_failed(s, "the PNG data are cut off", e);
+        size_t length = load_big32(s->data + at);
+        const unsigned char *type = s->data + at + 4, *p = type + 4;
+        if ((at == 8) != !memcmp(type, "IHDR", 4))
+            return decode_failed(s, "a PNG file must have one header, at its start", e);
+        if (!memcmp(type, "IEND", 4))
+            return decode_failed(s, "a PNG file without a picture", e);
+        if (!data && checksum(type, length + 4) != load_big32(p + length))
+            return error_set(e, BAD_INPUT, "%s: the PNG data are broken: chunk %.4s has a wrong checksum", s->path, (const char *)type);
+        if (data)
+            status = add_packed(png, p, length, e);
+        else if (!memcmp(type, "IHDR", 4))
+            status = read_header(png, s, p, length, e);
+        else if (!memcmp(type, "PLTE", 4))
+            read_palette(png, p, length);
+        else if (!memcmp(type, "tRNS", 4))
+            read_transparency(png, p, length);
+        at += length;
+    }
+    return status;
+}
+
+/* One of the seven interlace passes: the pixels (x0 + i dx, y0 + j dy). */
+typedef struct {
+    uint32_t x0, y0, dx, dy;
+} Pass;
+
+static const Pass passes[7] = {{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}, {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}};
+static const Pass whole = {0, 0, 1, 1};
+
+static uint32_t steps(uint32_t size, uint32_t first, uint32_t step)
+{
+    return size > first ? (size - first + step - 1) / step : 0;
+}
+
+/* Bytes of one row of a pass, without the filter byte. */
+static size_t row_bytes(const Png *png, const Pass *pass)
+{
+    return ((size_t)steps(png->width, pass->x0, pass->dx) * (size_t)(png->samples * png->depth) + 7) / 8;
+}
+
+static size_t pass_bytes(const Png *png, const Pass *pass)
+{
+    size_t row = row_bytes(png, pass);
+    return row ? (row + 1) * steps(png->height, pass->y0, pass->dy) : 0;
+}
+
+/* Which of left, up and the corner is nearest to left + up - corner. */
+static unsigned paeth(int left, int up, int corner)
+{
+    int a = abs(up - corner), b = abs(left - corner), c = abs(left + up - 2 * corner);
+    return (unsigned)(a <= b && a <= c ? left : b <= c ? up : corner);
+}
+
+/* row[count] += its prediction; `up` is the row above or NULL, `step` the bytes of a pixel. false: no such filter. */
+static bool unfilter(unsigned char *row, const unsigned char *up, size_t count, size_t step, int filter)
+{
+    if (filter > 4)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        unsigned left = i >= step ? row[i - step] : 0, above = up ? up[i] : 0, corner = up && i >= step ? up[i - step] : 0;
+        unsigned guess = filter == 1   ? left
+                         : filter == 2 ? above
+                         : filter == 3 ? (left + above) / 2
+                         : filter == 4 ? paeth((int)left, (int)above, (int)corner)
+                                       : 0;
+        row[i] = (unsigned char)(row[i] + guess);
+    }
+    return true;
+}
+
+/* Sample i of a row, as 8 bits; an index stays one. */
+static unsigned sample(const Png *png, const unsigned char *row, size_t i)
+{
+    int d = png->depth;
+    if (d == 8)
+        return row[i];
+    if (d == 16)
+        return png->colour == GREY && row[2 * i] ? 255 : row[2 * i + (png->colour == GREY)];
+    unsigned bits = (unsigned)row[i * (size_t)d / 8] >> (8 - d - (int)(i * (size_t)d % 8)) & ((1u << d) - 1);
+    return png->colour == PALETTE ? bits : bits * (255 / ((1u << d) - 1));
+}
+
+static unsigned char over_white(unsigned c, unsigned a)
+{
+    unsigned t = c * a + 255 * (255 - a) + 128;
+    return (unsigned char)(((t >> 8) + t) >> 8);
+}
+
+/* Pixel x of an unfiltered row. */
+static void put_pixel(unsigned char *out, const Png *png, const unsigned char *row, size_t x)
+{
+    size_t first = x * (size_t)png->samples;
+    unsigned v = sample(png, row, first), c[3] = {v, v, v}, a = 255;
+    if (png->colour == PALETTE) {
+        for (int i = 0; i < 3; i++)
+            c[i] = png->entry[v][i];
+        a = png->entry[v][3];
+    } else if (png->samples >= 3) {
+        c[1] = sample(png, row, first + 1);
+        c[2] = sample(png, row, first + 2);
+    }
+    if (png->colour == GREY_ALPHA || png->colour == RGB_ALPHA)
+        a = sample(png, row, first + (size_t)png->samples - 1);
+    if (png->keyed && c[0] == png->key[0] && c[1] == png->key[1] && c[2] == png->key[2])
+        a = 0;
+    for (int i = 0; i < 3; i++)
+        out[i] = over_white(c[i], a);
+}
+
+/* Unfilters one pass in place and puts its pixels where they belong. */
+static Status decode_pass(Image *out, const Png *png, const Source *s, const Pass *pass, unsigned char *raw, Error *e)
+{
+    size_t count = row_bytes(png, pass), step = (size_t)(png->samples * png->depth + 7) / 8;
+    uint32_t columns = steps(png->width, pass->x0, pass->dx), rows = count ? steps(png->height, pass->y0, pass->dy) : 0;
+    const unsigned char *up = NULL;
+    for (uint32_t j = 0; j < rows; j++, raw += count + 1) {
+        if (!unfilter(raw + 1, up, count, step, raw[0]))
+            return decode_failed(s, "the PNG data are broken: unknown row filter", e);
+        up = raw + 1;
+        size_t y = pass->y0 + (size_t)j * pass->dy;
+        for (uint32_t i = 0; i < columns; i++)
+            put_pixel(out->data + (y * png->width + pass->x0 + (size_t)i * pass->dx) * 3, png, raw + 1, i);
+    }
+    return OK;
+}
+
+/* The sum that stands behind the compressed data; padding may follow it. */
+static bool sum_fits(const Png *png, const unsigned char *raw, size_t count)
+{
+    uint32_t a = 1, b = 0;
+    for (size_t i = 0; i < count;) {
+        for (size_t end = count - i < 4096 ? count : i + 4096; i < end; i++) { /* as many as cannot overflow */
+            a += raw[i];
+            b += a;
+        }
+        a %= 65521;
+        b %= 65521;
+    }
+    for (size_t i = png->packed_size; i >= 6; i--)
+        if (load_big32(png->packed + i - 4) == (b << 16 | a))
+            return true;
+    return false;
+}
+
+/* The buffer has the exact size, so that data which inflate without end fail at once. */
+static Status inflate_data(unsigned char *raw, size_t count, const Png *png, const Source *s, Error *e)
+{
+    if (count > INT_MAX || png->packed_size > INT_MAX)
+        return decode_failed(s, "the PNG data are too large", e);
+    int got = stbi_zlib_decode_buffer((char *)raw, (int)count, (const char *)png->packed, (int)png->packed_size);
+    if (got < 0 || (size_t)got != count || !sum_fits(png, raw, count))
+        return decode_failed(s, "the PNG data are broken or cut off", e);
+    return OK;
+}
+
+Status png_decode(Image *out, const Source *s, Error *e)
+{
+    Png png = {0};
+    unsigned char *raw = NULL;
+    size_t count = 0;
+    Status status = read_chunks(&png, s, e);
+    if (status == OK)
+        status = decode_start(out, s, png.width, png.height, e);
+    const Pass *pass = png.interlaced ? passes : &whole;
+    int number = png.interlaced ? 7 : 1;
+    for (int i = 0; status == OK && i < number; i++)
+        count += pass_bytes(&png, pass + i);
+    if (status == OK && !(raw = memory_grow(NULL, (int64_t)count, 1, e)))
+        status = NO_MEMORY;
+    if (status == OK)
+        status = inflate_data(raw, count, &png, s, e);
+    unsigned char *at = raw;
+    for (int i = 0; status == OK && i < number; i++) {
+        status = decode_pass(out, &png, s, pass + i, at, e);
+        at += pass_bytes(&png, pass + i);
+    }
+    free(raw);
+    free(png.packed);
+    return status;
 }

@@ -6,8 +6,8 @@
 
 /* Those of the safetensors format. Models and traces hold F32, F16, BF16 and I32; the others are known so that a file that has them can be opened. */
 typedef enum {
-    F64,
     F32,
+    F64,
     F16,
     BF16,
     I64,

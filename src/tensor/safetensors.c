@@ -227,6 +227,30 @@ const Tensor *safetensors_find(const SafeTensors *s, const char *name)
     return found ? *found : NULL;
 }
 
+bool tensor_read(const Tensor *t, float *out)
+{
+    size_t size = dtype_size(t->dtype);
+    if (t->dtype != F32 && t->dtype != F16 && t->dtype != BF16 && t->dtype != F64)
+        return false;
+    for (int64_t i = 0; i < t->count; i++) {
+        const unsigned char *p = t->data + (size_t)i * size;
+        uint64_t bits = 0;
+        double wide;
+        for (size_t b = size; b-- > 0;)
+            bits = bits << 8 | p[b];
+        uint32_t bits32 = (uint32_t)bits;
+        if (t->dtype == F64) {
+            memcpy(&wide, &bits, sizeof wide);
+            out[i] = (float)wide;
+        } else if (t->dtype == F32) {
+            memcpy(out + i, &bits32, sizeof *out);
+        } else {
+            out[i] = t->dtype == BF16 ? bf16_load((uint16_t)bits) : f16_load((uint16_t)bits);
+        }
+    }
+    return true;
+}
+
 static int64_t tensor_count(const TensorOut *t)
 {
     int64_t count = 1;
@@ -293,16 +317,19 @@ static void narrow_int32(unsigned char *out, const int32_t *in, int64_t count)
 
 static Status put_tensor(FileWriter *w, const TensorOut *t, Error *e)
 {
-    enum { PIECE = 8192 };
+    enum { PIECE = 4096 };
     unsigned char piece[PIECE * sizeof(float)];
+    float wide[PIECE];
     int64_t count = tensor_count(t);
     Status status = OK;
     for (int64_t i = 0; i < count && status == OK; i += PIECE) {
         int64_t n = count - i < PIECE ? count - i : PIECE;
-        if (t->dtype == I32)
+        if (t->dtype == I32) {
             narrow_int32(piece, (const int32_t *)t->data + i, n);
-        else
-            dtype_narrow(piece, t->dtype, (const float *)t->data + i, n);
+        } else {
+            dtype_widen(wide, (const unsigned char *)t->data + (size_t)i * dtype_size(t->held), t->held, n);
+            dtype_narrow(piece, t->dtype, wide, n);
+        }
         status = file_put(w, piece, (size_t)n * dtype_size(t->dtype), e);
     }
     return status;

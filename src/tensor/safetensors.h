@@ -30,15 +30,18 @@ typedef struct {
 /* BAD_INPUT names the file, the tensor and what is wrong (a git-lfs pointer and an HTML page are recognised). */
 Status safetensors_open(SafeTensors *s, const char *path, Error *e);
 void safetensors_close(SafeTensors *s);
+/* The values as float32 (F32, F16, BF16 or F64, rounded) in out[count]; false for another type. */
+bool tensor_read(const Tensor *t, float *out);
 const Tensor *safetensors_find(const SafeTensors *s, const char *name); /* NULL: none */
 
-/* A tensor to write: `data` holds float32 that are narrowed to dtype (F32, BF16, F16), or int32 when dtype is I32. Borrowed. */
+/* A tensor to write: `data` holds values of type `held` (F32, BF16 or F16) that are written as dtype (the same three), or int32 when dtype is I32. Borrowed. */
 typedef struct {
     const char *name;
     Dtype dtype;
     int ndim;
     int64_t dim[MAX_DIMS];
     const void *data;
+    Dtype held; /* F32 when it is left out */
 } TensorOut;
 
 /* Writes path atomically (path.tmp, sync, rename), with metadata {"format": "pt"}. Streams: no second copy of the data in memory. The data stand in the

@@ -27,6 +27,7 @@ typedef struct {
     const char *const *images;
     int64_t n_images;
     const char *question, *answer;
+    const char *id; /* for messages */
 } TrainPair;
 
 typedef struct {
@@ -44,6 +45,12 @@ typedef struct {
 Status train(Vlm *vlm, const TrainPair *pairs, int64_t count, const TrainOptions *options, const TrainFiles *files, Error *e);
 /* Optimiser steps that `train` will make. */
 int64_t train_steps(const TrainOptions *options, int64_t count);
+int64_t train_warmup(const TrainOptions *options, int64_t total); /* steps in which the rate rises */
+/* Removes the states of a run that is finished. */
+Status train_state_remove(const char *folder, Error *e);
+/* Bytes that training needs besides the mapped weights: masters, gradients, two moments, and the activations of `rows` text rows of which `picture_rows`
+ * come from pictures (with block recomputation when `checkpoint`). */
+int64_t train_bytes(const Vlm *vlm, const TrainOptions *options, int64_t rows, int64_t picture_rows, bool checkpoint);
 /* Learning rate factor of step s (0-based) of `total` (models.md 6.3). */
 double schedule_factor(Schedule schedule, int64_t s, int64_t warmup, int64_t total);
 

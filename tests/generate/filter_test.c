@@ -90,7 +90,7 @@ static bool check_case(Golden *g, size_t n, const json_t *o)
         most = fmax(most, fabs((double)logits[v]));
     }
     bool good = golden_ints_equal(g, named(name, n, "kept"), kept, V, source);
-    good &= golden_within(g, named(name, n, "filtered"), logits, V, 3e-7 * fmax(most, 1), source);
+    good &= golden_within(g, named(name, n, "filtered"), logits, V, 3e-7 * fmax(most, 1), 1, source);
     free(kept);
     free(logits);
     return good;

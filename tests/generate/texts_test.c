@@ -77,15 +77,19 @@ static bool same_ids(const Ids *got, const json_t *want)
     return same;
 }
 
+/* Whether the decoded tokens are the bytes that `want` spells in hexadecimal (a text may hold NUL). */
 static bool same_text(const Job *j, const Ids *got, const char *want)
 {
-    Text raw = {0}, text = {0};
+    Text raw = {0}, text = {0}, hex = {0};
     Error e = {0};
     must(tokenizer_decode(j->vlm.tokenizer, &raw, got->data, got->count, true, &e), &e);
     assert_true(utf8_repair(&text, text_string(&raw), raw.count, &e));
-    bool same = !strcmp(text_string(&text), want);
+    for (size_t i = 0; i < text.count; i++)
+        assert_true(text_format(&hex, &e, "%02x", (unsigned)(unsigned char)text.data[i]));
+    bool same = !strcmp(text_string(&hex), want);
     text_free(&raw);
     text_free(&text);
+    text_free(&hex);
     return same;
 }
 
@@ -101,7 +105,7 @@ static int wrong_answers(const Job *j, const json_t *o, bool together, size_t nu
     for (int64_t i = 0; i < j->count; i++) {
         if (!together)
             must(generate(&j->vlm, j->prompt + i, 1, &d, answers + i, &e), &e);
-        const char *text = json_string_value(json_array_get(json_object_get(o, "texts"), (size_t)i));
+        const char *text = json_string_value(json_array_get(json_object_get(o, "utf8"), (size_t)i));
         bool ids = same_ids(answers + i, json_array_get(json_object_get(o, "ids"), (size_t)i));
         if (!ids || !same_text(j, answers + i, text)) {
             print_error("%s: job %zu, prompt %lld %s: other %s than transformers'\n", golden, number, (long long)i,

@@ -1,0 +1,294 @@
+#!/usr/bin/env python3
+"""Writes golden/image: pictures of many kinds with what Pillow makes of them (decode), broken ones with Pillow's verdict (broken), Pillow's resize (resize),
+and what transformers' slow Qwen2VLImageProcessor gives the model (qwen2vl). Run from anywhere; seeds are fixed."""
+import io, json, os, struct, zlib
+
+import numpy as np
+from PIL import Image
+from transformers import Qwen2VLImageProcessor
+from transformers.models.qwen2_vl.image_processing_qwen2_vl import smart_resize
+
+from common import SEED, path, picture, save
+
+WHERE = "image/"
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+SIGNATURE, END = b"\x89PNG\r\n\x1a\n", chunk(b"IEND", b"")
+
+
+def header(width, height, depth, colour, interlace=0):
+    return chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlace))
+
+
+def png(width, height, depth, colour, rows, extra=b"", interlace=0):
+    """A PNG file from rows that are filtered already."""
+    return SIGNATURE + header(width, height, depth, colour, interlace) + extra + chunk(b"IDAT", zlib.compress(rows, 9)) + END
+
+
+def plain(rows):
+    return b"".join(b"\0" + bytes(r) for r in rows)
+
+
+def filtered(rows, step):
+    """Every row by a filter of its own, all five in turn, as the PNG specification defines them."""
+    out, up = b"", [0] * len(rows[0])
+    for n, row in enumerate(rows):
+        row, kind, line = [int(v) for v in row], n % 5, []
+        for i, v in enumerate(row):
+            a, b, c = (row[i - step] if i >= step else 0), up[i], (up[i - step] if i >= step else 0)
+            p = a + b - c
+            paeth = min((abs(p - a), 0, a), (abs(p - b), 1, b), (abs(p - c), 2, c))[2]
+            line.append((v - (0, a, b, (a + b) // 2, paeth)[kind]) % 256)
+        out, up = out + bytes([kind]) + bytes(line), row
+    return out
+
+
+def interlaced(width, height, pixel, bits):
+    """Adam7, no filter: pixel(x, y) is a tuple of samples of `bits` bits."""
+    out = b""
+    for x0, y0, dx, dy in ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)):
+        for y in range(y0, height, dy):
+            samples = [s for x in range(x0, width, dx) for s in pixel(x, y)]
+            if samples:
+                text = "".join(format(s, f"0{bits}b") for s in samples)
+                text += "0" * (-len(text) % 8)
+                out += b"\0" + bytes(int(text[i:i + 8], 2) for i in range(0, len(text), 8))
+    return out
+
+
+def encoded(image, kind, **options):
+    f = io.BytesIO()
+    image.save(f, kind, **options)
+    return f.getvalue()
+
+
+def expected(data):
+    """RGB as contract.md has it: alpha over white, all else by convert("RGB")."""
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    if image.mode in ("LA", "RGBA", "PA") or "transparency" in image.info:
+        x = np.asarray(image.convert("RGBA")).astype(np.int64)
+        t = x[..., :3] * x[..., 3:] + 255 * (255 - x[..., 3:]) + 128
+        return (((t >> 8) + t) >> 8).astype(np.uint8)
+    return np.asarray(image.convert("RGB"))
+
+
+def png_cases(r):
+    rgb = picture(SEED, 37, 23)
+    a = r.integers(0, 256, (9, 13), dtype=np.uint8)
+    noise = lambda *shape: r.integers(0, 256, shape, dtype=np.uint8)
+    big = lambda *shape: r.integers(0, 65536, shape).astype(">u2")
+    grey16 = big(7, 11)
+    grey16[::2] //= 200
+    palette = noise(10 * 3).tobytes()
+    yield "rgb", encoded(rgb, "PNG")
+    yield "one-pixel", encoded(rgb.crop((0, 0, 1, 1)), "PNG")
+    yield "one-wide", encoded(rgb.crop((3, 0, 4, 23)), "PNG")
+    yield "one-high", encoded(rgb.crop((0, 5, 37, 6)), "PNG")
+    yield "grey", encoded(rgb.convert("L"), "PNG")
+    yield "grey-alpha", encoded(Image.fromarray(np.stack([a, a[::-1]], -1), "LA"), "PNG")
+    yield "rgb-alpha", encoded(Image.fromarray(noise(9, 13, 4), "RGBA"), "PNG")
+    yield "palette", encoded(rgb.quantize(29), "PNG")
+    yield "one-bit", encoded(rgb.convert("1"), "PNG")
+    for bits in (1, 2, 4):
+        yield f"grey-{bits}", png(11, 5, bits, 0, plain(noise(5, (11 * bits + 7) // 8)))
+        yield f"palette-{bits}", png(11, 5, bits, 3, plain(noise(5, (11 * bits + 7) // 8)), chunk(b"PLTE", noise(3 << bits).tobytes()))
+        yield f"grey-{bits}-key-0", png(11, 5, bits, 0, plain(noise(5, (11 * bits + 7) // 8)), chunk(b"tRNS", b"\0\0"))
+        yield f"grey-{bits}-key-1", png(11, 5, bits, 0, plain(noise(5, (11 * bits + 7) // 8)), chunk(b"tRNS", b"\0\1"))
+    yield "palette-alpha", png(10, 3, 8, 3, plain([range(10), range(9, -1, -1), [0] * 10]), chunk(b"PLTE", palette) + chunk(b"tRNS", noise(7).tobytes()))
+    yield "palette-key", png(10, 3, 8, 3, plain([range(10), range(9, -1, -1), [4] * 10]), chunk(b"PLTE", palette) + chunk(b"tRNS", b"\xff\xff\0"))
+    yield "palette-outside", png(4, 1, 8, 3, plain([[0, 9, 10, 255]]), chunk(b"PLTE", palette))
+    yield "grey-key", png(4, 2, 8, 0, plain([[0, 5, 6, 7], [5, 5, 0, 255]]), chunk(b"tRNS", struct.pack(">H", 5)))
+    yield "rgb-key", png(2, 2, 8, 2, plain([[0, 5, 6, 7, 8, 9], [7, 8, 9, 7, 8, 10]]), chunk(b"tRNS", struct.pack(">3H", 7, 8, 9)))
+    yield "rgb-key-high", png(2, 1, 8, 2, plain([[0, 5, 6, 7, 8, 9]]), chunk(b"tRNS", struct.pack(">3H", 0x107, 8, 9)))
+    yield "grey-16", png(11, 7, 16, 0, plain([row.tobytes() for row in grey16]))
+    for key in (200, 255, 300):
+        yield f"grey-16-key-{key}", png(6, 1, 16, 0, plain([struct.pack(">6H", 0, 200, 255, 300, 44, 65535)]), chunk(b"tRNS", struct.pack(">H", key)))
+    yield "grey-alpha-16", png(5, 7, 16, 4, plain([row.tobytes() for row in big(7, 5, 2)]))
+    yield "rgb-16", png(5, 7, 16, 2, plain([row.tobytes() for row in big(7, 5, 3)]))
+    yield "rgb-16-key", png(3, 1, 16, 2, plain([struct.pack(">9H", 0x12FF, 0x34AA, 0x5601, 0x12, 0x34, 0x56, 1, 2, 3)]), chunk(b"tRNS", struct.pack(">3H", 0x12, 0x34, 0x56)))
+    yield "rgb-alpha-16", png(5, 7, 16, 6, plain([row.tobytes() for row in big(7, 5, 4)]))
+    yield "filters", png(7, 12, 8, 2, filtered(noise(12, 21), 3))
+    yield "filters-16", png(3, 11, 16, 6, filtered(noise(11, 24), 8))
+    yield "filters-1", png(19, 11, 1, 0, filtered(noise(11, 3), 1))
+    for w, h in ((1, 1), (3, 2), (9, 11)):
+        x = noise(h, w, 3)
+        yield f"interlaced-{w}x{h}", png(w, h, 8, 2, interlaced(w, h, lambda i, j: [int(v) for v in x[j, i]], 8), interlace=1)
+    x = noise(10, 13)
+    yield "interlaced-2", png(13, 10, 2, 0, interlaced(13, 10, lambda i, j: [int(x[j, i]) & 3], 2), interlace=1)
+    rows = plain(noise(6, 12))
+    packed = zlib.compress(rows)
+    yield "many-chunks", SIGNATURE + header(4, 6, 8, 2) + b"".join(chunk(b"IDAT", packed[i:i + 5]) for i in range(0, len(packed), 5)) + chunk(b"tEXt", b"a\0b") + END
+    yield "ancillary", png(4, 6, 8, 2, rows, chunk(b"gAMA", struct.pack(">I", 30000)) + chunk(b"tEXt", b"key\0text") + chunk(b"abCd", b"private"))
+
+
+def jpeg_cases():
+    rgb, big = picture(SEED + 1, 67, 45), picture(SEED + 2, 96, 64)
+    yield "444", encoded(rgb, "JPEG", quality=90, subsampling=0)
+    yield "422", encoded(rgb, "JPEG", quality=85, subsampling=1)
+    yield "420", encoded(rgb, "JPEG", quality=75, subsampling=2)
+    yield "420-even", encoded(big, "JPEG", quality=75, subsampling=2)
+    yield "progressive", encoded(rgb, "JPEG", quality=80, progressive=True)
+    yield "grey", encoded(rgb.convert("L"), "JPEG", quality=80)
+    yield "one-pixel", encoded(rgb.crop((0, 0, 1, 1)), "JPEG")
+    yield "one-wide", encoded(rgb.crop((0, 0, 1, 45)), "JPEG")
+    yield "optimised", encoded(rgb, "JPEG", quality=95, optimize=True)
+    yield "restart", encoded(rgb, "JPEG", quality=80, restart_marker_blocks=2)
+    yield "cmyk", encoded(rgb.convert("CMYK"), "JPEG", quality=90)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    yield "rotated", encoded(rgb, "JPEG", quality=80, exif=exif)
+    yield "after-the-end", encoded(rgb, "JPEG", quality=80) + b"\xff\xd9\xff\xd8 more"
+
+
+def decode():
+    r, tensors, notes = np.random.default_rng(SEED), {}, {}
+    cases = [("png", n, d) for n, d in png_cases(r)] + [("jpeg", n, d) for n, d in jpeg_cases()]
+    for kind, name, data in cases:
+        tensors[f"{kind}/{name}/file"] = np.frombuffer(data, np.uint8)
+        tensors[f"{kind}/{name}/rgb"] = expected(data)
+    notes["cases"] = [f"{kind}/{name}" for kind, name, _ in cases]
+    save(WHERE + "decode", tensors, notes)
+
+
+# Where we refuse what Pillow reads, and why.
+STRICTER = {"png-short-data": "Pillow leaves the missing rows black", "png-long-data": "Pillow stops at the last row; data may inflate without end",
+            "png-cut-sum": "Pillow does not miss the sum when all rows are there", "png-no-palette": "Pillow shows it black"}
+
+
+def broken_cases():
+    r = np.random.default_rng(SEED)
+    rows = plain(r.integers(0, 256, (5, 21), dtype=np.uint8))
+    good = png(7, 5, 8, 2, rows)
+    at = good.index(b"IDAT")
+    size = struct.unpack(">I", good[at - 4:at])[0]
+
+    def flipped(i):
+        b = bytearray(good)
+        b[i] ^= 1
+        return bytes(b)
+
+    jpeg = encoded(picture(SEED, 40, 30), "JPEG", quality=80)
+    progressive = encoded(picture(SEED, 40, 30), "JPEG", quality=80, progressive=True)
+    frame = jpeg.index(b"\xff\xc0")
+    yield "png-good", good
+    yield "jpeg-good", jpeg
+    yield "png-empty", b""
+    yield "png-cut-signature", good[:7]
+    yield "png-cut-header", good[:20]
+    yield "png-cut-before-data", good[:33]
+    yield "png-cut-in-data", good[:at + 4 + size // 2]
+    yield "png-cut-sum", good[:at + 4 + size - 2]
+    yield "png-cut-before-end", good[:-12]
+    yield "png-cut-in-end", good[:-5]
+    yield "png-header-checksum", flipped(30)
+    yield "png-text-checksum", good[:33] + chunk(b"tEXt", b"a\0x")[:-1] + b"?" + good[33:]
+    yield "png-data-flipped", flipped(at + 4 + size // 2)
+    yield "png-data-checksum", flipped(at + 4 + size)
+    yield "png-sum-flipped", flipped(at + 4 + size - 1)
+    yield "png-zero-wide", SIGNATURE + header(0, 5, 8, 2) + good[33:]
+    yield "png-zero-high", SIGNATURE + header(7, 0, 8, 2) + good[33:]
+    yield "png-huge", SIGNATURE + header(65535, 65535, 8, 2) + good[33:]
+    yield "png-negative", SIGNATURE + header(0xFFFFFFFF, 5, 8, 2) + good[33:]
+    yield "png-short-data", png(7, 9, 8, 2, rows)
+    yield "png-long-data", png(7, 2, 8, 2, rows)
+    yield "png-bad-filter", png(7, 5, 8, 2, b"\x09" + rows[1:])
+    yield "png-bad-depth", png(7, 5, 4, 2, rows)
+    yield "png-bad-colour", png(7, 5, 8, 5, rows)
+    yield "png-bad-interlace", png(7, 5, 8, 2, rows, interlace=2)
+    yield "png-no-palette", png(21, 5, 8, 3, rows)
+    yield "png-no-data", SIGNATURE + header(7, 5, 8, 2) + END
+    yield "png-trailing", good + b"something else"
+    yield "png-length-wraps", good[:33] + b"\xff\xff\xff\xfftEXt" + good[33:]
+    yield "jpeg-cut-quarter", jpeg[:len(jpeg) // 4]
+    yield "jpeg-cut-half", jpeg[:len(jpeg) // 2]
+    yield "jpeg-cut-data", jpeg[:-20]
+    yield "jpeg-cut-end", jpeg[:-2]
+    yield "jpeg-cut-in-end", jpeg[:-1]
+    yield "jpeg-progressive-cut", progressive[:len(progressive) * 2 // 3]
+    yield "jpeg-start-alone", jpeg[:3]
+    yield "jpeg-zero-wide", jpeg[:frame + 7] + b"\0\0" + jpeg[frame + 9:]
+    yield "jpeg-zero-high", jpeg[:frame + 5] + b"\0\0" + jpeg[frame + 7:]
+    yield "jpeg-12-bits", jpeg[:frame + 4] + b"\x0c" + jpeg[frame + 5:]
+    yield "jpeg-trailing", jpeg + b"something else"
+    for kind in ("GIF", "BMP", "TIFF", "WEBP"):
+        yield kind.lower(), encoded(picture(SEED, 4, 4), kind)
+    yield "web-page", b"<!DOCTYPE html><html><body>404</body></html>"
+    yield "git-lfs", b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 1234\n"
+    yield "noise", bytes(r.integers(0, 256, 100, dtype=np.uint8))
+
+
+def broken():
+    out = []
+    for name, data in broken_cases():
+        try:
+            with Image.open(io.BytesIO(data)) as image:
+                image.convert("RGB")
+            pillow = "reads it"
+        except Exception as e:
+            pillow = type(e).__name__
+        other = name in ("gif", "bmp", "tiff", "webp")
+        row = {"name": name, "file": data.hex(), "pillow": pillow, "accept": pillow == "reads it" and not other and name not in STRICTER}
+        if name in STRICTER:
+            row["why"] = STRICTER[name]
+            assert pillow == "reads it", name
+        out.append(row)
+    with open(path("golden", WHERE + "broken.json"), "w") as f:
+        json.dump(out, f, indent=0)
+        f.write("\n")
+    print(f"golden/image/broken.json: {len(out)} files, {sum(r['accept'] for r in out)} to be read")
+
+
+def resize():
+    tensors, cases = {}, []
+    for n, (w, h) in enumerate([(37, 23), (1, 29), (31, 1), (1, 1), (64, 48)]):
+        image = picture(SEED + 10 + n, w, h)
+        if n == 4:  # hard edges: filters overshoot and are clipped
+            x = np.asarray(image).copy()
+            x[10:20, 5:50], x[30:33], x[:, 40] = 255, 0, (255, 0, 128)
+            image = Image.fromarray(x)
+        tensors[f"{n}"] = np.asarray(image)
+        for ow, oh in [(w, h), (w * 2 + 1, h * 3), (28, 28), (5, 3), (1, 1), (w, 7), (53, h), (112, 84)]:
+            for kind, number in (("bicubic", Image.Resampling.BICUBIC), ("lanczos", Image.Resampling.LANCZOS)):
+                name = f"{n}/{ow}x{oh}/{kind}"
+                tensors[name] = np.asarray(image.resize((ow, oh), number))
+                cases.append({"in": f"{n}", "out": name, "filter": kind})
+    save(WHERE + "resize", tensors, {"cases": cases})
+
+
+def qwen2vl():
+    """Pictures go in as RGB; the smallest and largest number of pixels are tiny, so that all branches of the size rule are taken. `sizes` has the rule alone:
+    [width, height, min_pixels, max_pixels, width after, height after], the last two null where it raises an error."""
+    small, large = 4 * 28 * 28, 12 * 28 * 28
+    p = Qwen2VLImageProcessor(min_pixels=small, max_pixels=large)
+    tensors, cases, sizes, r = {}, [], [], np.random.default_rng(SEED)
+    for n, (w, h) in enumerate([(61, 47), (28, 28), (29, 150), (170, 30), (112, 84), (150, 149), (42, 70), (28, 210)]):
+        out = p(images=[picture(SEED + 30 + n, w, h)], return_tensors="np")
+        tensors[f"{n}/rgb"] = np.asarray(picture(SEED + 30 + n, w, h))
+        tensors[f"{n}/pixel_values"] = out["pixel_values"]
+        tensors[f"{n}/image_grid_thw"] = out["image_grid_thw"]
+        cases.append(f"{n}")
+    given = [(1, 1), (27, 100), (100, 27), (28, 28), (28, 5600), (28, 5601), (42, 42), (70, 70), (14 * 9, 14 * 5)]
+    given += [(int(w), int(h)) for w, h in r.integers(20, 2000, (120, 2))]
+    for i, (w, h) in enumerate(given):
+        least, most = ((small, large), (3136, 12845056), (100352, 401408))[i % 3]
+        try:
+            nh, nw = smart_resize(h, w, 28, least, most)
+        except ValueError:
+            nh = nw = None
+        sizes.append([w, h, least, most, nw, nh])
+    notes = {"cases": cases, "sizes": sizes, "min_pixels": small, "max_pixels": large, "patch_size": p.patch_size, "temporal_patch_size": p.temporal_patch_size,
+             "merge_size": p.merge_size, "rescale_factor": p.rescale_factor, "image_mean": list(p.image_mean), "image_std": list(p.image_std)}
+    save(WHERE + "qwen2vl", tensors, notes)
+
+
+if __name__ == "__main__":
+    os.makedirs(path("golden", "image"), exist_ok=True)
+    decode()
+    broken()
+    resize()
+    qwen2vl()

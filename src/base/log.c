@@ -1,0 +1,90 @@
+#include "base/log.h"
+
+#include "base/memory.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+void log_init(Log *l, bool quiet, bool verbose)
+{
+    const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
+    bool terminal = isatty(2) && term && strcmp(term, "dumb");
+    *l = (Log){quiet, verbose, terminal, terminal && !(no_color && *no_color)};
+}
+
+static void print(const char *prefix, const char *format, va_list args)
+{
+    fputs(prefix, stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+}
+
+void log_info(const Log *l, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    if (!l->quiet)
+        print("", format, args);
+    va_end(args);
+}
+
+void log_detail(const Log *l, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    if (l->verbose)
+        print("", format, args);
+    va_end(args);
+}
+
+void log_warning(const Log *l, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    print(l->colour ? "\x1b[33mmpa: warning:\x1b[0m " : "mpa: warning: ", format, args);
+    va_end(args);
+}
+
+void log_error(const Log *l, const Error *e)
+{
+    fprintf(stderr, "%s%s\n", l->colour ? "\x1b[31mmpa:\x1b[0m " : "mpa: ", e->text);
+}
+
+double clock_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void progress_begin(Progress *p, const Log *l, const char *label, int64_t done, int64_t total)
+{
+    double now = clock_seconds();
+    *p = (Progress){l, label, total, done, now, now};
+}
+
+void progress_show(Progress *p, int64_t done, const char *note)
+{
+    double now = clock_seconds(), pause = p->log->terminal ? 0.2 : 10;
+    bool end = done >= p->total;
+    if (p->log->quiet || (!end && now - p->last < pause))
+        return;
+    p->last = now;
+    double spent = now - p->start, rate = spent > 0 ? (double)(done - p->first) / spent : 0;
+    char line[200];
+    int n = snprintf(line, sizeof line, "%s %lld/%lld", p->label, (long long)done, (long long)p->total);
+    if (n > 0 && n < 150 && rate > 0)
+        n += snprintf(line + n, sizeof line - (size_t)n, "  %.3g/s  %s %.0f s", rate, end ? "in" : "left", end ? spent : (double)(p->total - done) / rate);
+    if (n > 0 && n < 150)
+        n += snprintf(line + n, sizeof line - (size_t)n, "  %.0f MiB", (double)memory_peak() / 1048576);
+    if (note && n > 0 && n < 150)
+        snprintf(line + n, sizeof line - (size_t)n, "  %.40s", note);
+    if (p->log->terminal)
+        fprintf(stderr, "\r%s\x1b[K%s", line, end ? "\n" : "");
+    else
+        fprintf(stderr, "%s\n", line);
+}

@@ -1,0 +1,48 @@
+#include "base/signals.h"
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A signal handler has no argument: this is the one piece of state that cannot be passed. */
+static volatile int caught;
+
+static void on_signal(int number)
+{
+    if (caught) {
+        signal(number, SIG_DFL);
+        raise(number);
+        return;
+    }
+    static const char text[] = "\nstopping at the next safe place; press again to stop at once\n";
+    caught = number;
+    if (write(2, text, sizeof text - 1) < 0)
+        return;
+}
+
+void signals_catch(void)
+{
+    struct sigaction a;
+    memset(&a, 0, sizeof a);
+    a.sa_handler = on_signal;
+    sigemptyset(&a.sa_mask);
+    a.sa_flags = SA_RESTART;
+    sigaction(SIGINT, &a, NULL);
+    sigaction(SIGTERM, &a, NULL);
+    a.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &a, NULL);
+    sigaction(SIGXFSZ, &a, NULL);
+}
+
+const volatile int *signals_flag(void)
+{
+    return &caught;
+}
+
+void signals_finish(void)
+{
+    if (caught) {
+        signal(caught, SIG_DFL);
+        raise(caught);
+    }
+}

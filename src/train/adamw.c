@@ -1,0 +1,126 @@
+#include "train/adamw.h"
+
+#include "base/elementary.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK = 65536 };
+
+typedef enum { PART_TEXT, PART_VISION, PART_MERGER } Part;
+
+/* By name, as the published trainer groups them; "vision_model" and "connector" are other families' words. */
+static Part part_of(const char *name)
+{
+    if (strstr(name, "merger") || strstr(name, "connector"))
+        return PART_MERGER;
+    return strstr(name, "visual") || strstr(name, "vision_model") ? PART_VISION : PART_TEXT;
+}
+
+/* Biases do not decay; nor does a LayerNorm's weight, which unlike an RMSNorm's gain has a bias beside it. */
+static bool is_bias_or_layernorm(const Checkpoint *c, const Param *p)
+{
+    size_t n = strlen(p->name), stem = n - strlen("weight");
+    if (n > 5 && !strcmp(p->name + n - 5, ".bias"))
+        return true;
+    for (int64_t i = 0; p->ndim == 1 && i < c->params; i++)
+        if (!strncmp(c->param[i]->name, p->name, stem) && !strcmp(c->param[i]->name + stem, "bias"))
+            return true;
+    return false;
+}
+
+static Status add_param(Optimiser *a, const Checkpoint *c, Param *p, const TrainOptions *o, Error *e)
+{
+    Part part = part_of(p->name);
+    const bool frozen[] = {[PART_TEXT] = o->freeze_text, [PART_VISION] = o->freeze_vision, [PART_MERGER] = o->freeze_merger};
+    const double rate[] = {[PART_TEXT] = o->learning_rate, [PART_VISION] = o->vision_learning_rate, [PART_MERGER] = o->merger_learning_rate};
+    if (frozen[part])
+        return OK;
+    Trained *t = a->trained + a->count;
+    *t = (Trained){.p = p, .rate = rate[part], .decays = o->decay_all || !is_bias_or_layernorm(c, p)};
+    if (checkpoint_make_trainable(p, e) != OK)
+        return e->status;
+    a->count++;
+    p->grad = memory_new(p->count, sizeof *p->grad, e);
+    t->mean = memory_new(p->count, sizeof *t->mean, e);
+    t->square = memory_new(p->count, sizeof *t->square, e);
+    return p->grad && t->mean && t->square ? OK : NO_MEMORY;
+}
+
+Status optimiser_init(Optimiser *a, const Checkpoint *c, const TrainOptions *o, Error *e)
+{
+    *a = (Optimiser){0};
+    Status status = (a->trained = memory_new(c->params, sizeof *a->trained, e)) ? OK : NO_MEMORY;
+    for (int64_t i = 0; i < c->params && status == OK; i++)
+        status = add_param(a, c, c->param[i], o, e);
+    if (status == OK && !a->count)
+        status = error_set(e, BAD_USAGE, "level.freeze: everything is frozen; nothing is left to train");
+    if (status != OK)
+        optimiser_free(a);
+    return status;
+}
+
+void optimiser_free(Optimiser *a)
+{
+    for (int64_t i = 0; i < a->count; i++) {
+        free(a->trained[i].p->grad);
+        a->trained[i].p->grad = NULL;
+        free(a->trained[i].mean);
+        free(a->trained[i].square);
+    }
+    free(a->trained);
+    *a = (Optimiser){0};
+}
+
+void optimiser_clear_gradients(Optimiser *a)
+{
+    for (int64_t i = 0; i < a->count; i++)
+        memset(a->trained[i].p->grad, 0, (size_t)a->trained[i].p->count * sizeof(float));
+}
+
+double optimiser_norm(const Optimiser *a)
+{
+    double total = 0;
+    for (int64_t i = 0; i < a->count; i++) {
+        const float *g = a->trained[i].p->grad;
+        double sum = 0;
+        for (int64_t n = 0; n < a->trained[i].p->count; n++)
+            sum += (double)g[n] * (double)g[n];
+        total += sum;
+    }
+    return sqrt(total);
+}
+
+const char *optimiser_not_finite(const Optimiser *a)
+{
+    for (int64_t i = 0; i < a->count; i++)
+        for (int64_t n = 0; n < a->trained[i].p->count; n++)
+            if (!isfinite(a->trained[i].p->grad[n]))
+                return a->trained[i].p->name;
+    return NULL;
+}
+
+void adamw_update(float *p, float *m, float *v, const float *g, int64_t n, double scale, double rate, double decay, const TrainOptions *o, int64_t t)
+{
+    double power1 = o->beta1 > 0 ? exact_pow(o->beta1, (double)t) : 0, power2 = o->beta2 > 0 ? exact_pow(o->beta2, (double)t) : 0;
+    double step = rate / (1 - power1), root = sqrt(1 - power2), keep = 1 - rate * decay;
+#pragma omp parallel for
+    for (int64_t block = 0; block < n; block += BLOCK)
+        for (int64_t i = block; i < n && i < block + BLOCK; i++) {
+            double gradient = (double)g[i] * scale, mean = (double)m[i] + (1 - o->beta1) * (gradient - (double)m[i]);
+            double square = o->beta2 * (double)v[i] + (1 - o->beta2) * gradient * gradient;
+            m[i] = (float)mean;
+            v[i] = (float)square;
+            p[i] = (float)((double)p[i] * keep - step * mean / (sqrt(square) / root + o->epsilon));
+        }
+}
+
+void optimiser_update(Optimiser *a, const TrainOptions *o, double scale, double factor)
+{
+    a->step++;
+    for (int64_t i = 0; i < a->count; i++) {
+        Trained *t = a->trained + i;
+        adamw_update(t->p->master, t->mean, t->square, t->p->grad, t->p->count, scale, t->rate * factor, t->decays ? o->weight_decay : 0, o, a->step);
+    }
+}
