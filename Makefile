@@ -199,10 +199,11 @@ test check: deps
 	@+$(MAKE) --no-print-directory $(parallel) test-programs
 	@$(MAKE) --no-print-directory run-tests
 
-# A demo that was interrupted goes on where it stopped; one that was finished starts again.
+# A demo that was interrupted goes on where it stopped; one that was finished starts again. Threads that wait in a loop for work make a busy
+# machine many times slower, hence the wait policy.
 run-demo:
 	@if [ -f build/demo/scores.json ]; then rm -rf build/demo; fi
-	@./mpa run conf/demo.ini
+	@OMP_WAIT_POLICY=$${OMP_WAIT_POLICY:-passive} ./mpa run conf/demo.ini
 
 test-programs: $(B)/mpa $(programs)
 

@@ -3,7 +3,7 @@
 Truth is a float64 run of transformers' own classes in which every hand-made cast to float32 is lifted (`exact`). The unit of error of a tensor is the largest
 difference that float32 runs of the same classes make against it, over several orders of summation (`FLOAT32_RUNS`).
 Nothing here writes a file by itself."""
-import contextlib, json, math, os
+import contextlib, json, math, os, subprocess, sys
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -264,6 +264,12 @@ def picture(seed, width, height):
 
 
 # ---------------------------------------------------------------- tiny checkpoints
+
+def need_tiny_checkpoints():
+    """golden_models.py makes weights/tiny-* and the pictures in golden/model; run it where they are absent."""
+    if not all(os.path.exists(os.path.join(ROOT, *p)) for p in (("weights", "tiny-qwen2vl-a"), ("weights", "tiny-qwen2vl-b"), ("golden", "model", "odd.png"))):
+        subprocess.run([sys.executable, os.path.join(ROOT, "ref", "golden_models.py")], check=True)
+
 
 PATTERN = r"""(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"""
 SPECIAL = [f"<|{s}|>" for s in ("endoftext", "im_start", "im_end", "object_ref_start", "object_ref_end", "box_start", "box_end", "quad_start", "quad_end",

@@ -98,5 +98,6 @@ def filters():
 
 
 if __name__ == "__main__":
+    need_tiny_checkpoints()
     texts()
     filters()

@@ -3,6 +3,8 @@
 CASE.json: checkpoint, pairs, settings (the keys of [level]), the log of each optimiser step (loss as optimised, lr of the base group, gradient norm before
 clipping) and PyTorch float32's largest error of each; CASE.safetensors: the final weights, with errors and rms in CASE.json under "error".
 
+adamw.json, adamw.safetensors: 100 updates of a few numbers by torch.optim.AdamW from given gradients.
+
 Rules (models.md 6): vision tower, merger and the rest have their own learning rate; biases and LayerNorm weights are free of decay, RMSNorm gains are not
 (decay = all: everything decays); the learning rate follows the schedule over max(floor(micro-batches per epoch / accumulation), 1) * epochs steps and starts
 at 0 with warm-up; an epoch's leftover micro-batches make an update of their own, still divided by the full accumulation count."""
@@ -97,7 +99,33 @@ def reference(folder, samples, c):
     return log, log_error, final, errors(final, runs)
 
 
+def adamw():
+    """Gradients of many sizes, some zero, learning rate changing from step to step; `p.N` are the values after N updates."""
+    torch.manual_seed(SEED)
+    steps, n = 100, 37
+    start, gradient = torch.randn(n), torch.randn(steps, n) * 10.0 ** torch.linspace(-6, 2, n)
+    gradient[:, 3], gradient[10:, 5] = 0, 0
+    rate = [1e-2 * min(1, t / 10) for t in range(steps)]
+    c = dict(beta1=0.9, beta2=0.98, epsilon=1e-7, weight_decay=0.1)
+
+    def updates(dtype, foreach):
+        p, out = start.to(dtype).clone().requires_grad_(), {}
+        optimiser = torch.optim.AdamW([p], betas=(c["beta1"], c["beta2"]), eps=c["epsilon"], weight_decay=c["weight_decay"], foreach=foreach)
+        for t in range(steps):
+            optimiser.param_groups[0]["lr"] = rate[t]
+            p.grad = gradient[t].to(dtype)
+            optimiser.step()
+            if t + 1 in (1, 2, 10, 100):
+                out[f"p.{t + 1}"] = p.detach().clone()
+        return out
+
+    truth = updates(torch.float64, False)
+    save("train/adamw", {"start": start, "gradient": gradient, **truth},
+         dict(c, rate=rate, error=errors(truth, [updates(torch.float32, f) for f in (False, True)])), wide=True)
+
+
 def main():
+    adamw()
     from transformers import Qwen2VLProcessor
 
     for name, (checkpoint, count, c, keep) in CASES.items():
@@ -113,4 +141,5 @@ def main():
 
 
 if __name__ == "__main__":
+    need_tiny_checkpoints()
     main()

@@ -1,3 +1,6 @@
+/* realpath is in the X/Open part of POSIX. */
+#define _XOPEN_SOURCE 700
+
 #include "base/file.h"
 
 #include "base/memory.h"
@@ -350,6 +353,25 @@ char *path_folder(const char *path, Error *e)
     if (!slash)
         return memory_copy(".", e);
     return memory_copy_bytes(path, slash == path ? 1 : (size_t)(slash - path), e);
+}
+
+Status path_check_below(const char *folder, const char *path, bool *missing, Error *e)
+{
+    char *root = realpath(folder, NULL), *real = realpath(path, NULL);
+    *missing = root && !real && (errno == ENOENT || errno == ENOTDIR);
+    Status status = OK;
+    size_t n = root ? strlen(root) : 0;
+    if (!root)
+        status = error_set(e, BAD_INPUT, "%s: %s", folder, strerror(errno));
+    else if (!real)
+        status = error_set(e, BAD_INPUT, "%s: %s", path, strerror(errno));
+    else if (strncmp(real, root, n) || (n > 1 && real[n] != '/'))
+        status = error_set(e, BAD_INPUT, "%s: does not lie below %s; set image_root to a folder that holds it", path, folder);
+    else if (file_size(real) < 0)
+        status = error_set(e, BAD_INPUT, "%s: is not a regular file", path);
+    free(root);
+    free(real);
+    return status;
 }
 
 uint64_t load_u64(const void *p)

@@ -51,6 +51,9 @@ void names_free(char **names, int64_t count);
 char *path_join(const char *folder, const char *name, Error *e);
 char *path_folder(const char *path, Error *e); /* the part before the last '/', "." without one */
 
+/* Whether `path`, links followed, is a regular file below `folder`: OK; BAD_INPUT otherwise, with *missing set when there simply is no such file. */
+Status path_check_below(const char *folder, const char *path, bool *missing, Error *e);
+
 /* Little-endian numbers at any address. */
 uint64_t load_u64(const void *p);
 void store_u64(void *p, uint64_t value);

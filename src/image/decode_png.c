@@ -1,7 +1,7 @@
 /* PNG, as Pillow reads it. stb_image inflates; its own PNG reader is not used: it checks no sums and drops the low byte where Pillow clips.
  *
- * Samples become 8 bits: 1, 2 and 4 bits of grey are spread over 0 to 255; of 16 bits the high byte counts, but pure grey is clipped to 255. A transparent
- * colour (tRNS without a palette) is compared with the 8-bit samples. A palette's missing entries are black. */
+ * Samples become 8 bits: 1, 2 and 4 bits of grey are spread over 0 to 255; of 16 bits the high byte counts, but pure grey is clipped to 255. The low bytes
+ * of a transparent colour (tRNS without a palette) are compared with the 8-bit samples. A palette's missing entries are black. */
 #include "image/decode.h"
 
 #include "base/memory.h"
@@ -21,7 +21,8 @@ typedef struct {
     int depth, colour, samples; /* bits per sample, PNG's colour type, samples per pixel */
     bool interlaced;
     bool keyed;                  /* there is a transparent colour */
-    uint32_t key[3];             /* it, as 16 bits */
+    bool palette;                /* there is a palette */
+    uint32_t key[3];             /* it: the low bytes */
     unsigned char entry[256][4]; /* palette: RGB and opacity */
     unsigned char *packed;       /* the compressed data, owned */
     size_t packed_size;
@@ -62,6 +63,7 @@ static Status read_header(Png *png, const Source *s, const unsigned char *p, siz
 
 static void read_palette(Png *png, const unsigned char *p, size_t length)
 {
+    png->palette = true;
     for (size_t i = 0; i < length / 3 && i < 256; i++)
         memcpy(png->entry[i], p + 3 * i, 3);
 }
@@ -74,7 +76,7 @@ static void read_transparency(Png *png, const unsigned char *p, size_t length)
     size_t wanted = png->colour == GREY ? 2 : png->colour == RGB ? 6 : SIZE_MAX;
     png->keyed = length >= wanted;
     for (size_t i = 0; png->keyed && i < 3; i++)
-        png->key[i] = load_big16(p + (png->colour == GREY ? 0 : 2 * i));
+        png->key[i] = load_big16(p + (png->colour == GREY ? 0 : 2 * i)) & 255;
 }
 
 /* Appends the data of one IDAT chunk. */
@@ -109,6 +111,8 @@ static Status read_chunks(Png *png, const Source *s, Error *e)
             return decode_failed(s, "a PNG file without a picture", e);
         if (!data && checksum(type, length + 4) != load_big32(p + length))
             return error_set(e, BAD_INPUT, "%s: the PNG data are broken: chunk %.4s has a wrong checksum", s->path, (const char *)type);
+        if (data && png->colour == PALETTE && !png->palette)
+            return decode_failed(s, "a PNG picture without its palette", e);
         if (data)
             status = add_packed(png, p, length, e);
         else if (!memcmp(type, "IHDR", 4))

@@ -153,6 +153,7 @@ static bool value_fits(const Key *k, const char *v, char *allowed, size_t size)
         snprintf(allowed, size, "i/n with 0 <= i < n");
         break;
     case KEY_TEXT:
+    case KEY_LINES:
     case KEY_PATH: return true;
     }
     return ok && number >= k->low && number <= k->high;
@@ -180,6 +181,14 @@ static Status set(Config *c, const Place *at, const char *section, const char *k
         free(v);
         if (!(v = joined))
             return NO_MEMORY;
+    }
+    if (k->type == KEY_LINES && c->setting[i].value) {
+        Text lines = {0};
+        bool ok = text_format(&lines, e, "%s\n%s", c->setting[i].value, v);
+        free(v);
+        if (!ok)
+            return NO_MEMORY;
+        v = lines.data;
     }
     free(c->setting[i].value);
     c->setting[i] = (Setting){v, at->origin};

@@ -5,7 +5,8 @@
 #include "base/log.h"
 #include "base/text.h"
 
-typedef enum { KEY_TEXT, KEY_PATH, KEY_INTEGER, KEY_BYTES, KEY_REAL, KEY_BOOL, KEY_CHOICE, KEY_WORDS, KEY_SHARD } KeyType;
+/* KEY_LINES: text that may be given several times; the values are separated by line ends. */
+typedef enum { KEY_TEXT, KEY_LINES, KEY_PATH, KEY_INTEGER, KEY_BYTES, KEY_REAL, KEY_BOOL, KEY_CHOICE, KEY_WORDS, KEY_SHARD } KeyType;
 
 typedef struct {
     const char *section, *key;

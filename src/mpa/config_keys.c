@@ -20,7 +20,7 @@ const Key config_keys[] = {
     {"data", "task", KEY_CHOICE, "textvqa", ANY, "textvqa stvqa chartqa okvqa", "kind of questions, and format of data set files"},
     {"data", "images", KEY_PATH, "", ANY, NULL, "unlabeled pictures: a folder, a list.txt, or a data set's .json"},
     {"data", "image_root", KEY_PATH, "", ANY, NULL, "folder that relative picture paths start from and below which all pictures must lie"},
-    {"data", "image_map", KEY_TEXT, "", ANY, NULL, "OLD=NEW: a path prefix in the files to replace"},
+    {"data", "image_map", KEY_LINES, "", ANY, NULL, "OLD=NEW: a path prefix in the files to replace; may be repeated"},
     {"data", "missing", KEY_CHOICE, "error", ANY, "error skip", "what to do about a picture that is not there"},
     {"data", "limit", KEY_INTEGER, "0", COUNT, NULL, "use the first so many pictures only; 0: all"},
     {"data", "shard", KEY_SHARD, "", ANY, NULL, "i/n: only pictures i, i + n, i + 2n, ... (i from 0)"},

@@ -72,17 +72,21 @@ static int64_t pairs_of(const Golden *g, TrainPair pair[PAIRS], const char *imag
     {
         assert_true(i < PAIRS);
         image[i] = text_setting(o, "picture");
-        pair[i] = (TrainPair){image + i, 1, text_setting(o, "question"), text_setting(o, "answer")};
+        pair[i] = (TrainPair){
+            .images = image + i, .n_images = 1, .question = text_setting(o, "question"), .answer = text_setting(o, "answer"), .id = "golden"};
         count++;
     }
     return count;
 }
 
-static bool close_enough(const char *what, size_t step, double got, double want, double limit)
+/* At most factor * unit apart? *worst: the largest multiple of its unit so far. */
+static bool close_enough(const char *what, size_t step, double got, double want, double unit, double factor, double *worst)
 {
-    if (fabs(got - want) <= limit)
+    double ratio = fabs(got - want) / unit;
+    *worst = ratio <= *worst ? *worst : ratio;
+    if (ratio <= factor)
         return true;
-    print_error("step %zu: %s is %.9g, wanted %.9g: %.3g apart, limit %.3g\n", step + 1, what, got, want, fabs(got - want), limit);
+    print_error("step %zu: %s is %.9g, wanted %.9g: %.3g x its unit apart, allowed %.3g\n", step + 1, what, got, want, ratio, factor);
     return false;
 }
 
@@ -94,22 +98,24 @@ static bool check_log(const Golden *g, const char *path)
     must(file_read(&file, path, 1 << 20, &e), &e);
     const json_t *log = json_object_get(g->notes.root, "log"), *error = json_object_get(g->notes.root, "log_error");
     bool good = true;
+    double worst = 0, lr_worst = 0;
     size_t n = 0;
     for (const char *line = text_string(&file), *end; (end = strchr(line, '\n')); line = end + 1, n++) {
         json_t *got = json_loadb(line, (size_t)(end - line), 0, NULL);
         const json_t *want = json_array_get(log, n), *f = json_array_get(error, n);
         assert_true(got && want && f);
-        good &= close_enough("lr", n, number_setting(got, "lr"), number_setting(want, "lr"), 1e-9);
+        good &= close_enough("lr", n, number_setting(got, "lr"), number_setting(want, "lr"), 1e-9, 1, &lr_worst);
         const char *const keys[] = {"loss", "grad_norm"};
         for (int k = 0; k < 2; k++) {
             double w = number_setting(want, keys[k]);
             double unit = fmax(number_setting(f, keys[k]), 1e-6 * fabs(w));
-            good &= close_enough(keys[k], n, number_setting(got, keys[k]), w, golden_training_limit * unit);
+            good &= close_enough(keys[k], n, number_setting(got, keys[k]), w, unit, golden_training_limit, &worst);
         }
         json_decref(got);
     }
     if (n != json_array_size(log))
         fail_msg("%s has %zu steps, wanted %zu; read train_steps in src/train", path, n, json_array_size(log));
+    print_message("  golden/%s: losses and gradient norms of %zu steps, worst %.3g x PyTorch float32's own error\n", g->name, n, worst);
     text_free(&file);
     return good;
 }
@@ -122,7 +128,7 @@ static bool check_weights(Golden *g, const Vlm *vlm)
         const Param *p = vlm->checkpoint.param[i];
         const json_t *e = json_object_get(json_object_get(g->notes.root, "error"), p->name);
         double unit = fmax(fmax(number_setting(e, "max_abs"), 1e-4 * number_setting(e, "rms")), 1e-9);
-        good &= golden_within(g, p->name, p->master, p->count, golden_training_limit * unit,
+        good &= golden_within(g, p->name, p->master, p->count, unit, golden_training_limit,
                               "src/train (AdamW, groups), or a gradient: golden_model_test");
     }
     return good;

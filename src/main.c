@@ -1,0 +1,128 @@
+/* mpa: the Model Parity Aligner. One line per command. */
+#include "base/options.h"
+#include "base/signals.h"
+#include "mpa/command.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#ifndef MPA_VERSION
+#define MPA_VERSION "unknown"
+#endif
+
+static const char stage_help[] = "CONF is an INI file; section.key=value overrides one of its keys.\n"
+                                 "  --dump-config    print every key with its value, default and meaning, and stop\n"
+                                 "  --force          go on although memory seems too small\n";
+
+static const Command commands[] = {
+    {"run", command_run, "CONF [section.key=value ...]", "annotate, identify, level and evaluate, in order; resumes where it stopped", stage_help},
+    {"annotate", command_annotate, "CONF [...]", "stage 1, pseudo annotator: the teacher writes one question and answer per picture", stage_help},
+    {"identify", command_identify, "CONF [...]", "stage 2, parity identifier: keep what only the teacher gets right", stage_help},
+    {"level", command_level, "CONF [...]", "stage 3, parity leveler: fine-tune the student on the kept pairs", stage_help},
+    {"evaluate", command_evaluate, "CONF [...]", "score student, aligned student and teacher on a labelled set", stage_help},
+    {"ask", command_ask, "--model DIR --image FILE... --prompt TEXT [--max-new-tokens N] [--greedy] [--json]", "ask a model about pictures",
+     "Pictures stand first in the prompt, in the order of --image. Decodes as generation_config.json says.\n"
+     "  --max-new-tokens N   at most so many tokens (default 128)\n"
+     "  --greedy             no sampling, no repetition penalty\n"
+     "  --json               one JSON object: text, token_ids, prompt_tokens, seconds\n"},
+    {"trace", command_trace, "--model DIR --image FILE... --prompt TEXT [--answer TEXT] [--grad] --out FILE.safetensors",
+     "write what every layer computed, and gradients",
+     "  --answer TEXT        as in training; adds the loss on the answer\n"
+     "  --grad               adds the gradient of every parameter\n"},
+    {"compare", command_compare, "A.safetensors B.safetensors [--tolerance X]", "which tensor departs first, and by how much",
+     "  --tolerance X        largest difference allowed, relative to each tensor's root mean square (default 0)\n"},
+    {"tokenize", command_tokenize, "--model DIR [--decode]", "standard input to a JSON array of token ids, or back", ""},
+    {"inspect", command_inspect, "DIR", "architecture, parameters, tensors, memory that each use will need", ""},
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static void print_help(void)
+{
+    printf("mpa %s: aligns a small vision-language model to a large one, from unlabeled pictures.\n\nusage:\n", MPA_VERSION);
+    for (size_t i = 0; i < COMMANDS; i++)
+        printf("  mpa %-9s %s\n                %s\n", commands[i].name, commands[i].arguments, commands[i].summary);
+    printf("\n  mpa COMMAND --help, mpa --version\n  --quiet, --verbose with every command\n\n"
+           "Exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 a bad input file, 4 not enough memory or disk,\n"
+           "5 a number that is not finite in training, 6 compare found a difference, 130 interrupted.\n");
+}
+
+static int fail(const Log *l, const Error *e, const Command *c)
+{
+    log_error(l, e);
+    if (e->status == BAD_USAGE && c)
+        fprintf(stderr, "usage: mpa %s %s   (mpa %s --help)\n", c->name, c->arguments, c->name);
+    return (int)e->status;
+}
+
+static const Command *find(const char *name, Error *e)
+{
+    const char *words[COMMANDS + 1] = {0};
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (!strcmp(commands[i].name, name))
+            return commands + i;
+        words[i] = commands[i].name;
+    }
+    const char *near = nearest_word(name, words);
+    error_set(e, BAD_USAGE, "unknown command %s%s%s%s (mpa --help lists all)", name, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    return NULL;
+}
+
+/* Takes out --help, --quiet and --verbose, which every command knows; a "--" ends options. */
+static void common_options(char **arguments, int *count, bool *help, bool *quiet, bool *verbose)
+{
+    int kept = 0;
+    bool options = true;
+    for (int i = 0; i < *count; i++) {
+        options &= strcmp(arguments[i], "--") != 0;
+        bool *const flag = !options                              ? NULL
+                           : !strcmp(arguments[i], "--help")    ? help
+                           : !strcmp(arguments[i], "--quiet")   ? quiet
+                           : !strcmp(arguments[i], "--verbose") ? verbose
+                                                                : NULL;
+        if (flag)
+            *flag = true;
+        else
+            arguments[kept++] = arguments[i];
+    }
+    *count = kept;
+}
+
+int main(int argc, char **argv)
+{
+    Error e = {0};
+    Invocation in = {.arguments = argv + 2, .count = argc - 2};
+    bool help = false, quiet = false, verbose = false;
+    log_init(&in.log, false, false);
+    if (argc < 2) {
+        fprintf(stderr, "usage: mpa COMMAND ...   (mpa --help)\n");
+        return BAD_USAGE;
+    }
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
+        print_help();
+        return OK;
+    }
+    if (!strcmp(argv[1], "--version")) {
+        printf("mpa %s\n", MPA_VERSION);
+        return OK;
+    }
+    const Command *c = find(argv[1], &e);
+    if (!c)
+        return fail(&in.log, &e, NULL);
+    common_options(in.arguments, &in.count, &help, &quiet, &verbose);
+    if (help) {
+        printf("usage: mpa %s %s\n%s.\n%s", c->name, c->arguments, c->summary, c->help);
+        return OK;
+    }
+    log_init(&in.log, quiet, verbose);
+    signals_catch();
+    Status status = c->run(&in, &e);
+    if (fflush(stdout) && status == OK)
+        status = error_set(&e, FAILED, "standard output: cannot write");
+    if (status == DIFFERENT)
+        return DIFFERENT;
+    if (status == INTERRUPTED) {
+        log_info(&in.log, "mpa: interrupted; everything finished so far is kept, the same command goes on");
+        signals_finish();
+    }
+    return status == OK ? OK : fail(&in.log, &e, c);
+}

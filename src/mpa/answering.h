@@ -1,0 +1,25 @@
+/* Asking a model about pictures: files and texts in, texts out. */
+#ifndef MPA_MPA_ANSWERING_H
+#define MPA_MPA_ANSWERING_H
+
+#include "generate/generate.h"
+
+/* Pictures and text of one prompt. Borrowed. */
+typedef struct {
+    const char *const *images;
+    int64_t n_images;
+    const char *text;
+} Question;
+
+/* One answer. Owned: answer_free. */
+typedef struct {
+    char *text;            /* special tokens dropped, valid UTF-8 */
+    Ids ids;               /* new tokens, end token included */
+    int64_t prompt_tokens;
+} Reply;
+void reply_free(Reply *r);
+
+/* Answers the questions as one batch; replies[count] zeroed by the caller. */
+Status answer_questions(const Vlm *vlm, const Question *questions, int64_t count, const PictureLimits *limits, const Decoding *d, Reply *replies, Error *e);
+
+#endif

@@ -1,0 +1,39 @@
+/* Pictures and questions from folders, lists, data set files and the run's own stage files. */
+#ifndef MPA_MPA_DATASET_H
+#define MPA_MPA_DATASET_H
+
+#include "base/json.h"
+#include "mpa/config.h"
+
+/* One picture, with what is known about it. */
+typedef struct {
+    json_t *id;         /* owned reference: number or string, as it was given */
+    char *image;        /* path as it was given; owned */
+    char *file;         /* where it is read from; owned */
+    char *question;     /* NULL: none; owned */
+    json_t *answers;    /* owned reference: list of strings, or NULL */
+    bool present;       /* false: the picture is missing and data.missing = skip */
+} Item;
+
+/* Owned: items_free. A zeroed one is empty. */
+typedef struct {
+    Item *item;
+    int64_t count, capacity, missing;
+} Items;
+void items_free(Items *items);
+
+/* The unlabeled pictures of [data]: images, image_root, image_map, missing, limit, shard. */
+Status items_load_images(Items *items, const Config *c, Error *e);
+/* The labelled questions of [evaluate]. */
+Status items_load_questions(Items *items, const Config *c, Error *e);
+
+/* The file that a picture path of the run stands for, checked to lie below the root ([data] or, with `evaluation`, [evaluate]); owned by the caller. NULL
+ * with e clean and *missing set: not there, and data.missing = skip. */
+char *picture_file(const Config *c, bool evaluation, const char *image, bool *missing, Error *e);
+
+/* The most frequent of the answers, the first of equals; "" for none. Borrowed. */
+const char *most_frequent(const json_t *answers);
+/* An id as text: the number's digits or the string. Appended to out. */
+bool id_text(Text *out, const json_t *id, Error *e);
+
+#endif

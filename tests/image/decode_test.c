@@ -1,0 +1,189 @@
+/* image_read against Pillow (ref/golden_images.py): PNG bit for bit, JPEG bit for bit with libjpeg-turbo and within a bound with stb_image; broken files. */
+#include "golden.h"
+#include "scratch.h"
+
+#include "base/memory.h"
+#include "image/image.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* What stb_image's JPEG may differ by from libjpeg's: its own inverse transform and colour upsampling (worst measured: 7 levels). */
+enum { STB_JPEG_LEVELS = 7 };
+
+/* The largest difference of a sample; 256: another size or refused. */
+static int worst_difference(const Golden *g, Scratch *s, const char *name)
+{
+    char tensor[100];
+    snprintf(tensor, sizeof tensor, "%s/file", name);
+    const Tensor *file = golden_tensor(g, tensor);
+    snprintf(tensor, sizeof tensor, "%s/rgb", name);
+    const Tensor *want = golden_tensor(g, tensor);
+    Image im;
+    Error e = {0};
+    int worst = 0;
+    if (image_read(&im, scratch_write(s, "picture", file->data, file->bytes), &e) != OK) {
+        print_error("%s: %s\n", name, e.text);
+        return 256;
+    }
+    if (want->ndim != 3 || im.height != want->dim[0] || im.width != want->dim[1])
+        worst = 256;
+    for (size_t i = 0; i < want->bytes && worst < 256; i++)
+        if (abs(im.data[i] - want->data[i]) > worst)
+            worst = abs(im.data[i] - want->data[i]);
+    image_free(&im);
+    return worst;
+}
+
+static void test_pictures(void **state)
+{
+    (void)state;
+    Golden g;
+    Scratch s;
+    scratch_make(&s);
+    golden_open(&g, "image/decode");
+    json_t *cases = json_object_get(g.notes.root, "cases"), *c;
+    size_t i;
+    int failed = 0, worst_jpeg = 0, jpeg = 0, limit = strcmp(image_jpeg_decoder(), "stb_image") ? 0 : STB_JPEG_LEVELS;
+    json_array_foreach(cases, i, c)
+    {
+        const char *name = json_string_value(c);
+        bool is_jpeg = !strncmp(name, "jpeg/", 5);
+        int worst = worst_difference(&g, &s, name);
+        if (!(worst <= (is_jpeg ? limit : 0))) {
+            print_error("golden/image/decode: %s: differs by %d from Pillow; read src/image/decode_%s\n", name, worst,
+                        is_jpeg ? "jpeg_*.c" : "png.c");
+            failed++;
+        }
+        jpeg += is_jpeg;
+        worst_jpeg = is_jpeg && worst > worst_jpeg ? worst : worst_jpeg;
+    }
+    print_message("  %zu pictures; JPEG by %s: worst difference %d\n", json_array_size(cases), image_jpeg_decoder(), worst_jpeg);
+    assert_true(jpeg >= 12 && json_array_size(cases) >= 50);
+    assert_int_equal(failed, 0);
+    safetensors_close(&g.tensors);
+    json_close(&g.notes);
+    scratch_remove(&s);
+}
+
+/* The bytes of a string of hexadecimal digits, owned by the caller. */
+static unsigned char *bytes_of(const char *hex, size_t *count)
+{
+    *count = strlen(hex) / 2;
+    unsigned char *bytes = memory_new((int64_t)*count, 1, NULL);
+    assert_non_null(bytes);
+    for (size_t i = 0; i < *count; i++) {
+        unsigned v;
+        assert_int_equal(sscanf(hex + 2 * i, "%2x", &v), 1);
+        bytes[i] = (unsigned char)v;
+    }
+    return bytes;
+}
+
+static void test_broken(void **state)
+{
+    (void)state;
+    Scratch s;
+    scratch_make(&s);
+    Json list;
+    Error e = {0};
+    if (json_open(&list, "golden/image/broken.json", 1 << 24, &e) != OK)
+        fail_msg("%s", e.text);
+    size_t i;
+    json_t *c;
+    int failed = 0;
+    json_array_foreach(list.root, i, c)
+    {
+        const char *name = json_string_value(json_object_get(c, "name"));
+        bool accept = json_is_true(json_object_get(c, "accept"));
+        size_t count;
+        unsigned char *bytes = bytes_of(json_string_value(json_object_get(c, "file")), &count);
+        const char *path = scratch_write(&s, "picture", bytes, count);
+        Image im;
+        Error why = {0};
+        Status status = image_read(&im, path, &why);
+        if (status != (accept ? OK : BAD_INPUT) || (!accept && (!strstr(why.text, path) || im.data))) {
+            print_error("golden/image/broken: %s: wanted it %s, got status %d: %s; read src/image/decode.c\n", name, accept ? "read" : "refused",
+                        (int)status, why.text);
+            failed++;
+        }
+        image_free(&im);
+        free(bytes);
+    }
+    assert_true(json_array_size(list.root) >= 40);
+    assert_int_equal(failed, 0);
+    json_close(&list);
+    scratch_remove(&s);
+}
+
+static void refused(const char *path, const char *word)
+{
+    Image im;
+    Error e = {0};
+    assert_int_equal(image_read(&im, path, &e), BAD_INPUT);
+    if (!strstr(e.text, word) || !strstr(e.text, path))
+        fail_msg("\"%s\" does not name %s and \"%s\"", e.text, path, word);
+}
+
+static void test_messages(void **state)
+{
+    (void)state;
+    Scratch s;
+    scratch_make(&s);
+    refused(s.folder, "not a regular file");
+    refused(scratch_path(&s, "absent.png"), "No such file");
+    refused(scratch_write(&s, "a", "", 0), "empty");
+    refused(scratch_write(&s, "a", "GIF89a....", 10), "GIF");
+    refused(scratch_write(&s, "a", "RIFF\x10\0\0\0WEBPVP8 ", 16), "WebP");
+    refused(scratch_write(&s, "a", "BM\x10\0\0\0", 6), "BMP");
+    refused(scratch_write(&s, "a",
+                          "\0\0\0\x1c"
+                          "ftypheic",
+                          12),
+            "HEIC");
+    refused(scratch_write(&s, "a", "version https://git-lfs.github.com/spec/v1", 42), "git-lfs");
+    refused(scratch_write(&s, "a", "hello", 5), "unknown kind");
+    scratch_remove(&s);
+}
+
+/* A picture cut at any byte, or with any byte changed, is read or refused, never anything else (the sanitizers look on). */
+static void test_every_byte(void **state)
+{
+    (void)state;
+    Golden g;
+    Scratch s;
+    scratch_make(&s);
+    golden_open(&g, "image/decode");
+    const char *const names[] = {"png/interlaced-9x11/file", "png/palette-alpha/file", "jpeg/one-pixel/file"};
+    for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
+        const Tensor *t = golden_tensor(&g, names[n]);
+        unsigned char *bytes = memory_new((int64_t)t->bytes, 1, NULL);
+        for (size_t i = 0; i < 2 * t->bytes; i++) {
+            size_t at = i / 2;
+            memcpy(bytes, t->data, t->bytes);
+            bytes[at] = (unsigned char)(bytes[at] ^ 0x15);
+            const char *path = scratch_write(&s, "picture", bytes, i % 2 ? at : t->bytes);
+            Image im;
+            Error e = {0};
+            Status status = image_read(&im, path, &e);
+            assert_true(status == OK || (status == BAD_INPUT && !im.data));
+            image_free(&im);
+        }
+        free(bytes);
+    }
+    safetensors_close(&g.tensors);
+    json_close(&g.notes);
+    scratch_remove(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pictures), cmocka_unit_test(test_broken), cmocka_unit_test(test_messages),
+                                       cmocka_unit_test(test_every_byte)};
+    return cmocka_run_group_tests_name("image/decode", tests, NULL, NULL);
+}
