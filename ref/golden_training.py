@@ -125,9 +125,9 @@ def adamw():
 
 
 def main():
-    adamw()
     from transformers import Qwen2VLProcessor
 
+    adamw()
     for name, (checkpoint, count, c, keep) in CASES.items():
         folder = os.path.join(ROOT, "weights", checkpoint)
         processor = Qwen2VLProcessor.from_pretrained(folder)

@@ -63,7 +63,8 @@ static const Command *find(const char *name, Error *e)
         words[i] = commands[i].name;
     }
     const char *near = nearest_word(name, words);
-    error_set(e, BAD_USAGE, "unknown command %s%s%s%s (mpa --help lists all)", name, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    error_set(e, BAD_USAGE, "unknown command %s%s%s%s (mpa --help lists all)", name, near ? "; did you mean " : "", near ? near : "",
+              near ? "?" : "");
     return NULL;
 }
 
@@ -74,7 +75,7 @@ static void common_options(char **arguments, int *count, bool *help, bool *quiet
     bool options = true;
     for (int i = 0; i < *count; i++) {
         options &= strcmp(arguments[i], "--") != 0;
-        bool *const flag = !options                              ? NULL
+        bool *const flag = !options                             ? NULL
                            : !strcmp(arguments[i], "--help")    ? help
                            : !strcmp(arguments[i], "--quiet")   ? quiet
                            : !strcmp(arguments[i], "--verbose") ? verbose

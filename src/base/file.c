@@ -315,6 +315,11 @@ Status folder_list(char ***names, int64_t *count, const char *path, const char *
     return status;
 }
 
+Status file_remove(const char *path, Error *e)
+{
+    return unlink(path) && errno != ENOENT ? write_failed(path, "remove", e) : OK;
+}
+
 Status folder_remove(const char *path, Error *e)
 {
     if (!file_exists(path))

@@ -37,9 +37,10 @@ Status file_commit(FileWriter *w, Error *e);
 /* Appends and syncs. A kill may leave a part of the bytes at the end. */
 Status file_append(const char *path, const void *bytes, size_t count, Error *e);
 Status file_truncate(const char *path, int64_t size, Error *e); /* cuts a file; one that is shorter is an error */
-Status file_rename(const char *from, const char *to, Error *e);  /* and syncs the folder */
-Status file_sync(const char *path, Error *e);   /* a file or a folder */
-Status folder_make(const char *path, Error *e); /* with its parents */
+Status file_rename(const char *from, const char *to, Error *e); /* and syncs the folder */
+Status file_sync(const char *path, Error *e);                   /* a file or a folder */
+Status folder_make(const char *path, Error *e);                 /* with its parents */
+Status file_remove(const char *path, Error *e);                 /* one that is not there is fine */
 /* Removes a folder and the files (not folders within folders) in it; a missing one is fine. */
 Status folder_remove(const char *path, Error *e);
 /* The sorted names in a folder whose last characters are one of the NULL-ended `endings` (case ignored; NULL: all but . and ..).

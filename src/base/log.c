@@ -78,7 +78,8 @@ void progress_show(Progress *p, int64_t done, const char *note)
     char line[200];
     int n = snprintf(line, sizeof line, "%s %lld/%lld", p->label, (long long)done, (long long)p->total);
     if (n > 0 && n < 150 && rate > 0)
-        n += snprintf(line + n, sizeof line - (size_t)n, "  %.3g/s  %s %.0f s", rate, end ? "in" : "left", end ? spent : (double)(p->total - done) / rate);
+        n += snprintf(line + n, sizeof line - (size_t)n, "  %.3g/s  %s %.0f s", rate, end ? "in" : "left",
+                      end ? spent : (double)(p->total - done) / rate);
     if (n > 0 && n < 150)
         n += snprintf(line + n, sizeof line - (size_t)n, "  %.0f MiB", (double)memory_peak() / 1048576);
     if (note && n > 0 && n < 150)

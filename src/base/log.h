@@ -21,7 +21,7 @@ double clock_seconds(void); /* of a clock that only goes forward */
 /* done/total with rate and time left: redrawn on a terminal, else one plain line per 10 s and one at the end. */
 typedef struct {
     const Log *log;
-    const char *label; /* borrowed */
+    const char *label;    /* borrowed */
     int64_t total, first; /* first: done before this process began */
     double start, last;
 } Progress;

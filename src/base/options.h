@@ -5,12 +5,12 @@
 #include "base/error.h"
 
 typedef struct {
-    const char *name;      /* without the dashes */
+    const char *name; /* without the dashes */
     bool takes_value;
-    const char **value;    /* where the value goes (takes_value); borrowed from argv */
-    const char **list;     /* or, for an option that may be repeated, where all go, up to list_capacity */
+    const char **value; /* where the value goes (takes_value); borrowed from argv */
+    const char **list;  /* or, for an option that may be repeated, where all go, up to list_capacity */
     int64_t *list_count;
-    bool *given;           /* or where true goes */
+    bool *given; /* or where true goes */
 } Option;
 
 enum { LIST_CAPACITY = 1000 };

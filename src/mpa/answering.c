@@ -48,7 +48,8 @@ static Status finish(const Vlm *vlm, Reply *r, int64_t prompt_tokens, Error *e)
     return status;
 }
 
-Status answer_questions(const Vlm *vlm, const Question *questions, int64_t count, const PictureLimits *limits, const Decoding *d, Reply *replies, Error *e)
+Status answer_questions(const Vlm *vlm, const Question *questions, int64_t count, const PictureLimits *limits, const Decoding *d, Reply *replies,
+                        Error *e)
 {
     Prompts p = {0};
     Ids *ids = memory_new(count, sizeof *ids, e);

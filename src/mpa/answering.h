@@ -13,13 +13,14 @@ typedef struct {
 
 /* One answer. Owned: answer_free. */
 typedef struct {
-    char *text;            /* special tokens dropped, valid UTF-8 */
-    Ids ids;               /* new tokens, end token included */
+    char *text; /* special tokens dropped, valid UTF-8 */
+    Ids ids;    /* new tokens, end token included */
     int64_t prompt_tokens;
 } Reply;
 void reply_free(Reply *r);
 
 /* Answers the questions as one batch; replies[count] zeroed by the caller. */
-Status answer_questions(const Vlm *vlm, const Question *questions, int64_t count, const PictureLimits *limits, const Decoding *d, Reply *replies, Error *e);
+Status answer_questions(const Vlm *vlm, const Question *questions, int64_t count, const PictureLimits *limits, const Decoding *d, Reply *replies,
+                        Error *e);
 
 #endif

@@ -18,7 +18,7 @@ typedef struct {
     CommandFunction *run;
     const char *arguments; /* for the usage line */
     const char *summary;
-    const char *help;      /* more lines, each ended by a newline; may be "" */
+    const char *help; /* more lines, each ended by a newline; may be "" */
 } Command;
 
 CommandFunction command_run, command_annotate, command_identify, command_level, command_evaluate;

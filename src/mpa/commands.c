@@ -38,7 +38,8 @@ static Status print_reply(const Reply *r, double seconds, bool json, Error *e)
     json_t *ids = json_array();
     for (int64_t i = 0; i < r->ids.count; i++)
         json_array_append_new(ids, json_integer(r->ids.data[i]));
-    json_t *o = json_pack("{s:s, s:o, s:I, s:f}", "text", r->text, "token_ids", ids, "prompt_tokens", (json_int_t)r->prompt_tokens, "seconds", seconds);
+    json_t *o =
+        json_pack("{s:s, s:o, s:I, s:f}", "text", r->text, "token_ids", ids, "prompt_tokens", (json_int_t)r->prompt_tokens, "seconds", seconds);
     char *text = o ? json_dumps(o, JSON_REAL_PRECISION(6)) : NULL;
     Status status = text ? OK : error_set(e, NO_MEMORY, "out of memory");
     if (text && printf("%s\n", text) < 0)

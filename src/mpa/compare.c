@@ -238,8 +238,8 @@ static Status compare_open(const SafeTensors *a, const SafeTensors *b, double to
 Status compare_files(const char *a, const char *b, double tolerance, FILE *out, Error *e)
 {
     SafeTensors x, y = {0};
-    if (!(tolerance >= 0))
-        return error_set(e, BAD_USAGE, "tolerance: wanted a number from 0 up, found %g", tolerance);
+    if (!(tolerance >= 0 && isfinite(tolerance)))
+        return error_set(e, BAD_USAGE, "tolerance: wanted a finite number from 0 up, found %g", tolerance);
     Status status = safetensors_open(&x, a, e);
     if (status == OK && (status = safetensors_open(&y, b, e)) == OK) {
         status = compare_open(&x, &y, tolerance, out);

@@ -57,7 +57,8 @@ static Status unknown_key(const Place *at, const char *section, const char *key,
     }
     words[n] = NULL;
     const char *near = nearest_word(known ? key : section, words);
-    int used = known ? snprintf(text, sizeof text, "unknown key %.60s in [%.40s]", key, section) : snprintf(text, sizeof text, "unknown section [%.40s]", section);
+    int used = known ? snprintf(text, sizeof text, "unknown key %.60s in [%.40s]", key, section)
+                     : snprintf(text, sizeof text, "unknown section [%.40s]", section);
     if (near)
         used += snprintf(text + used, sizeof text - (size_t)used, "; did you mean %s?", near);
     used += snprintf(text + used, sizeof text - (size_t)used, " (allowed:");
@@ -225,7 +226,8 @@ static Status scan(const Text *text, const char *path, int *line, int *lines, Er
         size_t n = strcspn(p, "\n");
         size_t blank = strspn(p, " \t\r");
         if (n > MAX_LINE)
-            return error_set(e, BAD_USAGE, "%s:%d: the line has %zu bytes; at most %d are read (long texts go into files)", path, number, n, (int)MAX_LINE);
+            return error_set(e, BAD_USAGE, "%s:%d: the line has %zu bytes; at most %d are read (long texts go into files)", path, number, n,
+                             (int)MAX_LINE);
         bool empty = blank >= n || p[blank] == '#' || p[blank] == ';';
         if (!empty && blank)
             return error_set(e, BAD_USAGE, "%s:%d: the line is indented; keys start at the line's beginning", path, number);
@@ -283,16 +285,36 @@ static Status apply_recipe(Config *c, Error *e)
     static const struct {
         const char *recipe, *key, *value;
     } presets[] = {
-        {"2025-10", "epochs", "1"},           {"2025-10", "batch", "128"},         {"2025-10", "micro_batch", "4"},
-        {"2025-10", "learning_rate", "1e-5"}, {"2025-10", "vision_learning_rate", "2e-6"}, {"2025-10", "merger_learning_rate", "1e-5"},
-        {"2025-10", "weight_decay", "0.1"},   {"2025-10", "beta2", "0.999"},       {"2025-10", "epsilon", "1e-8"},
-        {"2025-10", "warmup_ratio", "0.03"},  {"2025-10", "clip", "1"},            {"2025-10", "loss", "token"},
-        {"2025-10", "chat_newline", "no"},    {"2025-10", "min_pixels", "401408"}, {"2025-10", "max_pixels", "1003520"},
-        {"2024-12", "epochs", "1"},           {"2024-12", "batch", "16"},          {"2024-12", "micro_batch", "2"},
-        {"2024-12", "learning_rate", "1e-5"}, {"2024-12", "vision_learning_rate", "2e-6"}, {"2024-12", "merger_learning_rate", "1e-5"},
-        {"2024-12", "weight_decay", "0"},     {"2024-12", "beta2", "0.98"},        {"2024-12", "epsilon", "1e-7"},
-        {"2024-12", "warmup_ratio", "0.03"},  {"2024-12", "clip", "1"},            {"2024-12", "loss", "micro_batch"},
-        {"2024-12", "chat_newline", "yes"},   {"2024-12", "min_pixels", "401408"}, {"2024-12", "max_pixels", "1003520"},
+        {"2025-10", "epochs", "1"},
+        {"2025-10", "batch", "128"},
+        {"2025-10", "micro_batch", "4"},
+        {"2025-10", "learning_rate", "1e-5"},
+        {"2025-10", "vision_learning_rate", "2e-6"},
+        {"2025-10", "merger_learning_rate", "1e-5"},
+        {"2025-10", "weight_decay", "0.1"},
+        {"2025-10", "beta2", "0.999"},
+        {"2025-10", "epsilon", "1e-8"},
+        {"2025-10", "warmup_ratio", "0.03"},
+        {"2025-10", "clip", "1"},
+        {"2025-10", "loss", "token"},
+        {"2025-10", "chat_newline", "no"},
+        {"2025-10", "min_pixels", "401408"},
+        {"2025-10", "max_pixels", "1003520"},
+        {"2024-12", "epochs", "1"},
+        {"2024-12", "batch", "16"},
+        {"2024-12", "micro_batch", "2"},
+        {"2024-12", "learning_rate", "1e-5"},
+        {"2024-12", "vision_learning_rate", "2e-6"},
+        {"2024-12", "merger_learning_rate", "1e-5"},
+        {"2024-12", "weight_decay", "0"},
+        {"2024-12", "beta2", "0.98"},
+        {"2024-12", "epsilon", "1e-7"},
+        {"2024-12", "warmup_ratio", "0.03"},
+        {"2024-12", "clip", "1"},
+        {"2024-12", "loss", "micro_batch"},
+        {"2024-12", "chat_newline", "yes"},
+        {"2024-12", "min_pixels", "401408"},
+        {"2024-12", "max_pixels", "1003520"},
     };
     const char *recipe = config_text(c, "level.recipe");
     for (size_t i = 0; i < sizeof presets / sizeof *presets; i++) {
@@ -313,15 +335,16 @@ static Status check_together(const Config *c, Error *e)
     if (config_given(c, "level.offload") && *config_text(c, "level.offload"))
         return error_set(e, BAD_USAGE, "level.offload is not available yet; leave it out");
     if (config_integer(c, "level.batch") % config_integer(c, "level.micro_batch"))
-        return error_set(e, BAD_USAGE, "level.micro_batch = %lld does not divide level.batch = %lld", (long long)config_integer(c, "level.micro_batch"),
-                         (long long)config_integer(c, "level.batch"));
+        return error_set(e, BAD_USAGE, "level.micro_batch = %lld does not divide level.batch = %lld",
+                         (long long)config_integer(c, "level.micro_batch"), (long long)config_integer(c, "level.batch"));
     const char *const sections[] = {"image", "level"};
     for (int i = 0; i < 2; i++) {
         char low[40], high[40];
         snprintf(low, sizeof low, "%s.min_pixels", sections[i]);
         snprintf(high, sizeof high, "%s.max_pixels", sections[i]);
         if (config_integer(c, high) && config_integer(c, low) > config_integer(c, high))
-            return error_set(e, BAD_USAGE, "%s = %lld is more than %s = %lld", low, (long long)config_integer(c, low), high, (long long)config_integer(c, high));
+            return error_set(e, BAD_USAGE, "%s = %lld is more than %s = %lld", low, (long long)config_integer(c, low), high,
+                             (long long)config_integer(c, high));
     }
     return OK;
 }
@@ -417,8 +440,8 @@ Status config_dump(const Config *c, Text *out, Error *e)
         if (strcmp(section, k->section) && !text_format(out, e, "%s[%s]\n", *section ? "\n" : "", k->section))
             return NO_MEMORY;
         section = k->section;
-        if (!text_format(out, e, "# %s%s%s%s; default: %s\n%s = %s\n", k->meaning, k->choices ? " (" : "", k->choices ? k->choices : "", k->choices ? ")" : "",
-                         *k->fallback ? k->fallback : "none", k->key, s->value ? s->value : k->fallback))
+        if (!text_format(out, e, "# %s%s%s%s; default: %s\n%s = %s\n", k->meaning, k->choices ? " (" : "", k->choices ? k->choices : "",
+                         k->choices ? ")" : "", *k->fallback ? k->fallback : "none", k->key, s->value ? s->value : k->fallback))
             return NO_MEMORY;
         if (s->value && !text_format(out, e, "# (from: %s)\n", s->origin))
             return NO_MEMORY;

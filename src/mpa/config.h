@@ -11,23 +11,23 @@ typedef enum { KEY_TEXT, KEY_LINES, KEY_PATH, KEY_INTEGER, KEY_BYTES, KEY_REAL, 
 typedef struct {
     const char *section, *key;
     KeyType type;
-    const char *fallback;  /* default as it would be written; "" : none */
-    double low, high;      /* of numbers */
-    const char *choices;   /* of KEY_CHOICE and KEY_WORDS, separated by spaces */
+    const char *fallback; /* default as it would be written; "" : none */
+    double low, high;     /* of numbers */
+    const char *choices;  /* of KEY_CHOICE and KEY_WORDS, separated by spaces */
     const char *meaning;
 } Key;
 
 extern const Key config_keys[]; /* ended by a NULL section */
 
 typedef struct {
-    char *value;           /* owned; paths are resolved; NULL: the default */
-    const char *origin;    /* "default", "recipe", the file, or "command line"; borrowed */
+    char *value;        /* owned; paths are resolved; NULL: the default */
+    const char *origin; /* "default", "recipe", the file, or "command line"; borrowed */
 } Setting;
 
 /* Owned: config_free. */
 typedef struct {
-    char *path;            /* of the file */
-    Setting *setting;      /* [number of keys] */
+    char *path;       /* of the file */
+    Setting *setting; /* [number of keys] */
 } Config;
 
 /* Reads the file, then the overrides ("section.key=value"). BAD_USAGE names file, line, key and what is allowed. */

@@ -54,7 +54,8 @@ const char *most_frequent(const json_t *answers)
 /* The folder that relative paths start from: image_root, else the folder of pictures or of the file that lists them. Owned; NULL without memory. */
 static char *root_of(const Config *c, bool evaluation, Error *e)
 {
-    const char *root = config_text(c, evaluation ? "evaluate.image_root" : "data.image_root"), *source = config_text(c, evaluation ? "evaluate.questions" : "data.images");
+    const char *root = config_text(c, evaluation ? "evaluate.image_root" : "data.image_root"),
+               *source = config_text(c, evaluation ? "evaluate.questions" : "data.images");
     if (evaluation && !*root)
         root = config_text(c, "data.image_root");
     if (*root || !*source)
@@ -196,7 +197,8 @@ static Status load_dataset(Items *items, const Config *c, const char *path, bool
         return e->status;
     const json_t *list = wrapped ? json_object_get(j.root, "data") : j.root;
     if (!json_is_array(list))
-        error_set(e, BAD_INPUT, "%s: wanted %s, as %s has, found %s", path, wrapped ? "an object with a list \"data\"" : "a list", task, json_kind(j.root));
+        error_set(e, BAD_INPUT, "%s: wanted %s, as %s has, found %s", path, wrapped ? "an object with a list \"data\"" : "a list", task,
+                  json_kind(j.root));
     for (size_t i = 0; i < json_array_size(list) && e->status == OK; i++) {
         const json_t *o = json_array_get(list, i), *several = json_object_get(o, "qas");
         if (!json_is_object(o))

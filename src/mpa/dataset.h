@@ -7,12 +7,12 @@
 
 /* One picture, with what is known about it. */
 typedef struct {
-    json_t *id;         /* owned reference: number or string, as it was given */
-    char *image;        /* path as it was given; owned */
-    char *file;         /* where it is read from; owned */
-    char *question;     /* NULL: none; owned */
-    json_t *answers;    /* owned reference: list of strings, or NULL */
-    bool present;       /* false: the picture is missing and data.missing = skip */
+    json_t *id;      /* owned reference: number or string, as it was given */
+    char *image;     /* path as it was given; owned */
+    char *file;      /* where it is read from; owned */
+    char *question;  /* NULL: none; owned */
+    json_t *answers; /* owned reference: list of strings, or NULL */
+    bool present;    /* false: the picture is missing and data.missing = skip */
 } Item;
 
 /* Owned: items_free. A zeroed one is empty. */

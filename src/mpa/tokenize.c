@@ -29,7 +29,8 @@ static Status read_ids(Ids *ids, const char *input, size_t count, Error *e)
     if (!list)
         return error_set(e, BAD_INPUT, "standard input:%d: not valid JSON: %s", why.line, why.text);
     Status status = json_is_array(list) ? OK : error_set(e, BAD_INPUT, "standard input: wanted a JSON array of ids, found %s", json_kind(list));
-    json_array_foreach (list, i, v) {
+    json_array_foreach(list, i, v)
+    {
         if (status == OK && (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) > INT32_MAX))
             status = error_set(e, BAD_INPUT, "standard input: element %zu: wanted a token id, found %s", i, json_kind(v));
         if (status == OK && !ids_add(ids, (int32_t)json_integer_value(v), e))

@@ -6,14 +6,14 @@
 
 enum { MAX_DIMS = 10 };
 
-/* data is borrowed from the file's memory map until the parameter is made trainable; then it is the float32 master (dtype F32). */
+/* data is borrowed from the file's memory map (or from `copy`) until the parameter is made trainable; then it is the float32 master (dtype F32). */
 typedef struct {
     const char *name; /* its Hugging Face name, the one it is saved under; borrowed from the checkpoint */
     int ndim;
     int64_t dim[MAX_DIMS];
     int64_t count;    /* product of dim */
     Dtype dtype;      /* of data: F32, F16 or BF16 */
-    const void *data; /* [dim], need not be aligned */
+    const void *data; /* [dim], aligned to its elements and in the host's byte order */
     Dtype stored;     /* type in the file */
     float *master;    /* NULL unless trainable; equal to data then; owned by the checkpoint */
     void *copy;       /* NULL, or the private copy that data points to; owned by the checkpoint */

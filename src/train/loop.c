@@ -18,8 +18,8 @@ typedef struct {
     const TrainOptions *o;
     const TrainFiles *files;
     Optimiser optimiser;
-    Arena arena;       /* kept over all steps */
-    int64_t *order;    /* [count], of the current epoch */
+    Arena arena;    /* kept over all steps */
+    int64_t *order; /* [count], of the current epoch */
     Error *error;
 } Trainer;
 
@@ -60,7 +60,8 @@ static Status micro_load(Trainer *t, Micro *m, const int64_t *which, int64_t n)
         for (int64_t k = 0; k < p->n_images && status == OK; k++)
             status = vlm_picture(t->vlm, m->pictures + m->n_pictures++, p->images[k], &t->o->limits, t->error);
         if (status == OK)
-            status = vlm_training_sample(t->vlm, m->samples + m->n_samples++, first, p->n_images, p->question, p->answer, t->o->chat_newline, t->error);
+            status =
+                vlm_training_sample(t->vlm, m->samples + m->n_samples++, first, p->n_images, p->question, p->answer, t->o->chat_newline, t->error);
         if (status != OK)
             error_prefix(t->error, "pair %s", p->id);
     }
@@ -162,10 +163,11 @@ static Status update(Trainer *t, const int64_t *which, int64_t n, const StepSum 
         char pairs[300];
         const char *name = optimiser_not_finite(&t->optimiser);
         list_pairs(t, which, n, pairs, sizeof pairs);
-        return error_set(t->error, NOT_FINITE,
-                         "training step %lld: loss %g, gradient norm %g; first gradient that is not finite: %s; pairs of the step: %s. No update was made; "
-                         "lower level.learning_rate or remove the pairs",
-                         (long long)t->optimiser.step + 1, sum->loss, *norm, name ? name : "none", pairs);
+        return error_set(
+            t->error, NOT_FINITE,
+            "training step %lld: loss %g, gradient norm %g; first gradient that is not finite: %s; pairs of the step: %s. No update was made; "
+            "lower level.learning_rate or remove the pairs",
+            (long long)t->optimiser.step + 1, sum->loss, *norm, name ? name : "none", pairs);
     }
     double scale = t->o->clip > 0 ? t->o->clip / (*norm + 1e-6) : 1;
     optimiser_update(&t->optimiser, t->o, scale < 1 ? scale : 1, factor);

@@ -95,8 +95,8 @@ static Status write_config(const char *from, const char *folder, Dtype dtype, Er
 /* Files of the source folder that belong to the model as it is: tokenizer, processor, templates. Weights and what describes the original are left out. */
 static bool is_copied(const char *name)
 {
-    static const char *const left_out[] = {".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".pt", ".pth", ".h5", ".msgpack",
-                                           ".gguf", ".onnx", ".md", ".tmp"};
+    static const char *const left_out[] = {
+        ".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".pt", ".pth", ".h5", ".msgpack", ".gguf", ".onnx", ".md", ".tmp"};
     size_t n = strlen(name);
     for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++) {
         size_t m = strlen(left_out[i]);

@@ -178,8 +178,8 @@ static bool take_up(Optimiser *a, const TrainFiles *f, int64_t number, Error *e)
         whole = inner.status == OK && !strcmp(text, recorded) && step == number;
     }
     if (whole && strcmp(fingerprint, f->fingerprint))
-        error_set(e, BAD_USAGE, "%s: belongs to a run with other data or settings (then: %.300s; now: %.300s); remove the folder to start anew", description.data,
-                  fingerprint, f->fingerprint);
+        error_set(e, BAD_USAGE, "%s: belongs to a run with other data or settings (then: %.300s; now: %.300s); remove the folder to start anew",
+                  description.data, fingerprint, f->fingerprint);
     else if (whole && read_weights(a, weights.data, e) == OK && file_truncate(f->metrics_path, metrics, e) == OK &&
              file_truncate(f->timings_path, timings, e) == OK)
         a->step = step;

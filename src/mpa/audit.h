@@ -1,0 +1,21 @@
+/* audit.jsonl: one line per picture that tells everything that happened to it. */
+#ifndef MPA_MPA_AUDIT_H
+#define MPA_MPA_AUDIT_H
+
+#include "mpa/stage.h"
+
+/* Borrowed; NULL where it is not known (yet). */
+typedef struct {
+    const json_t *id;
+    const char *image, *raw, *question, *answer; /* raw: the annotator's own words */
+    const char *student, *teacher;               /* their answers */
+    const char *normal_answer, *normal_student, *normal_teacher;
+    const char *decision, *reason;
+} AuditLine;
+
+Status audit_add(Text *audit, const AuditLine *line, Error *e);
+Status audit_write(const Stage *s, const Text *audit, Error *e);
+/* The annotator's words of an earlier audit.jsonl, from id (as text) to string; an empty object when there is none. Owned reference; NULL without memory. */
+json_t *audit_raw_texts(const Stage *s, Error *e);
+
+#endif

@@ -1,0 +1,361 @@
+/* Stage 2, parity identifier: student and teacher answer the annotated questions; kept is what only the teacher gets right. Writes student.json, teacher.json,
+ * parity.json and audit.jsonl. */
+#include "base/file.h"
+#include "base/random.h"
+#include "mpa/audit.h"
+#include "mpa/job.h"
+#include "mpa/match.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* One annotated picture and what became of it. Strings are borrowed from the JSON files, but for the answers. */
+typedef struct {
+    const json_t *id;
+    const char *image, *question, *answer;
+    char *student, *teacher; /* owned; NULL: not asked */
+    Text normal[3];          /* of answer, student, teacher */
+    bool kept;
+} Pair;
+
+typedef struct {
+    Pair *pair;
+    int64_t count;
+    Json source;       /* the file that the strings belong to */
+    int64_t one_sided; /* answers on one side only */
+} Pairs;
+
+static void pairs_free(Pairs *p)
+{
+    for (int64_t i = 0; i < p->count; i++) {
+        free(p->pair[i].student);
+        free(p->pair[i].teacher);
+        for (int k = 0; k < 3; k++)
+            text_free(&p->pair[i].normal[k]);
+    }
+    free(p->pair);
+    json_close(&p->source);
+    *p = (Pairs){0};
+}
+
+/* A field that is a string, or null where `may_be_null`. */
+static Status field(const Json *j, size_t i, const json_t *o, const char *key, bool may_be_null, const char **value, Error *e)
+{
+    const json_t *v = json_object_get(o, key);
+    *value = json_string_value(v);
+    if (*value || (may_be_null && json_is_null(v)))
+        return OK;
+    return error_set(e, BAD_INPUT, "%s: entry %zu: %s: wanted a string%s, found %s", j->path, i, key, may_be_null ? " or null" : "", json_kind(v));
+}
+
+static Status read_pair(const Json *j, size_t i, Pair *p, const char *question, const char *answer, Error *e)
+{
+    const json_t *o = json_array_get(j->root, i);
+    p->id = json_object_get(o, "question_id");
+    if (!json_is_integer(p->id) && !json_is_string(p->id))
+        return error_set(e, BAD_INPUT, "%s: entry %zu: question_id: wanted an integer or a string, found %s", j->path, i, json_kind(p->id));
+    field(j, i, o, "image_path", false, &p->image, e);
+    field(j, i, o, question, true, &p->question, e);
+    return field(j, i, o, answer, true, &p->answer, e);
+}
+
+/* The entries of j in their order, with what two entries of one id become: the last one, at the place of the first. */
+static Status read_pairs(Pairs *p, const Json *j, const char *question, const char *answer, Error *e)
+{
+    size_t n = json_array_size(j->root);
+    json_t *place = json_object();
+    Text id = {0};
+    p->pair = memory_new((int64_t)n, sizeof *p->pair, e);
+    for (size_t i = 0; i < n && e->status == OK && p->pair; i++) {
+        Pair read = {0};
+        text_clear(&id);
+        if (read_pair(j, i, &read, question, answer, e) != OK || !id_text(&id, read.id, e))
+            break;
+        const json_t *before = json_object_get(place, text_string(&id));
+        int64_t at = before ? json_integer_value(before) : p->count++;
+        p->pair[at] = read;
+        json_object_set_new(place, text_string(&id), json_integer(at));
+    }
+    text_free(&id);
+    json_decref(place);
+    return e->status;
+}
+
+/* The `predictions` of a file of answers, from id as text; the last of a duplicate counts. Owned reference. */
+static json_t *predictions_by_id(const Json *j, Error *e)
+{
+    json_t *all = json_object();
+    Text id = {0};
+    for (size_t i = 0; i < json_array_size(j->root) && e->status == OK; i++) {
+        const json_t *o = json_array_get(j->root, i), *v = json_object_get(o, "question_id");
+        const char *text;
+        text_clear(&id);
+        if (!json_is_integer(v) && !json_is_string(v))
+            error_set(e, BAD_INPUT, "%s: entry %zu: question_id: wanted an integer or a string, found %s", j->path, i, json_kind(v));
+        else if (field(j, i, o, "predictions", true, &text, e) == OK && id_text(&id, v, e))
+            json_object_set_new(all, text_string(&id), json_string(text ? text : ""));
+    }
+    text_free(&id);
+    return all;
+}
+
+/* Gives each pair the answer that the file has for its id; counts those without one, and those of the file without a pair. */
+static Status join_answers(Pairs *p, const char *path, bool teacher, Error *e)
+{
+    Json j;
+    if (stage_read_list(&j, path, e) != OK)
+        return e->status;
+    json_t *all = predictions_by_id(&j, e);
+    Text id = {0};
+    int64_t found = 0;
+    for (int64_t i = 0; i < p->count && e->status == OK; i++) {
+        text_clear(&id);
+        const char *text = id_text(&id, p->pair[i].id, e) ? json_string_value(json_object_get(all, text_string(&id))) : NULL;
+        char **answer = teacher ? &p->pair[i].teacher : &p->pair[i].student;
+        found += text != NULL;
+        if (text)
+            *answer = memory_copy(text, e);
+    }
+    p->one_sided += p->count - found + (int64_t)json_object_size(all) - found;
+    text_free(&id);
+    json_decref(all);
+    json_close(&j);
+    return e->status;
+}
+
+/* Whether the model is asked about the pair: it needs a question, and where the teacher may be skipped, a student that is wrong. */
+static bool is_asked(const Stage *s, const Pair *p, bool teacher)
+{
+    if (!p->question)
+        return false;
+    if (!teacher || !config_bool(&s->config, "identify.skip_teacher") || !p->student)
+        return true;
+    Text a = {0}, b = {0};
+    Error e = {0};
+    bool wrong = match_normalise(&a, p->answer, &e) && match_normalise(&b, p->student, &e) && !match_contains(text_string(&a), text_string(&b));
+    text_free(&a);
+    text_free(&b);
+    return wrong;
+}
+
+static Status write_answers(const Stage *s, const Pairs *p, bool teacher, Error *e)
+{
+    json_t *list = json_array();
+    for (int64_t i = 0; i < p->count; i++) {
+        const Pair *pair = p->pair + i;
+        const char *text = teacher ? pair->teacher : pair->student;
+        if (text)
+            json_array_append_new(list, json_pack("{s:O, s:s, s:s?, s:s?, s:s}", "question_id", pair->id, "image_path", pair->image, "PA_question",
+                                                  pair->question, "PA_answer", pair->answer, "predictions", text));
+    }
+    Status status = stage_write_json(s, teacher ? "teacher.json" : "student.json", list, 4, e);
+    json_decref(list);
+    return status == OK ? job_finish(s, teacher ? "identify-teacher" : "identify-student", e) : status;
+}
+
+/* One model answers every pair's question followed by the suffix. */
+static Status ask_model(const Stage *s, Pairs *p, bool teacher, Error *e)
+{
+    const char *key = teacher ? "teacher.model" : "student.model";
+    if (config_require(&s->config, key, e) != OK)
+        return e->status;
+    Question *questions = memory_new(p->count, sizeof *questions, e);
+    char **files = memory_new(p->count, sizeof *files, e), **prompts = memory_new(p->count, sizeof *prompts, e), **texts = NULL;
+    int64_t *which = memory_new(p->count, sizeof *which, e), count = 0;
+    for (int64_t i = 0; questions && files && prompts && which && i < p->count && e->status == OK; i++) {
+        Text t = {0};
+        bool missing = false;
+        if (!is_asked(s, p->pair + i, teacher))
+            continue;
+        files[count] = picture_file(&s->config, false, p->pair[i].image, &missing, e);
+        if (!files[count] || !text_format(&t, e, "%s%s", p->pair[i].question, config_text(&s->config, "identify.suffix")))
+            continue;
+        prompts[count] = t.data;
+        questions[count] = (Question){(const char *const *)&files[count], 1, prompts[count]};
+        which[count++] = i;
+    }
+    Job job = {teacher ? "identify-teacher" : "identify-student", config_text(&s->config, key), questions, count,
+               config_integer(&s->config, "identify.max_new_tokens")};
+    if (e->status == OK && (!count || job_run(s, &job, &texts, e) == OK)) {
+        for (int64_t i = 0; i < count; i++) {
+            *(teacher ? &p->pair[which[i]].teacher : &p->pair[which[i]].student) = texts[i];
+            texts[i] = NULL;
+        }
+        write_answers(s, p, teacher, e);
+    }
+    names_free(texts, texts ? count : 0);
+    names_free(files, files ? p->count : 0);
+    names_free(prompts, prompts ? p->count : 0);
+    free(questions);
+    free(which);
+    return e->status;
+}
+
+/* Answers from the configuration's file, from the run folder, or from the model. */
+static Status get_answers(const Stage *s, Pairs *p, bool teacher, Error *e)
+{
+    const char *given = config_text(&s->config, teacher ? "teacher.answers" : "student.answers"), *name = teacher ? "teacher.json" : "student.json";
+    if (*given)
+        return join_answers(p, given, teacher, e);
+    if (!stage_has(s, name))
+        return ask_model(s, p, teacher, e);
+    char *path = stage_path(s, name, e);
+    Status status = path ? join_answers(p, path, teacher, e) : NO_MEMORY;
+    free(path);
+    return status == OK ? job_finish(s, teacher ? "identify-teacher" : "identify-student", e) : status;
+}
+
+/* Why the pair is kept or not, in the order in which it is asked. */
+static const char *reason_of(const Pair *p)
+{
+    const char *answer = text_string(&p->normal[0]), *student = text_string(&p->normal[1]), *teacher = text_string(&p->normal[2]);
+    if (!p->question)
+        return "the annotation holds no question";
+    if (!p->answer)
+        return "the annotation holds no answer";
+    if (!*answer)
+        return "the annotated answer has no letter or digit";
+    if (!p->student)
+        return "the student gave no answer";
+    if (match_contains(answer, student))
+        return "the student is right";
+    if (!p->teacher)
+        return "the teacher gave no answer";
+    return match_contains(answer, teacher) ? "only the teacher is right" : "the teacher does not confirm its own annotation";
+}
+
+static Status decide(Pairs *p, Error *e)
+{
+    for (int64_t i = 0; i < p->count; i++) {
+        Pair *pair = p->pair + i;
+        const char *const texts[] = {pair->answer, pair->student, pair->teacher};
+        for (int k = 0; k < 3; k++)
+            if (!match_normalise(&pair->normal[k], texts[k], e))
+                return NO_MEMORY;
+        pair->kept = pair->question && pair->answer && pair->student && pair->teacher &&
+                     match_keep(text_string(&pair->normal[0]), text_string(&pair->normal[1]), text_string(&pair->normal[2]));
+    }
+    return OK;
+}
+
+/* The ablations: every pair with question and answer, or as many of them at random as parity keeps. */
+static Status select_other(const Stage *s, Pairs *p, Error *e)
+{
+    int64_t wanted = 0, *order = memory_new(p->count, sizeof *order, e);
+    bool all = config_is(&s->config, "identify.select", "all");
+    if (!order)
+        return NO_MEMORY;
+    for (int64_t i = 0; i < p->count; i++) {
+        wanted += all || p->pair[i].kept;
+        p->pair[i].kept = false;
+    }
+    random_permutation(order, p->count, (uint64_t)config_integer(&s->config, "run.seed"), 0);
+    for (int64_t i = 0; i < p->count && wanted; i++) {
+        Pair *pair = p->pair + order[i];
+        if (pair->question && pair->answer) {
+            pair->kept = true;
+            wanted--;
+        }
+    }
+    free(order);
+    return OK;
+}
+
+static Status write_parity(const Stage *s, const Pairs *p, int64_t *kept, Error *e)
+{
+    json_t *list = json_array();
+    Text value = {0};
+    *kept = 0;
+    for (int64_t i = 0; i < p->count && e->status == OK; i++) {
+        const Pair *pair = p->pair + i;
+        if (!pair->kept)
+            continue;
+        text_clear(&value);
+        if (!text_format(&value, e, "<image>\n%s", pair->question))
+            break;
+        json_array_append_new(list, json_pack("{s:O, s:s, s:[{s:s, s:s}, {s:s, s:s}]}", "id", pair->id, "image", pair->image, "conversations", "from",
+                                              "human", "value", value.data, "from", "gpt", "value", pair->answer));
+        ++*kept;
+    }
+    Status status = e->status == OK ? stage_write_json(s, "parity.json", list, 2, e) : e->status;
+    text_free(&value);
+    json_decref(list);
+    return status;
+}
+
+static Status write_audit(const Stage *s, const Pairs *p, Error *e)
+{
+    json_t *raw = audit_raw_texts(s, e);
+    Text audit = {0}, id = {0};
+    for (int64_t i = 0; i < p->count && e->status == OK; i++) {
+        const Pair *pair = p->pair + i;
+        text_clear(&id);
+        if (!id_text(&id, pair->id, e))
+            break;
+        audit_add(&audit,
+                  &(AuditLine){.id = pair->id,
+                               .image = pair->image,
+                               .raw = json_string_value(json_object_get(raw, text_string(&id))),
+                               .question = pair->question,
+                               .answer = pair->answer,
+                               .student = pair->student,
+                               .teacher = pair->teacher,
+                               .normal_answer = text_string(&pair->normal[0]),
+                               .normal_student = text_string(&pair->normal[1]),
+                               .normal_teacher = text_string(&pair->normal[2]),
+                               .decision = pair->kept ? "kept" : "not kept",
+                               .reason = reason_of(pair)},
+                  e);
+    }
+    Status status = e->status == OK ? audit_write(s, &audit, e) : e->status;
+    text_free(&audit);
+    text_free(&id);
+    json_decref(raw);
+    return status;
+}
+
+/* The pairs to identify: from both files of answers, or from the annotations. */
+static Status load_pairs(const Stage *s, Pairs *p, Error *e)
+{
+    const char *annotations = config_text(&s->config, "teacher.annotations");
+    if (*config_text(&s->config, "teacher.answers") && *config_text(&s->config, "student.answers")) {
+        if (stage_read_list(&p->source, config_text(&s->config, "student.answers"), e) == OK)
+            read_pairs(p, &p->source, "PA_question", "PA_answer", e);
+        return e->status;
+    }
+    char *path = *annotations ? memory_copy(annotations, e) : stage_path(s, "annotations.json", e);
+    if (path && !file_exists(path))
+        error_set(e, BAD_USAGE, "%s: there are no annotations yet; run `mpa annotate` first, or set teacher.annotations", path);
+    if (e->status == OK && stage_read_list(&p->source, path, e) == OK)
+        read_pairs(p, &p->source, "predicted_question", "predicted_answer", e);
+    free(path);
+    return e->status;
+}
+
+Status stage_identify(Stage *s, Error *e)
+{
+    Pairs p = {0};
+    int64_t kept = 0;
+    if (stage_has(s, "parity.json")) {
+        log_info(&s->log, "identify: parity.json is there already");
+        return OK;
+    }
+    Status status = load_pairs(s, &p, e);
+    if (status == OK)
+        status = get_answers(s, &p, false, e);
+    if (status == OK)
+        status = get_answers(s, &p, true, e);
+    if (status == OK)
+        status = decide(&p, e);
+    if (status == OK && !config_is(&s->config, "identify.select", "parity"))
+        status = select_other(s, &p, e);
+    if (status == OK)
+        status = write_audit(s, &p, e);
+    if (status == OK)
+        status = write_parity(s, &p, &kept, e);
+    if (status == OK)
+        log_info(&s->log, "identify: %lld of %lld pairs kept%s", (long long)kept, (long long)p.count,
+                 p.one_sided ? "; some have no answer of both models" : "");
+    pairs_free(&p);
+    return status;
+}
