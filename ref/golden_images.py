@@ -214,6 +214,9 @@ def broken_cases():
     yield "jpeg-zero-wide", jpeg[:frame + 7] + b"\0\0" + jpeg[frame + 9:]
     yield "jpeg-zero-high", jpeg[:frame + 5] + b"\0\0" + jpeg[frame + 7:]
     yield "jpeg-12-bits", jpeg[:frame + 4] + b"\x0c" + jpeg[frame + 5:]
+    table = b"\x10" + bytes([17] * 16) + bytes(272)
+    yield "jpeg-table-too-large", jpeg[:frame] + b"\xff\xc4" + struct.pack(">H", len(table) + 2) + table + jpeg[frame:]
+    yield "jpeg-two-frames", jpeg[:frame] + jpeg[frame:frame + 19] + jpeg[frame:]
     yield "jpeg-trailing", jpeg + b"something else"
     for kind in ("GIF", "BMP", "TIFF", "WEBP"):
         yield kind.lower(), encoded(picture(SEED, 4, 4), kind)

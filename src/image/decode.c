@@ -62,6 +62,21 @@ static int next_marker(const Source *s, size_t *at)
     return 0;
 }
 
+/* A segment of Huffman tables: a class, 16 counts and as many values as they add up to, at most 256. stb_image would write more past its arrays. */
+static bool tables_are_valid(const unsigned char *p, size_t length)
+{
+    while (length) {
+        size_t count = 0;
+        for (size_t i = 1; i < 17 && length >= 17; i++)
+            count += p[i];
+        if (length < 17 || count > 256 || length < 17 + count)
+            return false;
+        p += 17 + count;
+        length -= 17 + count;
+    }
+    return true;
+}
+
 /* The size and kind of the picture, before anything is decoded, and whether the file goes on to its end marker: decoders fill up what is cut off with
  * grey. */
 static Status read_jpeg(Image *out, const Source *s, Error *e)
@@ -81,8 +96,10 @@ static Status read_jpeg(Image *out, const Source *s, Error *e)
             return decode_failed(s, "the JPEG data are cut off or broken", e);
         if (marker == 0xEE && length >= 14 && !memcmp(s->data + at + 2, "Adobe", 5))
             frame.adobe = true;
-        if (is_frame(marker) && !frame.components) {
-            if (length < 8)
+        if (marker == 0xC4 && !tables_are_valid(s->data + at + 2, length - 2))
+            return decode_failed(s, "a JPEG Huffman table is broken", e);
+        if (is_frame(marker)) {
+            if (length < 8 || frame.components)
                 return decode_failed(s, "a JPEG frame header is broken", e);
             if (s->data[at + 2] != 8)
                 return decode_failed(s, "a JPEG picture with other than 8 bits per sample", e);

@@ -238,17 +238,12 @@ bool checkpoint_has(const Checkpoint *c, const char *name)
     return find(c, name) != NULL;
 }
 
-static bool host_is_big(void)
-{
-    const uint16_t one = 1;
-    return *(const unsigned char *)&one == 0;
-}
-
 /* Kernels read elements in place, so data that are not aligned, or not in the host's byte order, get a private copy: the exception to "as stored". */
 static Status bind_data(Param *p, const Tensor *t, Error *e)
 {
     size_t size = dtype_size(t->dtype);
-    bool big = host_is_big();
+    const uint16_t one = 1;
+    bool big = !*(const unsigned char *)&one;
     p->data = t->data;
     if (!big && (uintptr_t)t->data % size == 0)
         return OK;
