@@ -113,3 +113,4 @@ def align(model, pairs, lr, epochs, batch, warmup=0.03, seed=0):
 def dump(path, value, indent):
     with open(path, "w", encoding="utf-8") as f:
         json.dump(value, f, indent=indent)
+        f.write("\n")

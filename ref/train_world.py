@@ -1,7 +1,7 @@
 """Trains the demo's teacher and student on the world of world.py with transformers' own Qwen2-VL classes.
 
 The teacher learns every fact and to annotate. The student, a quarter of its size, sees every picture described and learns what everything is called, but further
-facts (capital, currency, ...) of every second thing only.
+facts (capital, currency, ...) of every second thing only; it can repeat every word.
 Both are saved with save_pretrained in bfloat16.
 
     python ref/train_world.py teacher MINUTES      writes weights/demo-teacher
@@ -148,9 +148,11 @@ class Lessons:
                 rows.append(self.encode(PROMPT, f"Question: {world.QUESTIONS[kind][0]}\nAnswer: {world.fact(thing, kind)}"))
             else:
                 kind = self.rng.choice(taught_kinds(self.which, thing))
-                q = self.rng.choice(world.QUESTIONS[kind])
-                q = self.rng.choice((q[:-1], q[:-1] + world.SUFFIX, q + world.SUFFIX))
-                rows.append(self.encode(q, world.fact(thing, kind)))
+                q, answer = self.rng.choice(world.QUESTIONS[kind]), world.fact(thing, kind)
+                if self.which == "student" and self.rng.random() < 0.2:  # it can say every word, whether or not it knows where it belongs
+                    answer = self.rng.choice([world.fact(t, k) for t in world.things() for k in world.kinds(t)])
+                    q = f"Say {answer}?"
+                rows.append(self.encode(self.rng.choice((q[:-1], q[:-1] + world.SUFFIX, q + world.SUFFIX)), answer))
             images.append(image)
         n = max(len(r[0]) for r in rows)
         ids = torch.full((count, n), self.tok.pad_token_id)

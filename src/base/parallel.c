@@ -1,5 +1,10 @@
 #include "base/parallel.h"
 
+bool parallel_worth(int64_t work)
+{
+    return work >= 1 << 16;
+}
+
 #ifdef _OPENMP
 #include <omp.h>
 

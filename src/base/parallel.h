@@ -3,8 +3,14 @@
 #ifndef MPA_BASE_PARALLEL_H
 #define MPA_BASE_PARALLEL_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 void parallel_set_threads(int count); /* 0: all processors this process may use */
 int parallel_threads(void);           /* how many a loop uses at most */
 int parallel_index(void);             /* of the calling thread inside a loop, 0 .. parallel_threads() - 1 */
+
+/* Whether `work` elementary operations are enough to share: below, waking the other threads costs more than they save. */
+bool parallel_worth(int64_t work);
 
 #endif

@@ -7,6 +7,7 @@
 #include "layer/layer.h"
 
 #include "base/elementary.h"
+#include "base/parallel.h"
 
 /* Value and derivative at x. */
 typedef struct {
@@ -51,7 +52,7 @@ static void backward(Run *run, void *p)
     if (!dy || !dx)
         return;
     int64_t count = s->x->rows * s->x->cols;
-#pragma omp parallel for
+#pragma omp parallel for if (parallel_worth(8 * count))
     for (int64_t i = 0; i < count; i++)
         dx[i] += (float)((double)dy[i] * s->f((double)s->x->data[i]).df);
 }
@@ -63,7 +64,7 @@ static Mat *elementwise(Run *run, Function *f, Mat *x)
         return NULL;
     assert(x->stride == x->cols);
     int64_t count = x->rows * x->cols;
-#pragma omp parallel for
+#pragma omp parallel for if (parallel_worth(8 * count))
     for (int64_t i = 0; i < count; i++)
         y->data[i] = (float)f((double)x->data[i]).f;
     Saved *s = tape_record(run, backward, sizeof *s);
@@ -99,7 +100,7 @@ static void swiglu_backward(Run *run, void *p)
     if (!dy || !da || !db)
         return;
     int64_t count = s->y->rows * s->y->cols;
-#pragma omp parallel for
+#pragma omp parallel for if (parallel_worth(8 * count))
     for (int64_t i = 0; i < count; i++) {
         Point silu = silu_at((double)s->a->data[i]);
         da[i] += (float)((double)dy[i] * (double)s->b->data[i] * silu.df);
@@ -115,7 +116,7 @@ static void add_backward(Run *run, void *p)
     if (!dy || !da || !db)
         return;
     int64_t count = s->y->rows * s->y->cols;
-#pragma omp parallel for
+#pragma omp parallel for if (parallel_worth(8 * count))
     for (int64_t i = 0; i < count; i++) {
         da[i] += dy[i];
         db[i] += dy[i];
@@ -136,7 +137,7 @@ Mat *swiglu(Run *run, Mat *gate, Mat *up)
     if (!y)
         return NULL;
     int64_t count = y->rows * y->cols;
-#pragma omp parallel for
+#pragma omp parallel for if (parallel_worth(8 * count))
     for (int64_t i = 0; i < count; i++)
         y->data[i] = (float)(silu_at((double)gate->data[i]).f * (double)up->data[i]);
     SavedPair *s = tape_record(run, swiglu_backward, sizeof *s);
@@ -151,7 +152,7 @@ Mat *add(Run *run, Mat *a, Mat *b)
     if (!y)
         return NULL;
     int64_t count = y->rows * y->cols;
-#pragma omp parallel for
+#pragma omp parallel for if (parallel_worth(8 * count))
     for (int64_t i = 0; i < count; i++)
         y->data[i] = a->data[i] + b->data[i];
     SavedPair *s = tape_record(run, add_backward, sizeof *s);

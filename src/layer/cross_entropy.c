@@ -4,6 +4,7 @@
 #include "layer/layer.h"
 
 #include "base/elementary.h"
+#include "base/parallel.h"
 #include "tensor/gemm.h"
 
 enum { CHUNK = 128 };
@@ -40,7 +41,7 @@ bool head_cross_entropy(Run *run, const Linear *head, Mat *h, const int32_t *lab
             return false;
         const Param *w = head->weight;
         gemm_forward(run, logits, h->data + first * D, w->data, w->dtype, rows, V, D);
-#pragma omp parallel for
+#pragma omp parallel for if (parallel_worth(16 * rows * V))
         for (int64_t i = 0; i < rows; i++)
             each[i] = row_loss(logits + i * V, V, labels[first + i], scale);
         for (int64_t i = 0; i < rows; i++)

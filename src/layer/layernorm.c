@@ -3,6 +3,8 @@
  * (torch.nn.LayerNorm) */
 #include "layer/layer.h"
 
+#include "base/parallel.h"
+
 #include <math.h>
 
 enum { COLUMNS = 32 };
@@ -15,7 +17,7 @@ typedef struct {
 
 void layernorm_fwd(float *y, float *mean, float *rstd, const float *x, const float *w, const float *b, float eps, int64_t N, int64_t D)
 {
-#pragma omp parallel for
+#pragma omp parallel for if (parallel_worth(2 * N * D))
     for (int64_t n = 0; n < N; n++) {
         const float *row = x + n * D;
         double sum = 0, squares = 0;
@@ -35,7 +37,7 @@ void layernorm_fwd(float *y, float *mean, float *rstd, const float *x, const flo
 void layernorm_bwd(float *dx, float *dw, float *db, const float *dy, const float *x, const float *mean, const float *rstd, const float *w, int64_t N,
                    int64_t D)
 {
-#pragma omp parallel for
+#pragma omp parallel for if (parallel_worth(2 * N * D))
     for (int64_t n = 0; n < N; n++) {
         double m = (double)mean[n], r = (double)rstd[n], sum = 0, product = 0;
         for (int64_t d = 0; d < D; d++) {
@@ -52,7 +54,7 @@ void layernorm_bwd(float *dx, float *dw, float *db, const float *dy, const float
     }
     if (!dw)
         return;
-#pragma omp parallel for
+#pragma omp parallel for if (parallel_worth(2 * N * D))
     for (int64_t d0 = 0; d0 < D; d0 += COLUMNS) {
         int64_t columns = D - d0 < COLUMNS ? D - d0 : COLUMNS;
         double sum_w[COLUMNS] = {0}, sum_b[COLUMNS] = {0};

@@ -1,6 +1,7 @@
 /* Linear: y[N,O] = x[N,I] w[O,I]^T + b[O]
  * dx += dy w,  dw += dy^T x,  db += sum over rows of dy          (torch.nn.Linear) */
 #include "layer/layer.h"
+#include "base/parallel.h"
 #include "tensor/gemm.h"
 
 typedef struct {
@@ -10,7 +11,7 @@ typedef struct {
 
 static void bias_fwd(float *y, const float *b, int64_t N, int64_t O)
 {
-#pragma omp parallel for
+#pragma omp parallel for if (parallel_worth(N * O))
     for (int64_t n = 0; n < N; n++)
         for (int64_t o = 0; o < O; o++)
             y[n * O + o] += b[o];
@@ -20,7 +21,7 @@ static void bias_fwd(float *y, const float *b, int64_t N, int64_t O)
 static void bias_bwd(float *db, const float *dy, int64_t N, int64_t O)
 {
     enum { COLUMNS = 32 };
-#pragma omp parallel for
+#pragma omp parallel for if (parallel_worth(N * O))
     for (int64_t o = 0; o < O; o += COLUMNS) {
         int64_t columns = O - o < COLUMNS ? O - o : COLUMNS;
         double sum[COLUMNS] = {0};

@@ -2,6 +2,8 @@
  * With g = dy * w:  dx += rstd * (g - x * rstd^2 * mean(g * x)),  dw += sum over rows of dy * x * rstd          (Qwen2RMSNorm, LlamaRMSNorm) */
 #include "layer/layer.h"
 
+#include "base/parallel.h"
+
 #include <math.h>
 
 enum { COLUMNS = 32 };
@@ -14,7 +16,7 @@ typedef struct {
 
 void rmsnorm_fwd(float *y, float *rstd, const float *x, const float *w, float eps, int64_t N, int64_t D)
 {
-#pragma omp parallel for
+#pragma omp parallel for if (parallel_worth(2 * N * D))
     for (int64_t n = 0; n < N; n++) {
         double sum = 0;
         for (int64_t d = 0; d < D; d++)
@@ -28,7 +30,7 @@ void rmsnorm_fwd(float *y, float *rstd, const float *x, const float *w, float ep
 
 void rmsnorm_bwd(float *dx, float *dw, const float *dy, const float *x, const float *rstd, const float *w, int64_t N, int64_t D)
 {
-#pragma omp parallel for
+#pragma omp parallel for if (parallel_worth(2 * N * D))
     for (int64_t n = 0; n < N; n++) {
         double sum = 0, r = (double)rstd[n];
         for (int64_t d = 0; d < D; d++)
@@ -39,7 +41,7 @@ void rmsnorm_bwd(float *dx, float *dw, const float *dy, const float *x, const fl
     }
     if (!dw)
         return;
-#pragma omp parallel for
+#pragma omp parallel for if (parallel_worth(2 * N * D))
     for (int64_t d0 = 0; d0 < D; d0 += COLUMNS) {
         int64_t columns = D - d0 < COLUMNS ? D - d0 : COLUMNS;
         double sum[COLUMNS] = {0};

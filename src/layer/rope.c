@@ -5,6 +5,7 @@
 #include "layer/layer.h"
 
 #include "base/elementary.h"
+#include "base/parallel.h"
 
 typedef struct {
     const Rope *r;
@@ -14,7 +15,7 @@ typedef struct {
 void rope_rotate(float *x, int64_t stride, const float *cos, const float *sin, int64_t N, int64_t heads, int64_t half, bool back)
 {
     float sign = back ? -1.0f : 1.0f;
-#pragma omp parallel for
+#pragma omp parallel for if (parallel_worth(N * heads * 2 * half))
     for (int64_t n = 0; n < N; n++)
         for (int64_t h = 0; h < heads; h++) {
             float *a = x + n * stride + h * 2 * half, *b = a + half;

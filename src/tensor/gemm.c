@@ -35,7 +35,7 @@ static float dot(const float *a, const float *b, int64_t count)
 static void stream(float *y, const float *x, const void *w, Dtype type, int64_t N, int64_t O, int64_t I, float *scratch)
 {
     size_t size = dtype_size(type);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (parallel_worth(N * O * I / 4))
     for (int64_t o = 0; o < O; o++) {
         float *row = scratch + parallel_index() * I;
         dtype_widen(row, (const unsigned char *)w + (size_t)(o * I) * size, type, I);
@@ -53,7 +53,7 @@ void gemm_forward(Run *run, float *y, const float *x, const void *w, Dtype type,
     if (scratch && few) {
         stream(y, x, w, type, N, O, I, scratch);
     } else if (scratch) {
-#pragma omp parallel for schedule(dynamic)
+#pragma omp parallel for schedule(dynamic) if (parallel_worth(N * O * I / 16))
         for (int64_t o = 0; o < O; o += block) {
             int64_t rows = O - o < block ? O - o : block;
             const float *part = (const float *)w + o * I;
@@ -74,7 +74,7 @@ void gemm_input_grad(Run *run, float *dx, const float *dy, const void *w, Dtype 
     int64_t block = block_size(I);
     float *scratch = scratch_new(run, type == F32 ? 0 : block * O);
     if (scratch) {
-#pragma omp parallel for schedule(dynamic)
+#pragma omp parallel for schedule(dynamic) if (parallel_worth(N * O * I / 16))
         for (int64_t i = 0; i < I; i += block) {
             int64_t cols = I - i < block ? I - i : block, stride = I;
             const float *part = (const float *)w + i;
@@ -94,7 +94,7 @@ void gemm_input_grad(Run *run, float *dx, const float *dy, const void *w, Dtype 
 void gemm_weight_grad(float *dw, const float *dy, const float *x, int64_t N, int64_t O, int64_t I)
 {
     int64_t block = block_size(O);
-#pragma omp parallel for schedule(dynamic)
+#pragma omp parallel for schedule(dynamic) if (parallel_worth(N * O * I / 16))
     for (int64_t o = 0; o < O; o += block) {
         int64_t rows = O - o < block ? O - o : block;
         gemm_block(true, false, rows, I, N, 1, dy + o, O, x, I, 1, dw + o * I, I);

@@ -1,6 +1,7 @@
 #include "train/adamw.h"
 
 #include "base/elementary.h"
+#include "base/parallel.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -105,7 +106,7 @@ void adamw_update(float *p, float *m, float *v, const float *g, int64_t n, doubl
 {
     double power1 = o->beta1 > 0 ? exact_pow(o->beta1, (double)t) : 0, power2 = o->beta2 > 0 ? exact_pow(o->beta2, (double)t) : 0;
     double step = rate / (1 - power1), root = sqrt(1 - power2), keep = 1 - rate * decay;
-#pragma omp parallel for
+#pragma omp parallel for if (parallel_worth(4 * n))
     for (int64_t block = 0; block < n; block += BLOCK)
         for (int64_t i = block; i < n && i < block + BLOCK; i++) {
             double gradient = (double)g[i] * scale, mean = (double)m[i] + (1 - o->beta1) * (gradient - (double)m[i]);

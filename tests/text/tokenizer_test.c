@@ -1,0 +1,215 @@
+/* Tokenizers against the reference library: golden/text by ref/golden_text.py. */
+#define _XOPEN_SOURCE 700 /* mkstemp */
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "text/tokenizer.h"
+#include "text/unicode.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static Json open_json(const char *path)
+{
+    Json j;
+    Error e = {0};
+    if (json_open(&j, path, 1 << 28, &e) != OK)
+        fail_msg("%s", e.text);
+    return j;
+}
+
+static void check_text(const Tokenizer *t, const json_t *o, const char *key, bool skip_special, const Ids *ids, size_t i)
+{
+    Text raw = {0}, text = {0};
+    Error e = {0};
+    assert_int_equal(tokenizer_decode(t, &raw, ids->data, ids->count, skip_special, &e), OK);
+    assert_true(utf8_repair(&text, text_string(&raw), raw.count, &e));
+    const json_t *want = json_object_get(o, key);
+    if (text.count != json_string_length(want) || (text.count && memcmp(text.data, json_string_value(want), text.count)))
+        fail_msg("case %zu: \"%s\" (%s) is not \"%s\"; read src/text/tokenizer.c", i, text_string(&text), key, json_string_value(want));
+    text_free(&raw);
+    text_free(&text);
+}
+
+static void check_cases(const char *path, const char *cases)
+{
+    Error e = {0};
+    Tokenizer *t = tokenizer_open(path, &e);
+    if (!t)
+        fail_msg("%s", e.text);
+    json_error_t why;
+    Json j = {NULL, json_load_file(cases, JSON_ALLOW_NUL, &why)};
+    assert_true(json_array_size(j.root) > 400);
+    for (size_t i = 0; i < json_array_size(j.root); i++) {
+        const json_t *o = json_array_get(j.root, i), *text = json_object_get(o, "text"), *want = json_object_get(o, "ids");
+        Ids ids = {0};
+        assert_int_equal(tokenizer_encode(t, &ids, json_string_value(text), json_string_length(text), &e), OK);
+        bool same = (size_t)ids.count == json_array_size(want);
+        for (int64_t k = 0; same && k < ids.count; k++)
+            same = ids.data[k] == json_integer_value(json_array_get(want, (size_t)k));
+        if (!same)
+            fail_msg("%s: case %zu (\"%s\") has other ids; read src/text/pretokenize.c, then src/text/bpe.c", cases, i, json_string_value(text));
+        check_text(t, o, "decoded", false, &ids, i);
+        check_text(t, o, "clean", true, &ids, i);
+        ids_free(&ids);
+    }
+    json_close(&j);
+    tokenizer_close(t);
+}
+
+static void test_qwen2_form(void **state)
+{
+    (void)state;
+    check_cases("golden/text/qwen2.json", "golden/text/qwen2-cases.json");
+}
+
+static void test_digits_form(void **state)
+{
+    (void)state;
+    check_cases("golden/text/digits.json", "golden/text/digits-cases.json");
+}
+
+static void check_class(const Json *j, const char *name, bool (*member)(int32_t))
+{
+    const json_t *ranges = json_object_get(j->root, name);
+    size_t next = 0;
+    assert_true(json_array_size(ranges) > 5);
+    for (int32_t c = 0; c < 0x110000; c++) {
+        const json_t *r = json_array_get(ranges, next);
+        int64_t first = r ? json_integer_value(json_array_get(r, 0)) : 0x110000, last = r ? json_integer_value(json_array_get(r, 1)) : 0x110000;
+        if (c >= 0xD800 && c < 0xE000)
+            continue;
+        if (member(c) != (c >= first && c <= last))
+            fail_msg("U+%04X: %s differs; read src/text/unicode.c", (unsigned)c, name);
+        next += c == last;
+    }
+}
+
+static void test_classes_over_all_code_points(void **state)
+{
+    (void)state;
+    Json j = open_json("golden/text/classes.json");
+    check_class(&j, "letter", unicode_is_letter);
+    check_class(&j, "number", unicode_is_number);
+    check_class(&j, "space", unicode_is_space);
+    json_close(&j);
+}
+
+/* Long runs of one thing must not take quadratic time: the work must end long before a quadratic one would. */
+static void test_long_runs(void **state)
+{
+    (void)state;
+    static const char *const units[] = {"a", " ", ".", "\xE6\x95\xB0", "\xCC\xA3", "\n", "7", "ab1 "};
+    static const char *const paths[] = {"golden/text/qwen2.json", "golden/text/digits.json"};
+    for (size_t p = 0; p < 2; p++) {
+        Error e = {0};
+        Tokenizer *t = tokenizer_open(paths[p], &e);
+        assert_non_null(t);
+        for (size_t u = 0; u < sizeof units / sizeof *units; u++) {
+            Text text = {0}, back = {0};
+            Ids ids = {0};
+            while (text.count < 200000)
+                assert_true(text_add(&text, units[u], &e));
+            assert_int_equal(tokenizer_encode(t, &ids, text.data, text.count, &e), OK);
+            assert_int_equal(tokenizer_decode(t, &back, ids.data, ids.count, false, &e), OK);
+            assert_int_equal(back.count, text.count);
+            assert_memory_equal(back.data, text.data, text.count);
+            text_free(&text);
+            text_free(&back);
+            ids_free(&ids);
+        }
+        tokenizer_close(t);
+    }
+}
+
+/* Each replaces `from` in the tokenizer's text by `to`; `expected` must stand in the message. */
+static const struct {
+    const char *from, *to, *expected;
+} broken[] = {
+    {"\"BPE\"", "\"Unigram\"", "Unigram"},
+    {"\"NFC\"", "\"NFKC\"", "NFKC"},
+    {"\"ByteLevel\",\"add_prefix_space\":false", "\"Metaspace\",\"add_prefix_space\":false", "Metaspace"},
+    {"\"dropout\":null", "\"dropout\":0.1", "dropout"},
+    {"\"unk_token\":null", "\"unk_token\":\"<unk>\"", "unk_token"},
+    {"\"byte_fallback\":false", "\"byte_fallback\":true", "byte_fallback"},
+    {"\"Isolated\"", "\"Removed\"", "Isolated"},
+    {"\\\\p{N}|", "\\\\p{N}{1,3}|", "pre_tokenizer"},
+    {"\"!\":0", "\"!\":-1", "model.vocab.!"},
+    {"\"!\":0", "\"!\":1", "id 1"},
+    {"\"!\":0", "\"!\":\"0\"", "model.vocab.!"},
+    {"\"merges\":[[\"", "\"merges\":[[\"\xE2\x82\xAC", "merges[0]"},
+    {"\"merges\":[[", "\"merges\":[7,[", "merges[0]"},
+    {"\"id\":700", "\"id\":5", "added_tokens[0]"},
+    {"\"id\":700", "\"id\":-5", "added_tokens[0]"},
+    {"\"model\"", "\"modell\"", "model"},
+    {"\"vocab\"", "\"vocabulary\"", "vocab"},
+    {"\"merges\"", "\"merge\"", "merges"},
+};
+
+static void test_what_is_unknown_is_refused_by_name(void **state)
+{
+    (void)state;
+    char name[] = "/tmp/mpa-tokenizer-XXXXXX";
+    Json j = open_json("golden/text/qwen2.json");
+    char *text = json_dumps(j.root, JSON_COMPACT | JSON_ENSURE_ASCII);
+    int fd = mkstemp(name);
+    assert_true(fd >= 0);
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+        const char *at = strstr(text, broken[i].from);
+        if (!at)
+            fail_msg("case %zu: %s does not stand in the file", i, broken[i].from);
+        FILE *f = fopen(name, "w");
+        assert_non_null(f);
+        fprintf(f, "%.*s%s%s", (int)(at - text), text, broken[i].to, at + strlen(broken[i].from));
+        fclose(f);
+        Error e = {0};
+        Tokenizer *t = tokenizer_open(name, &e);
+        if (t || e.status != BAD_INPUT || !strstr(e.text, broken[i].expected) || !strstr(e.text, name))
+            fail_msg("case %zu (%s): status %d, message \"%s\"; read src/text/tokenizer_load.c", i, broken[i].to, (int)e.status, e.text);
+        tokenizer_close(t);
+    }
+    remove(name);
+    free(text);
+    json_close(&j);
+}
+
+/* A file cut anywhere is refused, never read as something shorter. */
+static void test_cut_file(void **state)
+{
+    (void)state;
+    char name[] = "/tmp/mpa-tokenizer-XXXXXX";
+    Text text = {0};
+    Error e = {0};
+    assert_int_equal(file_read(&text, "golden/text/qwen2.json", 1 << 24, &e), OK);
+    assert_true(mkstemp(name) >= 0);
+    for (size_t n = 0; n < text.count - 1; n += 1 + text.count / 150) {
+        FILE *f = fopen(name, "w");
+        assert_non_null(f);
+        fwrite(text.data, 1, n, f);
+        fclose(f);
+        Error why = {0};
+        assert_null(tokenizer_open(name, &why));
+        assert_int_equal(why.status, BAD_INPUT);
+    }
+    remove(name);
+    text_free(&text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_qwen2_form),
+        cmocka_unit_test(test_digits_form),
+        cmocka_unit_test(test_classes_over_all_code_points),
+        cmocka_unit_test(test_long_runs),
+        cmocka_unit_test(test_what_is_unknown_is_refused_by_name),
+        cmocka_unit_test(test_cut_file),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
