@@ -6,10 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#ifndef MPA_VERSION
-#define MPA_VERSION "unknown"
-#endif
-
 static const char stage_help[] = "CONF is an INI file; section.key=value overrides one of its keys.\n"
                                  "  --dump-config    print every key with its value, default and meaning, and stop\n"
                                  "  --force          go on although memory seems too small\n";
@@ -88,42 +84,48 @@ static void common_options(char **arguments, int *count, bool *help, bool *quiet
     *count = kept;
 }
 
+static int finish(const Log *l, Status status, const Error *e, const Command *c)
+{
+    if (status == OK || status == DIFFERENT)
+        return (int)status;
+    if (status == INTERRUPTED) {
+        log_info(l, "mpa: interrupted; everything finished so far is kept, the same command goes on");
+        signals_finish();
+        return INTERRUPTED;
+    }
+    return fail(l, e, c);
+}
+
 int main(int argc, char **argv)
 {
     Error e = {0};
-    Invocation in = {.arguments = argv + 2, .count = argc - 2};
+    Invocation in = {.arguments = argv + 1, .count = argc > 0 ? argc - 1 : 0};
     bool help = false, quiet = false, verbose = false;
-    log_init(&in.log, false, false);
-    if (argc < 2) {
-        fprintf(stderr, "usage: mpa COMMAND ...   (mpa --help)\n");
-        return BAD_USAGE;
-    }
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
+    common_options(in.arguments, &in.count, &help, &quiet, &verbose);
+    log_init(&in.log, quiet, verbose);
+    const char *name = in.count ? in.arguments[0] : help ? "help" : "";
+    if (!strcmp(name, "help")) {
         print_help();
         return OK;
     }
-    if (!strcmp(argv[1], "--version")) {
+    if (!strcmp(name, "--version")) {
         printf("mpa %s\n", MPA_VERSION);
         return OK;
     }
-    const Command *c = find(argv[1], &e);
+    const Command *c = *name ? find(name, &e) : NULL;
+    if (!c)
+        error_set(&e, BAD_USAGE, "a command is needed (mpa --help lists all)");
     if (!c)
         return fail(&in.log, &e, NULL);
-    common_options(in.arguments, &in.count, &help, &quiet, &verbose);
     if (help) {
         printf("usage: mpa %s %s\n%s.\n%s", c->name, c->arguments, c->summary, c->help);
         return OK;
     }
-    log_init(&in.log, quiet, verbose);
+    in.arguments++;
+    in.count--;
     signals_catch();
     Status status = c->run(&in, &e);
     if (fflush(stdout) && status == OK)
         status = error_set(&e, FAILED, "standard output: cannot write");
-    if (status == DIFFERENT)
-        return DIFFERENT;
-    if (status == INTERRUPTED) {
-        log_info(&in.log, "mpa: interrupted; everything finished so far is kept, the same command goes on");
-        signals_finish();
-    }
-    return status == OK ? OK : fail(&in.log, &e, c);
+    return finish(&in.log, status, &e, c);
 }

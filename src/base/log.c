@@ -6,18 +6,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
+
+/* Columns of the terminal at standard error; 80 where it does not say. */
+static int terminal_width(void)
+{
+    struct winsize size;
+    return !ioctl(2, TIOCGWINSZ, &size) && size.ws_col >= 20 ? size.ws_col : 80;
+}
 
 void log_init(Log *l, bool quiet, bool verbose)
 {
     const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
     bool terminal = isatty(2) && term && strcmp(term, "dumb");
-    *l = (Log){quiet, verbose, terminal, terminal && !(no_color && *no_color)};
+    *l = (Log){quiet, verbose, terminal, terminal && !(no_color && *no_color), terminal ? terminal_width() : 0};
 }
 
-static void print(const char *prefix, const char *format, va_list args)
+bool output_is_terminal(void)
 {
+    return isatty(1);
+}
+
+/* A line of its own: a progress line that is being redrawn is wiped first. */
+static void print(const Log *l, const char *prefix, const char *format, va_list args)
+{
+    fputs(l->terminal ? "\r\x1b[K" : "", stderr);
     fputs(prefix, stderr);
     vfprintf(stderr, format, args);
     fputc('\n', stderr);
@@ -28,7 +43,7 @@ void log_info(const Log *l, const char *format, ...)
     va_list args;
     va_start(args, format);
     if (!l->quiet)
-        print("", format, args);
+        print(l, "", format, args);
     va_end(args);
 }
 
@@ -37,7 +52,7 @@ void log_detail(const Log *l, const char *format, ...)
     va_list args;
     va_start(args, format);
     if (l->verbose)
-        print("", format, args);
+        print(l, "", format, args);
     va_end(args);
 }
 
@@ -45,13 +60,13 @@ void log_warning(const Log *l, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    print(l->colour ? "\x1b[33mmpa: warning:\x1b[0m " : "mpa: warning: ", format, args);
+    print(l, l->colour ? "\x1b[33mmpa: warning:\x1b[0m " : "mpa: warning: ", format, args);
     va_end(args);
 }
 
 void log_error(const Log *l, const Error *e)
 {
-    fprintf(stderr, "%s%s\n", l->colour ? "\x1b[31mmpa:\x1b[0m " : "mpa: ", e->text);
+    fprintf(stderr, "%s%s%s\n", l->terminal ? "\r\x1b[K" : "", l->colour ? "\x1b[31mmpa:\x1b[0m " : "mpa: ", e->text);
 }
 
 double clock_seconds(void)
@@ -85,7 +100,7 @@ void progress_show(Progress *p, int64_t done, const char *note)
     if (note && n > 0 && n < 150)
         snprintf(line + n, sizeof line - (size_t)n, "  %.40s", note);
     if (p->log->terminal)
-        fprintf(stderr, "\r%s\x1b[K%s", line, end ? "\n" : "");
+        fprintf(stderr, "\r%.*s\x1b[K%s", p->log->width - 1, line, end ? "\n" : "");
     else
         fprintf(stderr, "%s\n", line);
 }

@@ -8,6 +8,7 @@ typedef struct {
     bool quiet, verbose;
     bool terminal; /* standard error is one: lines may be redrawn */
     bool colour;
+    int width; /* of the terminal, in columns */
 } Log;
 
 void log_init(Log *l, bool quiet, bool verbose);
@@ -15,6 +16,8 @@ void log_info(const Log *l, const char *format, ...) PRINTF_LIKE(2, 3);    /* no
 void log_detail(const Log *l, const char *format, ...) PRINTF_LIKE(2, 3);  /* only when verbose */
 void log_warning(const Log *l, const char *format, ...) PRINTF_LIKE(2, 3); /* always */
 void log_error(const Log *l, const Error *e);
+
+bool output_is_terminal(void); /* standard output */
 
 double clock_seconds(void); /* of a clock that only goes forward */
 

@@ -10,7 +10,8 @@ bool parallel_worth(int64_t work)
 
 void parallel_set_threads(int count)
 {
-    omp_set_num_threads(count > 0 ? count : omp_get_num_procs());
+    if (count > 0)
+        omp_set_num_threads(count);
 }
 
 int parallel_threads(void)

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-void parallel_set_threads(int count); /* 0: all processors this process may use */
+void parallel_set_threads(int count); /* 0: OpenMP's own choice: OMP_NUM_THREADS, or all processors */
 int parallel_threads(void);           /* how many a loop uses at most */
 int parallel_index(void);             /* of the calling thread inside a loop, 0 .. parallel_threads() - 1 */
 

@@ -6,7 +6,7 @@
 
 void reply_free(Reply *r)
 {
-    free(r->text);
+    text_free(&r->text);
     ids_free(&r->ids);
     *r = (Reply){0};
 }
@@ -38,12 +38,11 @@ static Status load(const Vlm *vlm, Prompts *p, const Question *q, int64_t count,
 
 static Status finish(const Vlm *vlm, Reply *r, int64_t prompt_tokens, Error *e)
 {
-    Text raw = {0}, text = {0};
+    Text raw = {0};
     Status status = tokenizer_decode(vlm->tokenizer, &raw, r->ids.data, r->ids.count, true, e);
-    if (status == OK && !(utf8_repair(&text, text_string(&raw), raw.count, e) && text_add(&text, "", e)))
+    if (status == OK && !utf8_repair(&r->text, text_string(&raw), raw.count, e))
         status = NO_MEMORY;
     text_free(&raw);
-    r->text = text.data;
     r->prompt_tokens = prompt_tokens;
     return status;
 }

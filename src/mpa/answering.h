@@ -11,10 +11,10 @@ typedef struct {
     const char *text;
 } Question;
 
-/* One answer. Owned: answer_free. */
+/* One answer. Owned: reply_free. */
 typedef struct {
-    char *text; /* special tokens dropped, valid UTF-8 */
-    Ids ids;    /* new tokens, end token included */
+    Text text; /* special tokens dropped, valid UTF-8 (NUL characters are possible) */
+    Ids ids;   /* new tokens, end token included */
     int64_t prompt_tokens;
 } Reply;
 void reply_free(Reply *r);

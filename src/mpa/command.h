@@ -4,6 +4,10 @@
 
 #include "base/log.h"
 
+#ifndef MPA_VERSION
+#define MPA_VERSION "unknown"
+#endif
+
 /* The arguments after the command's name, without the options that every command has. */
 typedef struct {
     Log log;

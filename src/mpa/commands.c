@@ -31,15 +31,29 @@ static Status open_model(const Invocation *in, Vlm *vlm, const char *folder, Err
     return status;
 }
 
+/* The text and a line end. Control bytes are shown escaped on a terminal, which could take them for commands. */
+static Status print_text(const Text *t, Error *e)
+{
+    bool terminal = output_is_terminal();
+    for (size_t i = 0; i < t->count; i++) {
+        unsigned char c = (unsigned char)t->data[i];
+        if (terminal && (c < 0x20 || c == 0x7F) && c != '\n' && c != '\t')
+            printf("\\x%02x", c);
+        else
+            putchar(c);
+    }
+    return putchar('\n') == EOF ? error_set(e, FAILED, "standard output: cannot write") : OK;
+}
+
 static Status print_reply(const Reply *r, double seconds, bool json, Error *e)
 {
     if (!json)
-        return printf("%s\n", r->text) < 0 ? error_set(e, FAILED, "standard output: cannot write") : OK;
+        return print_text(&r->text, e);
     json_t *ids = json_array();
     for (int64_t i = 0; i < r->ids.count; i++)
         json_array_append_new(ids, json_integer(r->ids.data[i]));
-    json_t *o =
-        json_pack("{s:s, s:o, s:I, s:f}", "text", r->text, "token_ids", ids, "prompt_tokens", (json_int_t)r->prompt_tokens, "seconds", seconds);
+    json_t *o = json_pack("{s:o, s:o, s:I, s:f}", "text", json_stringn(text_string(&r->text), r->text.count), "token_ids", ids, "prompt_tokens",
+                          (json_int_t)r->prompt_tokens, "seconds", seconds);
     char *text = o ? json_dumps(o, JSON_REAL_PRECISION(6)) : NULL;
     Status status = text ? OK : error_set(e, NO_MEMORY, "out of memory");
     if (text && printf("%s\n", text) < 0)

@@ -18,9 +18,9 @@
 static void print_header(const Stage *s)
 {
     double gib = 1073741824;
-    log_info(&s->log, "mpa: %s; run folder %s", s->config.path, s->folder);
+    log_info(&s->log, "mpa %s: %s; run folder %s", MPA_VERSION, s->config.path, s->folder);
     log_info(&s->log, "mpa: %d threads; %s; JPEG by %s; seed %s; %.1f GiB of memory available", parallel_threads(), gemm_description(),
-             image_jpeg_decoder(), config_text(&s->config, "run.seed"), (double)memory_available() / gib);
+             image_jpeg_decoder(), config_text(&s->config, "run.seed"), (double)stage_memory(s) / gib);
 }
 
 /* Reads the configuration. *stop: nothing more is to be done (--dump-config). */
@@ -120,6 +120,27 @@ static Status print_scores(const Stage *s, Error *e)
     return OK;
 }
 
+/* What a later stage lacks is said before hours are spent on the earlier ones. */
+static Status stage_check_run(Stage *s, Error *e)
+{
+    const Config *c = &s->config;
+    bool annotated = stage_has(s, "annotations.json") || *config_text(c, "teacher.annotations");
+    bool answered = stage_has(s, "parity.json") || (annotated && (stage_has(s, "teacher.json") || *config_text(c, "teacher.answers")));
+    static const char *const folders[] = {"teacher.model", "student.model"};
+    if (!answered)
+        config_require(c, "teacher.model", e);
+    if (!annotated && e->status == OK)
+        config_require(c, "data.images", e);
+    if (e->status == OK && config_require(c, "student.model", e) == OK)
+        config_require(c, "evaluate.questions", e);
+    for (int i = 0; i < 2 && e->status == OK; i++)
+        if (*config_text(c, folders[i]) && !file_is_folder(config_text(c, folders[i])))
+            error_set(e, BAD_INPUT, "%s = %s: there is no such folder", folders[i], config_text(c, folders[i]));
+    if (e->status == OK && file_size(config_text(c, "evaluate.questions")) < 0)
+        error_set(e, BAD_INPUT, "evaluate.questions = %s: there is no such file", config_text(c, "evaluate.questions"));
+    return e->status;
+}
+
 static Status run_stages(Invocation *in, StageFunction *const *stages, int count, bool scores, Error *e)
 {
     Stage s = {0};
@@ -128,7 +149,7 @@ static Status run_stages(Invocation *in, StageFunction *const *stages, int count
     for (int i = 0; i < count && status == OK && !stop; i++) {
         double begin = clock_seconds();
         status = stages[i](&s, e);
-        if (status == OK)
+        if (status == OK && stages[i] != stage_check_run)
             log_info(&s.log, "  %.1f s, at most %.0f MiB so far", clock_seconds() - begin, (double)memory_peak() / 1048576);
     }
     if (status == OK && !stop && scores)
@@ -139,8 +160,8 @@ static Status run_stages(Invocation *in, StageFunction *const *stages, int count
 
 Status command_run(Invocation *in, Error *e)
 {
-    StageFunction *const stages[] = {stage_annotate, stage_identify, stage_level, stage_evaluate};
-    return run_stages(in, stages, 4, true, e);
+    StageFunction *const stages[] = {stage_check_run, stage_annotate, stage_identify, stage_level, stage_evaluate};
+    return run_stages(in, stages, 5, true, e);
 }
 
 Status command_annotate(Invocation *in, Error *e)

@@ -21,7 +21,8 @@ extern const Key config_keys[]; /* ended by a NULL section */
 
 typedef struct {
     char *value;        /* owned; paths are resolved; NULL: the default */
-    const char *origin; /* "default", "recipe", the file, or "command line"; borrowed */
+    const char *origin; /* "default", "recipe", "file" or "command line"; borrowed */
+    int line;           /* in the file; 0: set elsewhere */
 } Setting;
 
 /* Owned: config_free. */

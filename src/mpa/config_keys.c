@@ -17,7 +17,8 @@ const Key config_keys[] = {
     {"student", "model", KEY_PATH, "", ANY, NULL, "checkpoint folder of the small model"},
     {"student", "answers", KEY_PATH, "", ANY, NULL, "answers made elsewhere (student.json), instead of asking the student"},
 
-    {"data", "task", KEY_CHOICE, "textvqa", ANY, "textvqa stvqa chartqa okvqa", "kind of questions, and format of data set files"},
+    {"data", "task", KEY_CHOICE, "textvqa", ANY, "textvqa stvqa chartqa okvqa",
+     "kind of questions, and format of data set files (own tasks from a FILE.ini: not available yet)"},
     {"data", "images", KEY_PATH, "", ANY, NULL, "unlabeled pictures: a folder, a list.txt, or a data set's .json"},
     {"data", "image_root", KEY_PATH, "", ANY, NULL, "folder that relative picture paths start from and below which all pictures must lie"},
     {"data", "image_map", KEY_LINES, "", ANY, NULL, "OLD=NEW: a path prefix in the files to replace; may be repeated"},

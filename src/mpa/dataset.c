@@ -100,28 +100,48 @@ char *picture_file(const Config *c, bool evaluation, const char *image, bool *mi
     return path;
 }
 
-/* Takes over id and answers. */
-static Status add(Items *items, const Config *c, bool evaluation, json_t *id, const char *image, const char *question, json_t *answers, Error *e)
+static bool is_utf8(const char *s)
 {
-    if (items->count == items->capacity) {
-        int64_t capacity = items->capacity * 2 + 64;
-        Item *more = memory_grow(items->item, capacity, sizeof *more, e);
-        if (!more) {
-            json_decref(id);
-            json_decref(answers);
-            return NO_MEMORY;
-        }
+    int used;
+    for (const char *end = s + strlen(s); s < end; s += used)
+        if (utf8_decode(s, end, &used) < 0)
+            return false;
+    return true;
+}
+
+/* Takes over id and answers. */
+static Status add(Items *items, json_t *id, const char *image, const char *question, json_t *answers, Error *e)
+{
+    Item *more = items->item;
+    if (items->count == items->capacity && (more = memory_grow(items->item, items->capacity * 2 + 64, sizeof *more, e))) {
         items->item = more;
-        items->capacity = capacity;
+        items->capacity = items->capacity * 2 + 64;
     }
-    Item *i = items->item + items->count++;
-    bool missing;
-    *i = (Item){.id = id, .answers = answers, .image = memory_copy(image, e), .question = question ? memory_copy(question, e) : NULL};
-    if (e->status == OK)
-        i->file = picture_file(c, evaluation, image, &missing, e);
-    i->present = i->file != NULL;
-    if (e->status == OK && !i->present)
-        items->missing++;
+    if (!id && more)
+        error_set(e, NO_MEMORY, "out of memory");
+    if (!is_utf8(image))
+        error_set(e, BAD_INPUT, "%s: the picture's name is not UTF-8, so it cannot be written to JSON files; rename it", image);
+    if (e->status != OK) {
+        json_decref(id);
+        json_decref(answers);
+        return e->status;
+    }
+    items->item[items->count++] =
+        (Item){.id = id, .answers = answers, .image = memory_copy(image, e), .question = question ? memory_copy(question, e) : NULL};
+    return e->status;
+}
+
+Status items_find_pictures(Items *items, const Config *c, bool evaluation, Error *e)
+{
+    items->missing = 0;
+    for (int64_t i = 0; i < items->count && e->status == OK; i++) {
+        bool missing;
+        Item *item = items->item + i;
+        free(item->file);
+        item->file = picture_file(c, evaluation, item->image, &missing, e);
+        item->present = item->file != NULL;
+        items->missing += missing;
+    }
     return e->status;
 }
 
@@ -134,9 +154,9 @@ static Status wrong(const Json *j, size_t i, const char *field, const char *want
 static json_t *answers_of(const Json *j, size_t i, const json_t *o, const char *field, Error *e)
 {
     const json_t *v = json_object_get(o, field);
-    if (json_is_string(v))
-        return json_pack("[O]", v);
     json_t *list = json_array();
+    if (json_is_string(v) && list && !json_array_append(list, (json_t *)(uintptr_t)v))
+        return list;
     for (size_t k = 0; k < json_array_size(v); k++) {
         const json_t *a = json_array_get(v, k);
         if (json_is_object(a))
@@ -147,6 +167,8 @@ static json_t *answers_of(const Json *j, size_t i, const json_t *o, const char *
     if (json_array_size(list) && json_array_size(list) == json_array_size(v))
         return list;
     json_decref(list);
+    if (!list)
+        error_set(e, NO_MEMORY, "out of memory");
     wrong(j, i, field, "a string or a list of strings that is not empty", v, e);
     return NULL;
 }
@@ -183,7 +205,7 @@ static Status add_entry(Items *items, const Config *c, const Json *j, size_t i, 
     Status status = image_of(j, i, picture, task, evaluation, &image, e);
     json_t *answers = status == OK ? answers_of(j, i, o, chart ? "label" : "answers", e) : NULL;
     if (answers)
-        status = add(items, c, evaluation, json_incref(id), image.data, json_string_value(question), answers, e);
+        status = add(items, json_incref(id), image.data, json_string_value(question), answers, e);
     text_free(&image);
     return e->status;
 }
@@ -212,32 +234,31 @@ static Status load_dataset(Items *items, const Config *c, const char *path, bool
     return e->status;
 }
 
-static Status load_folder(Items *items, const Config *c, const char *folder, Error *e)
+static Status load_folder(Items *items, const char *folder, Error *e)
 {
     static const char *const endings[] = {".jpg", ".jpeg", ".png", NULL};
     char **names;
     int64_t count;
     Status status = folder_list(&names, &count, folder, endings, e);
     for (int64_t i = 0; i < count && status == OK; i++) {
-        char *image = memory_copy(names[i], e);
-        status = image ? add(items, c, false, json_integer(i), image, NULL, NULL, e) : NO_MEMORY;
-        free(image);
+        status = add(items, json_integer(i), names[i], NULL, NULL, e);
     }
     names_free(names, count);
     return status;
 }
 
-static Status load_list(Items *items, const Config *c, const char *path, Error *e)
+static Status load_list(Items *items, const char *path, Error *e)
 {
     Text text = {0};
     Status status = file_read(&text, path, MAX_JSON, e);
     int64_t number = 0;
-    for (char *p = text.data; status == OK && p && *p;) {
+    char *start = text.data && !strncmp(text.data, "\xEF\xBB\xBF", 3) ? text.data + 3 : text.data; /* after a byte order mark */
+    for (char *p = start; status == OK && p && *p;) {
         size_t n = strcspn(p, "\r\n");
         char end = p[n];
         p[n] = 0;
         if (n)
-            status = add(items, c, false, json_integer(number++), p, NULL, NULL, e);
+            status = add(items, json_integer(number++), p, NULL, NULL, e);
         p += n + (end != 0);
     }
     text_free(&text);
@@ -262,9 +283,6 @@ static void select_items(Items *items, const Config *c)
     for (int64_t i = kept; i < items->count; i++)
         item_free(items->item + i);
     items->count = kept;
-    items->missing = 0;
-    for (int64_t i = 0; i < kept; i++)
-        items->missing += !items->item[i].present;
 }
 
 static bool ends_with(const char *text, const char *ending)
@@ -280,9 +298,9 @@ Status items_load_images(Items *items, const Config *c, Error *e)
     if (config_require(c, "data.images", e) != OK)
         return e->status;
     if (file_is_folder(images))
-        load_folder(items, c, images, e);
+        load_folder(items, images, e);
     else if (ends_with(images, ".txt"))
-        load_list(items, c, images, e);
+        load_list(items, images, e);
     else if (ends_with(images, ".json"))
         load_dataset(items, c, images, false, e);
     else
@@ -291,7 +309,7 @@ Status items_load_images(Items *items, const Config *c, Error *e)
         select_items(items, c);
     if (e->status == OK && !items->count)
         error_set(e, BAD_INPUT, "%s: no pictures (.jpg, .jpeg, .png) found", images);
-    return e->status;
+    return e->status == OK ? items_find_pictures(items, c, false, e) : e->status;
 }
 
 Status items_load_questions(Items *items, const Config *c, Error *e)

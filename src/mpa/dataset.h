@@ -9,10 +9,10 @@
 typedef struct {
     json_t *id;      /* owned reference: number or string, as it was given */
     char *image;     /* path as it was given; owned */
-    char *file;      /* where it is read from; owned */
+    char *file;      /* where it is read from; NULL: not looked for, or not there; owned */
     char *question;  /* NULL: none; owned */
     json_t *answers; /* owned reference: list of strings, or NULL */
-    bool present;    /* false: the picture is missing and data.missing = skip */
+    bool present;    /* the picture was looked for and is there */
 } Item;
 
 /* Owned: items_free. A zeroed one is empty. */
@@ -24,8 +24,10 @@ void items_free(Items *items);
 
 /* The unlabeled pictures of [data]: images, image_root, image_map, missing, limit, shard. */
 Status items_load_images(Items *items, const Config *c, Error *e);
-/* The labelled questions of [evaluate]. */
+/* The labelled questions of [evaluate]; pictures are not looked for. */
 Status items_load_questions(Items *items, const Config *c, Error *e);
+/* Fills in file, present and missing. A picture that is not there or does not lie below the root is BAD_INPUT, unless it is missing and data.missing = skip. */
+Status items_find_pictures(Items *items, const Config *c, bool evaluation, Error *e);
 
 /* The file that a picture path of the run stands for, checked to lie below the root ([data] or, with `evaluation`, [evaluate]); owned by the caller. NULL
  * with e clean and *missing set: not there, and data.missing = skip. */

@@ -70,10 +70,11 @@ static Status read_predictions(const char *path, const Items *items, char **text
     for (size_t i = 0; i < json_array_size(j.root) && e->status == OK; i++) {
         const json_t *o = json_array_get(j.root, i), *v = json_object_get(o, "question_id");
         text_clear(&id);
-        if ((!json_is_integer(v) && !json_is_string(v)) || !json_is_string(json_object_get(o, "predictions")))
-            error_set(e, BAD_INPUT, "%s: entry %zu: wanted question_id and predictions", path, i);
+        const json_t *said = json_object_get(o, "predictions");
+        if ((!json_is_integer(v) && !json_is_string(v)) || (!json_is_string(said) && !json_is_null(said)))
+            error_set(e, BAD_INPUT, "%s: entry %zu: wanted question_id (an integer or a string) and predictions (a string or null)", path, i);
         else if (id_text(&id, v, e))
-            json_object_set(all, text_string(&id), json_object_get(o, "predictions"));
+            json_object_set_new(all, text_string(&id), json_string(json_is_string(said) ? json_string_value(said) : ""));
     }
     for (int64_t i = 0; i < items->count && e->status == OK; i++) {
         text_clear(&id);
@@ -88,8 +89,13 @@ static Status read_predictions(const char *path, const Items *items, char **text
 }
 
 /* Asks a model all questions whose picture is there. */
-static Status ask_model(const Stage *s, const char *name, const char *folder, const Items *items, char **texts, Error *e)
+static Status ask_model(const Stage *s, const char *name, const char *folder, Items *items, char **texts, Error *e)
 {
+    if (items_find_pictures(items, &s->config, true, e) != OK)
+        return e->status;
+    if (items->missing)
+        log_warning(&s->log, "evaluate: %lld of %lld pictures are missing; their questions are not asked", (long long)items->missing,
+                    (long long)items->count);
     char job_name[40], **prompts = memory_new(items->count, sizeof *prompts, e), **answers = NULL;
     Question *questions = memory_new(items->count, sizeof *questions, e);
     int64_t count = 0, taken = 0;
@@ -115,7 +121,7 @@ static Status ask_model(const Stage *s, const char *name, const char *folder, co
 }
 
 /* One model's predictions: those of the run folder, or asked for now. */
-static Status predict(const Stage *s, const char *name, const Items *items, char **texts, Error *e)
+static Status predict(const Stage *s, const char *name, Items *items, char **texts, Error *e)
 {
     char file[60], job_name[40], key[40];
     snprintf(file, sizeof file, "evaluation/%s.json", name);
@@ -143,7 +149,9 @@ static bool has_model(const Stage *s, const char *name)
     snprintf(key, sizeof key, "%s.model", name);
     if (!config_is(&s->config, "evaluate.models", name))
         return false;
-    bool has = !strcmp(name, "aligned") ? stage_has(s, "aligned") : *config_text(&s->config, key) != 0;
+    char file[60];
+    snprintf(file, sizeof file, "evaluation/%s.json", name);
+    bool has = stage_has(s, file) || (!strcmp(name, "aligned") ? stage_has(s, "aligned") : *config_text(&s->config, key) != 0);
     if (!has)
         log_warning(&s->log, "evaluate: there is no %s model here; it is left out", name);
     return has;
@@ -171,12 +179,21 @@ static void add_gap(json_t *scores)
         json_object_set_new(scores, "gap_closed", json_real((before - after) / before));
 }
 
-static Status add_scores(const Stage *s, json_t *scores, const char *name, const Items *items, bool predictions, Error *e)
+static Status add_scores(const Stage *s, json_t *scores, const char *name, Items *items, bool predictions, Error *e)
 {
     char **texts = memory_new(items->count, sizeof *texts, e);
     Status status = texts ? OK : NO_MEMORY;
     if (status == OK)
         status = predictions ? read_predictions(config_text(&s->config, "evaluate.predictions"), items, texts, e) : predict(s, name, items, texts, e);
+    int64_t without = 0;
+    for (int64_t i = 0; i < items->count && status == OK; i++)
+        without += !texts[i];
+    if (status == OK && without == items->count)
+        status =
+            error_set(e, BAD_INPUT, "evaluate: none of the %lld questions has a prediction by %s; are the ids the same?", (long long)without, name);
+    if (status == OK && without)
+        log_warning(&s->log, "evaluate: %s: %lld of %lld questions have no prediction and are not scored", name, (long long)without,
+                    (long long)items->count);
     if (status == OK)
         json_object_set_new(scores, name, score(s, items, texts, e));
     names_free(texts, texts ? items->count : 0);

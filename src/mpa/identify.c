@@ -5,123 +5,10 @@
 #include "mpa/audit.h"
 #include "mpa/job.h"
 #include "mpa/match.h"
+#include "mpa/pairs.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* One annotated picture and what became of it. Strings are borrowed from the JSON files, but for the answers. */
-typedef struct {
-    const json_t *id;
-    const char *image, *question, *answer;
-    char *student, *teacher; /* owned; NULL: not asked */
-    Text normal[3];          /* of answer, student, teacher */
-    bool kept;
-} Pair;
-
-typedef struct {
-    Pair *pair;
-    int64_t count;
-    Json source;       /* the file that the strings belong to */
-    int64_t one_sided; /* answers on one side only */
-} Pairs;
-
-static void pairs_free(Pairs *p)
-{
-    for (int64_t i = 0; i < p->count; i++) {
-        free(p->pair[i].student);
-        free(p->pair[i].teacher);
-        for (int k = 0; k < 3; k++)
-            text_free(&p->pair[i].normal[k]);
-    }
-    free(p->pair);
-    json_close(&p->source);
-    *p = (Pairs){0};
-}
-
-/* A field that is a string, or null where `may_be_null`. */
-static Status field(const Json *j, size_t i, const json_t *o, const char *key, bool may_be_null, const char **value, Error *e)
-{
-    const json_t *v = json_object_get(o, key);
-    *value = json_string_value(v);
-    if (*value || (may_be_null && json_is_null(v)))
-        return OK;
-    return error_set(e, BAD_INPUT, "%s: entry %zu: %s: wanted a string%s, found %s", j->path, i, key, may_be_null ? " or null" : "", json_kind(v));
-}
-
-static Status read_pair(const Json *j, size_t i, Pair *p, const char *question, const char *answer, Error *e)
-{
-    const json_t *o = json_array_get(j->root, i);
-    p->id = json_object_get(o, "question_id");
-    if (!json_is_integer(p->id) && !json_is_string(p->id))
-        return error_set(e, BAD_INPUT, "%s: entry %zu: question_id: wanted an integer or a string, found %s", j->path, i, json_kind(p->id));
-    field(j, i, o, "image_path", false, &p->image, e);
-    field(j, i, o, question, true, &p->question, e);
-    return field(j, i, o, answer, true, &p->answer, e);
-}
-
-/* The entries of j in their order, with what two entries of one id become: the last one, at the place of the first. */
-static Status read_pairs(Pairs *p, const Json *j, const char *question, const char *answer, Error *e)
-{
-    size_t n = json_array_size(j->root);
-    json_t *place = json_object();
-    Text id = {0};
-    p->pair = memory_new((int64_t)n, sizeof *p->pair, e);
-    for (size_t i = 0; i < n && e->status == OK && p->pair; i++) {
-        Pair read = {0};
-        text_clear(&id);
-        if (read_pair(j, i, &read, question, answer, e) != OK || !id_text(&id, read.id, e))
-            break;
-        const json_t *before = json_object_get(place, text_string(&id));
-        int64_t at = before ? json_integer_value(before) : p->count++;
-        p->pair[at] = read;
-        json_object_set_new(place, text_string(&id), json_integer(at));
-    }
-    text_free(&id);
-    json_decref(place);
-    return e->status;
-}
-
-/* The `predictions` of a file of answers, from id as text; the last of a duplicate counts. Owned reference. */
-static json_t *predictions_by_id(const Json *j, Error *e)
-{
-    json_t *all = json_object();
-    Text id = {0};
-    for (size_t i = 0; i < json_array_size(j->root) && e->status == OK; i++) {
-        const json_t *o = json_array_get(j->root, i), *v = json_object_get(o, "question_id");
-        const char *text;
-        text_clear(&id);
-        if (!json_is_integer(v) && !json_is_string(v))
-            error_set(e, BAD_INPUT, "%s: entry %zu: question_id: wanted an integer or a string, found %s", j->path, i, json_kind(v));
-        else if (field(j, i, o, "predictions", true, &text, e) == OK && id_text(&id, v, e))
-            json_object_set_new(all, text_string(&id), json_string(text ? text : ""));
-    }
-    text_free(&id);
-    return all;
-}
-
-/* Gives each pair the answer that the file has for its id; counts those without one, and those of the file without a pair. */
-static Status join_answers(Pairs *p, const char *path, bool teacher, Error *e)
-{
-    Json j;
-    if (stage_read_list(&j, path, e) != OK)
-        return e->status;
-    json_t *all = predictions_by_id(&j, e);
-    Text id = {0};
-    int64_t found = 0;
-    for (int64_t i = 0; i < p->count && e->status == OK; i++) {
-        text_clear(&id);
-        const char *text = id_text(&id, p->pair[i].id, e) ? json_string_value(json_object_get(all, text_string(&id))) : NULL;
-        char **answer = teacher ? &p->pair[i].teacher : &p->pair[i].student;
-        found += text != NULL;
-        if (text)
-            *answer = memory_copy(text, e);
-    }
-    p->one_sided += p->count - found + (int64_t)json_object_size(all) - found;
-    text_free(&id);
-    json_decref(all);
-    json_close(&j);
-    return e->status;
-}
 
 /* Whether the model is asked about the pair: it needs a question, and where the teacher may be skipped, a student that is wrong. */
 static bool is_asked(const Stage *s, const Pair *p, bool teacher)
@@ -196,11 +83,11 @@ static Status get_answers(const Stage *s, Pairs *p, bool teacher, Error *e)
 {
     const char *given = config_text(&s->config, teacher ? "teacher.answers" : "student.answers"), *name = teacher ? "teacher.json" : "student.json";
     if (*given)
-        return join_answers(p, given, teacher, e);
+        return pairs_join_answers(p, given, teacher, e);
     if (!stage_has(s, name))
         return ask_model(s, p, teacher, e);
     char *path = stage_path(s, name, e);
-    Status status = path ? join_answers(p, path, teacher, e) : NO_MEMORY;
+    Status status = path ? pairs_join_answers(p, path, teacher, e) : NO_MEMORY;
     free(path);
     return status == OK ? job_finish(s, teacher ? "identify-teacher" : "identify-student", e) : status;
 }
@@ -318,16 +205,13 @@ static Status write_audit(const Stage *s, const Pairs *p, Error *e)
 static Status load_pairs(const Stage *s, Pairs *p, Error *e)
 {
     const char *annotations = config_text(&s->config, "teacher.annotations");
-    if (*config_text(&s->config, "teacher.answers") && *config_text(&s->config, "student.answers")) {
-        if (stage_read_list(&p->source, config_text(&s->config, "student.answers"), e) == OK)
-            read_pairs(p, &p->source, "PA_question", "PA_answer", e);
-        return e->status;
-    }
+    if (*config_text(&s->config, "teacher.answers") && *config_text(&s->config, "student.answers"))
+        return pairs_read(p, config_text(&s->config, "student.answers"), "PA_question", "PA_answer", e);
     char *path = *annotations ? memory_copy(annotations, e) : stage_path(s, "annotations.json", e);
     if (path && !file_exists(path))
         error_set(e, BAD_USAGE, "%s: there are no annotations yet; run `mpa annotate` first, or set teacher.annotations", path);
-    if (e->status == OK && stage_read_list(&p->source, path, e) == OK)
-        read_pairs(p, &p->source, "predicted_question", "predicted_answer", e);
+    if (e->status == OK)
+        pairs_read(p, path, "predicted_question", "predicted_answer", e);
     free(path);
     return e->status;
 }
@@ -354,8 +238,9 @@ Status stage_identify(Stage *s, Error *e)
     if (status == OK)
         status = write_parity(s, &p, &kept, e);
     if (status == OK)
-        log_info(&s->log, "identify: %lld of %lld pairs kept%s", (long long)kept, (long long)p.count,
-                 p.one_sided ? "; some have no answer of both models" : "");
+        log_info(&s->log, "identify: %lld of %lld pairs kept", (long long)kept, (long long)p.count);
+    if (status == OK && p.one_sided)
+        log_warning(&s->log, "identify: %lld answers or pairs stand on one side only and were left out", (long long)p.one_sided);
     pairs_free(&p);
     return status;
 }

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "mpa/fingerprint.h"
 #include "tensor/gemm.h"
 
 #include <stdio.h>
@@ -21,46 +22,14 @@ typedef struct {
 
 static const char *const head_parts[] = {"model", "questions", "settings", "arithmetic"};
 
-static uint64_t hash_text(uint64_t h, const char *text)
-{
-    do
-        h = (h ^ (unsigned char)*text) * UINT64_C(0x100000001B3);
-    while (*text++);
-    return h;
-}
-
-/* Names and sizes of the model's files, and what is in the small ones. */
-static uint64_t hash_model(const char *folder, Error *e)
-{
-    uint64_t h = UINT64_C(0xCBF29CE484222325);
-    char **names, number[40];
-    int64_t count;
-    if (folder_list(&names, &count, folder, NULL, e) != OK)
-        return 0;
-    for (int64_t i = 0; i < count; i++) {
-        Text text = {0};
-        char *path = path_join(folder, names[i], e);
-        int64_t size = path ? file_size(path) : -1;
-        snprintf(number, sizeof number, "%lld", (long long)size);
-        h = hash_text(hash_text(h, names[i]), number);
-        if (size >= 0 && size < 1 << 16 && file_read(&text, path, 1 << 16, e) == OK)
-            h = hash_text(h, text_string(&text));
-        text_free(&text);
-        free(path);
-    }
-    names_free(names, count);
-    return h;
-}
-
 static uint64_t hash_questions(const Job *job)
 {
-    uint64_t h = UINT64_C(0xCBF29CE484222325);
-    char number[40];
+    uint64_t h = FINGERPRINT_START;
     for (int64_t i = 0; i < job->count; i++) {
-        h = hash_text(h, job->questions[i].text);
+        h = fingerprint_text(h, job->questions[i].text);
         for (int64_t k = 0; k < job->questions[i].n_images; k++) {
-            snprintf(number, sizeof number, "%lld", (long long)file_size(job->questions[i].images[k]));
-            h = hash_text(hash_text(h, job->questions[i].images[k]), number);
+            int64_t size = file_size(job->questions[i].images[k]);
+            h = fingerprint_bytes(fingerprint_text(h, job->questions[i].images[k]), &size, sizeof size);
         }
     }
     return h;
@@ -71,7 +40,7 @@ static Status describe(Work *w, Error *e)
     PictureLimits l = stage_limits(w->s);
     Text settings = {0};
     char model[40], questions[40];
-    snprintf(model, sizeof model, "%016llx", (unsigned long long)hash_model(w->job->model, e));
+    snprintf(model, sizeof model, "%016llx", (unsigned long long)fingerprint_model(w->job->model, e));
     snprintf(questions, sizeof questions, "%016llx", (unsigned long long)hash_questions(w->job));
     if (e->status == OK &&
         text_format(&settings, e, "max_new_tokens %lld, pixels %lld to %lld%s, seed %lld", (long long)w->job->max_new_tokens, (long long)l.min_pixels,
@@ -105,6 +74,10 @@ static bool take_group(Work *w, const char *line, size_t count)
         const char *text = json_string_value(json_array_get(texts, (size_t)i));
         Error e = {0};
         good = text && (w->texts[w->done + i] = memory_copy(text, &e));
+    }
+    for (int64_t i = 0; i < n && !good && w->done + i < w->job->count; i++) {
+        free(w->texts[w->done + i]);
+        w->texts[w->done + i] = NULL;
     }
     if (good)
         w->done += n;
@@ -185,6 +158,18 @@ static Status choose_batch(Work *w, const Vlm *vlm, Error *e)
     return status;
 }
 
+/* The answer as a string: NUL characters, which a JSON reader may refuse, are left out. Owned. */
+static char *without_nul(const Text *t, Error *e)
+{
+    char *out = memory_copy_bytes(text_string(t), t->count, e), *to = out;
+    for (size_t i = 0; out && i < t->count; i++)
+        if (t->data[i])
+            *to++ = t->data[i];
+    if (out)
+        *to = 0;
+    return out;
+}
+
 static Status do_group(Work *w, const Vlm *vlm, Error *e)
 {
     int64_t n = w->job->count - w->done < w->batch ? w->job->count - w->done : w->batch;
@@ -193,21 +178,18 @@ static Status do_group(Work *w, const Vlm *vlm, Error *e)
     Decoding d = {.config = &vlm->generation,
                   .max_new_tokens = w->job->max_new_tokens,
                   .seed = (uint64_t)config_integer(&w->s->config, "run.seed"),
-                  .first_index = (uint64_t)w->done,
-                  .stop = w->s->stop};
+                  .first_index = (uint64_t)w->done}; /* no stop: a group that was begun is finished first */
     Status status = replies ? answer_questions(vlm, w->job->questions + w->done, n, &limits, &d, replies, e) : NO_MEMORY;
     json_t *texts = status == OK ? json_array() : NULL;
     for (int64_t i = 0; i < n && status == OK; i++)
-        json_array_append_new(texts, json_string(replies[i].text));
+        if (!(w->texts[w->done + i] = without_nul(&replies[i].text, e)) || json_array_append_new(texts, json_string(w->texts[w->done + i])))
+            status = error_set(e, NO_MEMORY, "out of memory");
     if (status == OK) {
-        json_t *line = json_pack("{s:I, s:o}", "first", (json_int_t)w->done, "texts", texts);
+        json_t *line = json_pack("{s:I, s:O}", "first", (json_int_t)w->done, "texts", texts);
         status = append(w, line, e);
         json_decref(line);
     }
-    for (int64_t i = 0; i < n && status == OK; i++) {
-        w->texts[w->done + i] = replies[i].text;
-        replies[i].text = NULL;
-    }
+    json_decref(texts);
     if (status == OK)
         w->done += n;
     for (int64_t i = 0; replies && i < n; i++)

@@ -1,5 +1,6 @@
 /* Stage 3, parity leveler: the student is fine-tuned on the kept pairs only. Reads parity.json, writes metrics.jsonl, timings.jsonl and aligned/. */
 #include "base/file.h"
+#include "mpa/fingerprint.h"
 #include "mpa/stage.h"
 #include "tensor/gemm.h"
 #include "train/train.h"
@@ -135,24 +136,44 @@ static TrainOptions read_options(const Config *c)
 }
 
 /* What must be the same to resume: pairs, settings, student, arithmetic. */
-static Status fingerprint(const Stage *s, const Lessons *l, Text *out, Error *e)
+static Status describe(const Stage *s, const Lessons *l, Text *out, Error *e)
 {
-    uint64_t h = UINT64_C(0xCBF29CE484222325);
+    uint64_t h = FINGERPRINT_START, model = fingerprint_model(config_text(&s->config, "student.model"), e);
     for (int64_t i = 0; i < l->count; i++) {
         const char *const parts[] = {l->id[i], l->file[i], l->question[i], l->pair[i].answer};
+        int64_t size = file_size(l->file[i]);
         for (int k = 0; k < 4; k++)
-            for (const char *p = parts[k]; *p; p++)
-                h = (h ^ (unsigned char)*p) * UINT64_C(0x100000001B3);
+            h = fingerprint_text(h, parts[k]);
+        h = fingerprint_bytes(h, &size, sizeof size);
     }
-    text_format(out, e, "%lld pairs %016llx; student %s; seed %s", (long long)l->count, (unsigned long long)h,
-                config_text(&s->config, "student.model"), config_text(&s->config, "run.seed"));
-    for (int i = 0; config_keys[i].section; i++)
-        if (!strcmp(config_keys[i].section, "level") && strcmp(config_keys[i].key, "save_every")) {
-            const Setting *setting = s->config.setting + i;
-            text_format(out, e, "; %s %s", config_keys[i].key, setting->value ? setting->value : config_keys[i].fallback);
-        }
+    text_format(out, e, "%lld pairs %016llx; student %016llx; seed %s", (long long)l->count, (unsigned long long)h, (unsigned long long)model,
+                config_text(&s->config, "run.seed"));
+    for (int i = 0; config_keys[i].section; i++) {
+        const Key *k = config_keys + i;
+        const Setting *setting = s->config.setting + i;
+        if (!strcmp(k->section, "image") || (!strcmp(k->section, "level") && strcmp(k->key, "save_every")))
+            text_format(out, e, "; %s.%s %s", k->section, k->key, setting->value ? setting->value : k->fallback);
+    }
     text_format(out, e, "; %s", gemm_description());
     return e->status;
+}
+
+/* Fine-tuning must fit into memory with one micro-batch of samples like the first and every block recomputed: less is impossible. */
+static Status check_memory(const Stage *s, const Vlm *vlm, const Lessons *l, const TrainOptions *o, Error *e)
+{
+    const TrainPair *pair = l->pair;
+    Picture picture = {0};
+    Sample sample = {0};
+    Status status = vlm_picture(vlm, &picture, pair->images[0], &o->limits, e);
+    if (status == OK)
+        status = vlm_training_sample(vlm, &sample, &picture, 1, pair->question, pair->answer, o->chat_newline, e);
+    if (status == OK) {
+        int64_t micro = o->micro_batch < l->count ? o->micro_batch : l->count;
+        status = stage_check_memory(s, train_bytes(vlm, o, micro * sample.count, micro * picture.tokens, true), "fine-tuning", e);
+    }
+    sample_free(&sample);
+    picture_free(&picture);
+    return status;
 }
 
 static void show_step(void *user, int64_t step, int64_t steps, double loss, int64_t tokens)
@@ -189,9 +210,9 @@ static Status train_student(const Stage *s, const Lessons *l, Error *e)
     Status status = e->status == OK ? stage_open_model(s, &vlm, config_text(&s->config, "student.model"), e) : e->status;
     bool open = status == OK;
     if (status == OK)
-        status = fingerprint(s, l, &print, e);
+        status = describe(s, l, &print, e);
     if (status == OK)
-        status = stage_check_memory(s, train_bytes(&vlm, &o, 0, 0, true), "fine-tuning", e);
+        status = check_memory(s, &vlm, l, &o, e);
     int64_t steps = train_steps(&o, l->count);
     if (status == OK)
         log_info(&s->log, "level: %lld pairs, %lld steps", (long long)l->count, (long long)steps);

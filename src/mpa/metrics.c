@@ -10,6 +10,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
 
 bool metric_mpa(double *score, const char *prediction, const json_t *answers, Error *e)
 {
@@ -33,17 +34,36 @@ static const char *vqa_word(const char *word)
     return word;
 }
 
-/* Lower case, punctuation away (a point or comma between digits stays a point), words by vqa_word with one space between. */
+/* Which of the marks vanish from s, by the VQA evaluation's rule: those that stand beside a space somewhere, and all of them where a comma stands between
+ * digits. The others become spaces. */
+static void vqa_vanishing(const char *s, const char *marks, bool *vanishes)
+{
+    bool all = false;
+    for (const char *p = s; *p; p++)
+        all |= *p == ',' && p > s && isdigit((unsigned char)p[-1]) && isdigit((unsigned char)p[1]);
+    for (size_t i = 0; marks[i]; i++) {
+        vanishes[i] = all;
+        for (const char *p = s; *p; p++)
+            vanishes[i] |= *p == marks[i] && (p[1] == ' ' || (p > s && p[-1] == ' '));
+    }
+}
+
+/* Lower case, marks away, points kept before a digit only, apostrophes away (so that "dont" is "don't"), words by vqa_word with one space between. */
 static bool vqa_normalise(Text *out, const char *s, Error *e)
 {
+    static const char marks[] = ";/[]\"{}()=+\\_-><@`,?!";
+    bool vanishes[sizeof marks];
     Text word = {0};
     bool ok = text_add(out, "", e) && text_add(&word, "", e);
+    vqa_vanishing(s, marks, vanishes);
     for (const char *p = s;; p++) {
-        unsigned char c = (unsigned char)*p;
-        bool between = p > s && isdigit((unsigned char)p[-1]) && isdigit((unsigned char)p[1]);
-        if (c && !isspace(c)) {
-            char lower = (char)tolower(c);
-            if (c >= 0x80 || isalnum(c) || c == '\'' || (c == '.' && between))
+        const char *mark = *p ? strchr(marks, *p) : NULL;
+        char c = mark && !vanishes[mark - marks] ? ' ' : *p;
+        if (mark && c != ' ')
+            continue;
+        if (c && !isspace((unsigned char)c)) {
+            char lower = (char)tolower((unsigned char)c);
+            if (c != '\'' && (c != '.' || isdigit((unsigned char)p[1])))
                 ok = ok && text_add_bytes(&word, &lower, 1, e);
             continue;
         }
@@ -75,7 +95,7 @@ bool metric_vqa(double *score, const char *prediction, const json_t *answers, Er
     return ok;
 }
 
-/* The code points of s in lower case ASCII, trimmed of spaces; owned, NULL without memory. */
+/* The code points of s in lower case, trimmed of spaces; owned, NULL without memory. */
 static int32_t *code_points(const char *s, int64_t *count, Error *e)
 {
     while (isspace((unsigned char)*s))
@@ -88,7 +108,7 @@ static int32_t *code_points(const char *s, int64_t *count, Error *e)
     for (const char *p = s, *end = s + n; out && p < end;) {
         int used;
         int32_t c = utf8_decode(p, end, &used);
-        out[(*count)++] = c >= 'A' && c <= 'Z' ? c + 32 : c;
+        out[(*count)++] = c < 0 ? c : (int32_t)utf8proc_tolower(c);
         p += used;
     }
     return out;
@@ -127,7 +147,7 @@ bool metric_anls(double *score, const char *prediction, const json_t *answers, E
         int64_t d = a ? distance(p, n, a, m, e) : -1, longer = n > m ? n : m;
         double s = longer ? 1 - (double)d / (double)longer : 1;
         ok = d >= 0;
-        if (s >= 0.5 && s > *score)
+        if (s > 0.5 && s > *score)
             *score = s;
         free(a);
     }
@@ -146,6 +166,8 @@ static bool chart_number(const char *s, double *value)
         n--;
     bool percent = n && s[n - 1] == '%';
     n -= percent;
+    while (n && isspace((unsigned char)s[n - 1]))
+        n--;
     if (!n || n >= sizeof copy)
         return false;
     memcpy(copy, s, n);

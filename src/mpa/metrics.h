@@ -8,7 +8,7 @@
 bool metric_mpa(double *score, const char *prediction, const json_t *answers, Error *e);
 /* VQA accuracy (VQA, TextVQA, OK-VQA): the mean over all labels left out in turn of min(1, matching labels / 3). With fewer than 4 labels: 1 if any matches. */
 bool metric_vqa(double *score, const char *prediction, const json_t *answers, Error *e);
-/* Average normalised Levenshtein similarity (ST-VQA): the best of 1 - distance / longer length, 0 below 0.5. */
+/* Average normalised Levenshtein similarity (ST-VQA): the best of 1 - distance / longer length, 0 unless above 0.5. */
 bool metric_anls(double *score, const char *prediction, const json_t *answers, Error *e);
 /* Relaxed accuracy (ChartQA): numbers within 5 %, other answers equal but for case. */
 bool metric_relaxed(double *score, const char *prediction, const json_t *answers, Error *e);

@@ -19,11 +19,34 @@ bool stage_has(const Stage *s, const char *name)
     return has;
 }
 
+/* jansson's text as Python's json.dump writes it, which the published files have: escapes in lower case, DEL escaped. */
+static bool as_python(Text *out, const char *json, Error *e)
+{
+    bool ok = true;
+    while (*json && ok) {
+        size_t n = strcspn(json, "\\\x7F");
+        ok = text_add_bytes(out, json, n, e);
+        json += n;
+        if (*json == 0x7F) {
+            ok = ok && text_add(out, "\\u007f", e);
+            json++;
+        } else if (*json) {
+            size_t length = json[1] == 'u' ? 6 : 2;
+            for (size_t i = 0; i < length && ok; i++) {
+                char lower = (char)(i > 1 && json[i] >= 'A' && json[i] <= 'F' ? json[i] + 32 : json[i]);
+                ok = text_add_bytes(out, &lower, 1, e);
+            }
+            json += length;
+        }
+    }
+    return ok;
+}
+
 Status stage_write_json(const Stage *s, const char *name, const json_t *value, int indent, Error *e)
 {
     Text text = {0};
     char *path = stage_path(s, name, e), *json = json_dumps(value, (size_t)JSON_INDENT(indent) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));
-    Status status = path && json && text_format(&text, e, "%s\n", json) ? OK : error_set(e, NO_MEMORY, "%s: out of memory", name);
+    Status status = path && json && as_python(&text, json, e) && text_add(&text, "\n", e) ? OK : error_set(e, NO_MEMORY, "%s: out of memory", name);
     if (status == OK)
         status = file_replace(path, text.data, text.count, e);
     text_free(&text);
