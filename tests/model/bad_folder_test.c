@@ -37,7 +37,7 @@ static const Case cases[] = {
     {"config.json", "num_hidden_layers", "99", "model.layers."},
     {"config.json", "num_hidden_layers", "1.5", "num_hidden_layers"},
     {"config.json", "intermediate_size", "1", "gate_proj"},
-    {"config.json", "vocab_size", "100", "vocab"},
+    {"config.json", "vocab_size", "100", "image_token_id"},
     {"config.json", "vocab_size", "0", "vocab_size"},
     {"config.json", "image_token_id", "99999999", "image_token_id"},
     {"config.json", "image_token_id", NULL, "image_token_id"},

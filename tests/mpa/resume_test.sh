@@ -29,8 +29,8 @@ questions = $PWD/conf/world/okvqa/test.json
 image_root = $PWD/conf/world/okvqa/test
 EOF
 
-# The labelled set is cut to its first questions: the whole is the demo's.
-awk 'BEGIN { RS = "}," } NR <= 8 { printf "%s%s", NR > 1 ? "}," : "", $0 } END { print "}]" }' conf/world/okvqa/test.json >"$work/questions.json"
+# The labelled set is cut to its first questions, one object of the list per few lines.
+awk '{ print } /}/ { if (++n == 8) exit }' conf/world/okvqa/test.json | sed '$ s/},*/}]/' >"$work/questions.json"
 set -- run "$work/run.ini" data.limit=12 evaluate.questions="$work/questions.json"
 
 "$mpa" "$@" run.dir="$work/whole" >"$work/out" 2>"$work/err" || {

@@ -1,0 +1,105 @@
+/* Command line options, nearest words, numbers: src/base/options.c. */
+#include "base/options.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { MOST = 10 };
+
+/* What a parse found. */
+typedef struct {
+    const char *model, *images[LIST_CAPACITY];
+    int64_t n_images;
+    bool greedy;
+    char *arguments[MOST];
+    int count;
+    Error e;
+} Parsed;
+
+static Status parse(Parsed *p, const char *const *arguments)
+{
+    static char store[MOST][40];
+    *p = (Parsed){0};
+    for (; arguments[p->count]; p->count++)
+        p->arguments[p->count] = strcpy(store[p->count], arguments[p->count]);
+    const Option options[] = {{.name = "model", .takes_value = true, .value = &p->model},
+                              {.name = "image", .takes_value = true, .list = p->images, .list_count = &p->n_images},
+                              {.name = "greedy", .given = &p->greedy},
+                              {0}};
+    return options_parse(options, p->arguments, &p->count, &p->e);
+}
+
+#define PARSE(p, ...) parse(&(p), (const char *const[]){__VA_ARGS__, NULL})
+
+static void test_forms(void **state)
+{
+    (void)state;
+    Parsed p;
+    assert_int_equal(PARSE(p, "x", "--model", "m", "y", "--image=a", "--greedy", "--image", "b=c"), OK);
+    assert_string_equal(p.model, "m");
+    assert_int_equal(p.n_images, 2);
+    assert_string_equal(p.images[0], "a");
+    assert_string_equal(p.images[1], "b=c");
+    assert_true(p.greedy);
+    assert_int_equal(p.count, 2);
+    assert_string_equal(p.arguments[0], "x");
+    assert_string_equal(p.arguments[1], "y");
+    assert_int_equal(PARSE(p, "--model=", "--", "--greedy", "-"), OK);
+    assert_string_equal(p.model, "");
+    assert_false(p.greedy);
+    assert_int_equal(p.count, 2);
+    assert_string_equal(p.arguments[0], "--greedy");
+    assert_string_equal(p.arguments[1], "-");
+    assert_int_equal(PARSE(p, "--model", "--greedy"), OK); /* a value may look like an option */
+    assert_string_equal(p.model, "--greedy");
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    Parsed p;
+    assert_int_equal(PARSE(p, "--modle", "m"), BAD_USAGE);
+    assert_non_null(strstr(p.e.text, "did you mean --model?"));
+    assert_int_equal(PARSE(p, "--zzz"), BAD_USAGE);
+    assert_null(strstr(p.e.text, "did you mean"));
+    assert_int_equal(PARSE(p, "--model"), BAD_USAGE);
+    assert_int_equal(PARSE(p, "--greedy=1"), BAD_USAGE);
+    assert_int_equal(PARSE(p, "-m", "m"), BAD_USAGE);
+}
+
+static void test_nearest_word(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"annotate", "identify", "level", "ask", NULL};
+    assert_string_equal(nearest_word("anotate", words), "annotate");
+    assert_string_equal(nearest_word("indentify", words), "identify");
+    assert_string_equal(nearest_word("lebel", words), "level");
+    assert_null(nearest_word("report", words));
+    assert_null(nearest_word("", words));
+}
+
+static void test_numbers(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"", " 1", "1 ", "1x", "0x", "--1", "99999999999999999999", NULL};
+    int64_t i;
+    double d;
+    assert_true(parse_integer("-42", &i) && i == -42);
+    assert_true(parse_integer("9223372036854775807", &i) && i == INT64_MAX);
+    for (int k = 0; bad[k]; k++)
+        assert_false(parse_integer(bad[k], &i));
+    assert_true(parse_real("1e-5", &d) && d > 0.99e-5 && d < 1.01e-5);
+    static const char *const not_real[] = {"", "1,5", "nan", "inf", "1e999", " 2", "2 ", NULL};
+    for (int k = 0; not_real[k]; k++)
+        assert_false(parse_real(not_real[k], &d));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_forms), cmocka_unit_test(test_refused), cmocka_unit_test(test_nearest_word),
+                                       cmocka_unit_test(test_numbers)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
