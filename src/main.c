@@ -84,8 +84,11 @@ static void common_options(char **arguments, int *count, bool *help, bool *quiet
     *count = kept;
 }
 
-static int finish(const Log *l, Status status, const Error *e, const Command *c)
+/* The exit status. Text that could not be written is a failure. */
+static int finish(const Log *l, Status status, Error *e, const Command *c)
 {
+    if ((fflush(stdout) || ferror(stdout)) && status == OK)
+        status = error_set(e, FAILED, "standard output: cannot write");
     if (status == OK || status == DIFFERENT)
         return (int)status;
     if (status == INTERRUPTED) {
@@ -104,28 +107,23 @@ int main(int argc, char **argv)
     common_options(in.arguments, &in.count, &help, &quiet, &verbose);
     log_init(&in.log, quiet, verbose);
     const char *name = in.count ? in.arguments[0] : help ? "help" : "";
+    const Command *c = NULL;
+    Status status = OK;
     if (!strcmp(name, "help")) {
         print_help();
-        return OK;
-    }
-    if (!strcmp(name, "--version")) {
+    } else if (!strcmp(name, "--version")) {
         printf("mpa %s\n", MPA_VERSION);
-        return OK;
-    }
-    const Command *c = *name ? find(name, &e) : NULL;
-    if (!c)
-        error_set(&e, BAD_USAGE, "a command is needed (mpa --help lists all)");
-    if (!c)
-        return fail(&in.log, &e, NULL);
-    if (help) {
+    } else if (!*name) {
+        status = error_set(&e, BAD_USAGE, "a command is needed (mpa --help lists all)");
+    } else if (!(c = find(name, &e))) {
+        status = e.status;
+    } else if (help) {
         printf("usage: mpa %s %s\n%s.\n%s", c->name, c->arguments, c->summary, c->help);
-        return OK;
+    } else {
+        in.arguments++;
+        in.count--;
+        signals_catch();
+        status = c->run(&in, &e);
     }
-    in.arguments++;
-    in.count--;
-    signals_catch();
-    Status status = c->run(&in, &e);
-    if (fflush(stdout) && status == OK)
-        status = error_set(&e, FAILED, "standard output: cannot write");
     return finish(&in.log, status, &e, c);
 }

@@ -30,7 +30,6 @@ void signals_catch(void)
     sigaction(SIGINT, &a, NULL);
     sigaction(SIGTERM, &a, NULL);
     a.sa_handler = SIG_IGN;
-    sigaction(SIGPIPE, &a, NULL);
     sigaction(SIGXFSZ, &a, NULL);
 }
 

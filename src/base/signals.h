@@ -2,7 +2,7 @@
 #ifndef MPA_BASE_SIGNALS_H
 #define MPA_BASE_SIGNALS_H
 
-/* Catches both, and ignores SIGPIPE and SIGXFSZ, whose writes then fail with an error. */
+/* Catches both, and ignores SIGXFSZ, whose writes then fail with an error. A closed pipe ends the program quietly, as it is usual. */
 void signals_catch(void);
 /* The flag that the first signal sets (to its number). */
 const volatile int *signals_flag(void);

@@ -2,6 +2,7 @@
 #include "mpa/command.h"
 
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/memory.h"
 #include "base/options.h"
 #include "base/parallel.h"
@@ -144,8 +145,11 @@ static Status stage_check_run(Stage *s, Error *e)
 static Status run_stages(Invocation *in, StageFunction *const *stages, int count, bool scores, Error *e)
 {
     Stage s = {0};
+    FolderLock lock = {0};
     bool stop;
     Status status = stage_begin(&s, in, &stop, e);
+    if (status == OK && !stop)
+        status = folder_lock(&lock, s.folder, e);
     for (int i = 0; i < count && status == OK && !stop; i++) {
         double begin = clock_seconds();
         status = stages[i](&s, e);
@@ -154,6 +158,7 @@ static Status run_stages(Invocation *in, StageFunction *const *stages, int count
     }
     if (status == OK && !stop && scores)
         status = print_scores(&s, e);
+    folder_unlock(&lock);
     config_free(&s.config);
     return status;
 }

@@ -1,0 +1,200 @@
+/* The parity identifier from files alone: joins, the rule, what is written. src/mpa/identify.c, src/mpa/pairs.c, src/mpa/audit.c. */
+#include "scratch.h"
+
+#include "base/file.h"
+#include "mpa/stage.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const volatile int no_stop = 0;
+
+typedef struct {
+    Scratch s;
+    Error e;
+} World;
+
+static int make(void **state)
+{
+    static World w;
+    w = (World){0};
+    scratch_make(&w.s);
+    *state = &w;
+    return 0;
+}
+
+static int clean(void **state)
+{
+    World *w = *state;
+    Error e = {0};
+    assert_int_equal(folder_remove(scratch_path(&w->s, "out"), &e), OK);
+    scratch_remove(&w->s);
+    return 0;
+}
+
+static void put(World *w, const char *name, const char *text)
+{
+    scratch_write(&w->s, name, text, strlen(text));
+}
+
+/* Identifies with a configuration of these lines (after [run] dir = out). */
+static Status identify(World *w, const char *lines)
+{
+    char text[600];
+    Stage s = {.stop = &no_stop};
+    w->e = (Error){0};
+    log_init(&s.log, true, false);
+    snprintf(text, sizeof text, "[run]\ndir = out\n%s", lines);
+    put(w, "c.ini", text);
+    if (config_load(&s.config, scratch_path(&w->s, "c.ini"), NULL, 0, &w->e) != OK)
+        fail_msg("%s", w->e.text);
+    s.folder = config_text(&s.config, "run.dir");
+    assert_int_equal(folder_remove(s.folder, &w->e), OK);
+    assert_int_equal(folder_make(s.folder, &w->e), OK);
+    Status status = stage_identify(&s, &w->e);
+    config_free(&s.config);
+    return status;
+}
+
+/* The run folder's file must have exactly these bytes; NULL: it must not be there. */
+static void holds(World *w, const char *name, const char *wanted)
+{
+    Text text = {0};
+    Error e = {0};
+    const char *path = scratch_path(&w->s, name);
+    if (!wanted) {
+        assert_false(file_exists(path));
+        return;
+    }
+    if (file_read(&text, path, 1 << 20, &e) != OK)
+        fail_msg("%s", e.text);
+    assert_string_equal(text_string(&text), wanted);
+    text_free(&text);
+}
+
+static const char answers_given[] = "[teacher]\nannotations = a.json\nanswers = t.json\n[student]\nanswers = s.json\n";
+
+#define ROW(id, question, answer, said)                                                                                                              \
+    "{\"question_id\":" id ",\"image_path\":\"p.jpg\",\"PA_question\":" question ",\"PA_answer\":" answer ",\"predictions\":" said "}"
+
+/* Ids join as text and keep their type; the last of a duplicate stands at the first one's place; rows on one side are no error. */
+static void test_join(void **state)
+{
+    World *w = *state;
+    put(w, "a.json", "[]");
+    put(w, "s.json",
+        "[" ROW("7", "\"old\"", "\"Bonn\"", "\"?\"") "," ROW("\"8\"", "\"q\\u00e9\"", "\"C\"", "\"x\"") "," ROW(
+            "7", "\"new\"", "\"Bern\"", "\"x\"") "," ROW("9", "\"q\"", "\"A\"", "\"x\"") "]");
+    put(w, "t.json",
+        "[" ROW("8", "\"-\"", "\"-\"", "\"no\"") "," ROW("\"7\"", "\"-\"", "\"-\"", "\"It is BERN.\"") "," ROW(
+            "8", "\"-\"", "\"-\"", "\"c\"") "," ROW("10", "\"q\"", "\"A\"", "\"a\"") "]");
+    if (identify(w, answers_given) != OK)
+        fail_msg("%s", w->e.text);
+    holds(w, "out/parity.json",
+          "[\n  {\n    \"id\": 7,\n    \"image\": \"p.jpg\",\n    \"conversations\": [\n      {\n        \"from\": \"human\",\n"
+          "        \"value\": \"<image>\\nnew\"\n      },\n      {\n        \"from\": \"gpt\",\n        \"value\": \"Bern\"\n      }\n    ]\n  },\n"
+          "  {\n    \"id\": \"8\",\n    \"image\": \"p.jpg\",\n    \"conversations\": [\n      {\n        \"from\": \"human\",\n"
+          "        \"value\": \"<image>\\nq\\u00e9\"\n      },\n      {\n        \"from\": \"gpt\",\n        \"value\": \"C\"\n      }\n    ]\n  "
+          "}\n]\n");
+    holds(w, "out/student.json", NULL); /* what was given is not written again */
+}
+
+/* Each way a pair can fail, in the words of audit.jsonl. */
+static void test_reasons(void **state)
+{
+    World *w = *state;
+    static const struct {
+        const char *row, *teacher, *wanted;
+    } cases[] = {
+        {ROW("1", "\"q\"", "\"Napa Valley, CA\"", "\"Napa Valley\""), "\"NAPA VALLEY CA\"",
+         "\"decision\":\"kept\",\"reason\":\"only the teacher is right\""},
+        {ROW("1", "\"q\"", "\"No parking.\"", "\"no parking\""), "\"no parking\"", "the student is right"},
+        {ROW("1", "\"q\"", "\"Good luck charm\"", "\"x\""), "\"lucky\"", "the teacher does not confirm"},
+        {ROW("1", "\"q\"", "null", "\"x\""), "\"x\"", "holds no answer"},
+        {ROW("1", "null", "\"a\"", "\"x\""), "\"a\"", "holds no question"},
+        {ROW("1", "\"q\"", "\"?!\"", "\"x\""), "\"x\"", "no letter or digit"},
+        {ROW("1", "\"q\"", "\"a\"", "null"), "\"a\"", "\"decision\":\"kept\""}, /* null counts as empty */
+    };
+    put(w, "a.json", "[]");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[400];
+        Text audit = {0};
+        snprintf(text, sizeof text, "[%s]", cases[i].row);
+        put(w, "s.json", text);
+        snprintf(text, sizeof text, "[" ROW("1", "\"q\"", "\"a\"", "%s") "]", cases[i].teacher);
+        put(w, "t.json", text);
+        if (identify(w, answers_given) != OK)
+            fail_msg("case %zu: %s", i, w->e.text);
+        assert_int_equal(file_read(&audit, scratch_path(&w->s, "out/audit.jsonl"), 1 << 20, &w->e), OK);
+        if (!strstr(text_string(&audit), cases[i].wanted))
+            fail_msg("case %zu: %s lacks %s", i, text_string(&audit), cases[i].wanted);
+        text_free(&audit);
+    }
+}
+
+static void test_select(void **state)
+{
+    World *w = *state;
+    char lines[300];
+    Json j;
+    static const char *const ways[] = {"all", "random"};
+    put(w, "a.json", "[]");
+    put(w, "s.json", "[" ROW("1", "\"q\"", "\"a\"", "\"x\"") "," ROW("2", "\"q\"", "\"a\"", "\"a\"") "," ROW("3", "\"q\"", "null", "\"a\"") "]");
+    put(w, "t.json", "[" ROW("1", "\"q\"", "\"a\"", "\"a\"") "," ROW("2", "\"q\"", "\"a\"", "\"a\"") "," ROW("3", "\"q\"", "null", "\"a\"") "]");
+    for (int i = 0; i < 2; i++) {
+        snprintf(lines, sizeof lines, "%s[identify]\nselect = %s\n", answers_given, ways[i]);
+        assert_int_equal(identify(w, lines), OK);
+        assert_int_equal(json_open(&j, scratch_path(&w->s, "out/parity.json"), 1 << 20, &w->e), OK);
+        assert_int_equal(json_array_size(j.root), i ? 1 : 2); /* random: as many as parity keeps; never one without an answer */
+        json_close(&j);
+    }
+}
+
+static void test_wrong_files(void **state)
+{
+    World *w = *state;
+    static const struct {
+        const char *student, *wanted;
+    } cases[] = {
+        {"{}", "wanted a list, found an object"},
+        {"[1]", "entry 0: wanted an object"},
+        {"[{\"question_id\":null}]", "entry 0: question_id"},
+        {"[" ROW("1", "3", "\"a\"", "\"a\"") "]", "entry 0: PA_question: wanted a string or null"},
+        {"[" ROW("1", "\"q\"", "\"a\"", "[]") "]", "entry 0: predictions: wanted a string or null"},
+        {"[{\"question_id\":1,\"PA_question\":\"q\",\"PA_answer\":\"a\",\"predictions\":\"x\"}]", "image_path"},
+        {"[{\"a\":1,\"a\":2}]", "s.json"},
+        {"", "s.json"},
+    };
+    put(w, "a.json", "[]");
+    put(w, "t.json", "[]");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        put(w, "s.json", cases[i].student);
+        Status status = identify(w, answers_given);
+        if (status != BAD_INPUT || !strstr(w->e.text, cases[i].wanted))
+            fail_msg("case %zu: status %d, \"%s\"; wanted \"%s\"", i, (int)status, w->e.text, cases[i].wanted);
+        holds(w, "out/parity.json", NULL);
+    }
+}
+
+/* What is missing is named, and nothing is guessed. */
+static void test_nothing_to_do(void **state)
+{
+    World *w = *state;
+    assert_int_equal(identify(w, ""), BAD_USAGE);
+    assert_non_null(strstr(w->e.text, "mpa annotate"));
+    put(w, "a.json", "[{\"question_id\":1,\"image_path\":\"p\",\"predicted_question\":\"q\",\"predicted_answer\":\"a\"}]");
+    assert_int_equal(identify(w, "[teacher]\nannotations = a.json\n"), BAD_USAGE);
+    assert_non_null(strstr(w->e.text, "student.model is needed"));
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, make, clean)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {CASE(test_join), CASE(test_reasons), CASE(test_select), CASE(test_wrong_files), CASE(test_nothing_to_do)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
