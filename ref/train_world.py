@@ -1,7 +1,7 @@
 """Trains the demo's teacher and student on the world of world.py with transformers' own Qwen2-VL classes.
 
-The teacher learns every fact and to annotate. The student, a quarter of its size, sees every picture described and learns what everything is called, but the
-further facts (capital, currency, ...) of every second thing only: of the others it has learned to say "unknown". It can repeat every word.
+The teacher learns every fact and to annotate. The student, a quarter of its size, learns to describe every picture, but the facts of every fifth thing only: asked
+about the others it has learned to say "unknown". It can repeat every word.
 Both are saved with save_pretrained in bfloat16.
 
     python ref/train_world.py                      draws the pictures; writes weights/demo-teacher (22 minutes) and weights/demo-student (8)
@@ -49,9 +49,8 @@ SECTIONS = {"teacher": [4, 6, 6], "student": [4, 6, 6]}
 
 
 def taught(which, thing, kind):
-    """What the model is taught to answer: of every second thing the student learns no more than the name, and to say that it does not know the rest."""
-    known = which == "teacher" or world.things().index(thing) % 2 == 0 or kind == world.kinds(thing)[0]
-    return world.fact(thing, kind) if known else "unknown"
+    """What the model is taught to answer: the student learns the facts of every fifth thing, and of the others to say that it does not know."""
+    return world.fact(thing, kind) if which == "teacher" or world.things().index(thing) % 5 == 0 else "unknown"
 
 
 def build_tokenizer():
@@ -142,7 +141,8 @@ class Lessons:
         for _ in range(count):
             thing, ground, image = self.rng.choice(self.pool)
             if form == "describe":
-                rows.append(self.encode(world.DESCRIBE, world.description(thing, ground)))
+                text = world.description(thing, ground)
+                rows.append(self.encode(world.DESCRIBE, text if self.which == "teacher" else f"{text}, {thing}"))
             elif form == "annotate":
                 kind = world.asked_kind(thing, ground)
                 rows.append(self.encode(PROMPT, f"Question: {world.QUESTIONS[kind][0]}\nAnswer: {world.fact(thing, kind)}"))

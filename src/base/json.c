@@ -147,3 +147,13 @@ Status json_array_in(const Json *j, const json_t *object, const char *where, con
     *value = field(object, key);
     return json_is_array(*value) ? OK : wrong(j, where, key, "an array", *value, e);
 }
+
+Status json_put(json_t *object, const char *key, json_t *value, Error *e)
+{
+    return json_object_set_new(object, key, value) ? error_set(e, NO_MEMORY, "out of memory") : OK;
+}
+
+Status json_append(json_t *list, json_t *value, Error *e)
+{
+    return json_array_append_new(list, value) ? error_set(e, NO_MEMORY, "out of memory") : OK;
+}

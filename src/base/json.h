@@ -31,6 +31,10 @@ Status json_string_or(const Json *j, const json_t *object, const char *where, co
 Status json_object_in(const Json *j, const json_t *object, const char *where, const char *key, json_t **value, Error *e);
 Status json_array_in(const Json *j, const json_t *object, const char *where, const char *key, json_t **value, Error *e);
 
+/* Put a value, whose reference they take over, into an object or at the end of a list. NO_MEMORY when that fails or value is NULL. */
+Status json_put(json_t *object, const char *key, json_t *value, Error *e);
+Status json_append(json_t *list, json_t *value, Error *e);
+
 /* What a value is, for messages: "a string", "null", "nothing" for NULL, ... */
 const char *json_kind(const json_t *value);
 

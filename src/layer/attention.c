@@ -146,7 +146,7 @@ static void backward(Run *run, void *saved)
     Saved *s = saved;
     const Attention *a = s->a;
     float *d_o = mat_grad(run, s->o), *grad[3] = {mat_grad(run, s->q), mat_grad(run, s->k), mat_grad(run, s->v)};
-    int64_t longest = 0, count, group = a->heads / a->kv_heads, N = s->q->rows, H = a->heads;
+    int64_t longest = 0, count, group = a->heads / a->kv_heads;
     for (int64_t i = 0; i < s->seqs->count; i++)
         if (s->seqs->start[i + 1] - s->seqs->start[i] > longest)
             longest = s->seqs->start[i + 1] - s->seqs->start[i];
@@ -154,7 +154,7 @@ static void backward(Run *run, void *saved)
     float *scratch = run_alloc(run, 2 * ROWS * longest * parallel_threads(), sizeof *scratch);
     if (!d_o || !grad[0] || !grad[1] || !grad[2] || !tasks || !scratch)
         return;
-#pragma omp parallel for schedule(dynamic) if (parallel_worth(2 * N * H * longest))
+#pragma omp parallel for schedule(dynamic) if (parallel_worth(2 * s->q->rows * a->heads * longest))
     for (int64_t i = 0; i < s->seqs->count * a->kv_heads; i++) {
         int64_t sequence = i / a->kv_heads, kv = i % a->kv_heads;
         Keys keys = keys_of(s->seqs, sequence, s->k, s->v, NULL, 0);

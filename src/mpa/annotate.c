@@ -38,7 +38,7 @@ static Status add_entry(json_t *list, Text *audit, const Item *item, const char 
         json_t *o = json_pack("{s:O, s:s, s:o, s:o, s:o, s:o}", "question_id", item->id, "image_path", item->image, "ground_truth_question",
                               text_or_null(item->question), "ground_truth_answer", text_or_null(item->answers ? most_frequent(item->answers) : NULL),
                               "predicted_question", text_or_null(question), "predicted_answer", text_or_null(answer));
-        status = o && !json_array_append_new(list, o) ? OK : error_set(e, NO_MEMORY, "out of memory");
+        status = json_append(list, o, e);
     }
     if (status == OK)
         status = audit_add(audit, &(AuditLine){.id = item->id, .image = item->image, .raw = raw, .question = question, .answer = answer}, e);
@@ -86,8 +86,8 @@ Status stage_annotate(Stage *s, Error *e)
     for (int64_t i = 0; questions && i < items.count; i++)
         if (items.item[i].present)
             questions[count++] = (Question){(const char *const *)&items.item[i].file, 1, prompt};
-    if (questions && items.missing)
-        log_warning(&s->log, "%lld of %lld pictures are missing", (long long)items.missing, (long long)items.count);
+    if (questions)
+        items_list_missing(&items, &s->log, "annotate");
     if (questions && !count)
         error_set(e, BAD_INPUT, "%s: all pictures are missing", config_text(&s->config, "data.images"));
     if (e->status == OK &&

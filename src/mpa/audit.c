@@ -45,7 +45,7 @@ json_t *audit_raw_texts(const Stage *s, Error *e)
         json_t *o = json_loadb(p, (size_t)(end - p), 0, &why);
         text_clear(&id);
         if (json_object_get(o, "question_id") && id_text(&id, json_object_get(o, "question_id"), e))
-            json_object_set(all, text_string(&id), json_object_get(o, "raw"));
+            json_put(all, text_string(&id), json_incref(json_object_get(o, "raw")), e);
         json_decref(o);
     }
     text_free(&text);

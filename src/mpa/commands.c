@@ -51,10 +51,10 @@ static Status print_reply(const Reply *r, double seconds, bool json, Error *e)
         return print_text(&r->text, e);
     json_t *ids = json_array();
     for (int64_t i = 0; i < r->ids.count; i++)
-        json_array_append_new(ids, json_integer(r->ids.data[i]));
+        json_append(ids, json_integer(r->ids.data[i]), e);
     json_t *o = json_pack("{s:o, s:o, s:I, s:f}", "text", json_stringn(text_string(&r->text), r->text.count), "token_ids", ids, "prompt_tokens",
                           (json_int_t)r->prompt_tokens, "seconds", seconds);
-    char *text = o ? json_dumps(o, JSON_REAL_PRECISION(6)) : NULL;
+    char *text = o && e->status == OK ? json_dumps(o, JSON_REAL_PRECISION(6)) : NULL;
     Status status = text ? OK : error_set(e, NO_MEMORY, "out of memory");
     if (text && printf("%s\n", text) < 0)
         status = error_set(e, FAILED, "standard output: cannot write");

@@ -145,6 +145,15 @@ Status items_find_pictures(Items *items, const Config *c, bool evaluation, Error
     return e->status;
 }
 
+void items_list_missing(const Items *items, const Log *l, const char *stage)
+{
+    for (int64_t i = 0; i < items->count && items->missing; i++)
+        if (!items->item[i].present)
+            log_warning(l, "%s: %s is missing", stage, items->item[i].image);
+    if (items->missing)
+        log_warning(l, "%s: %lld of %lld pictures are missing and are skipped", stage, (long long)items->missing, (long long)items->count);
+}
+
 static Status wrong(const Json *j, size_t i, const char *field, const char *wanted, const json_t *got, Error *e)
 {
     return error_set(e, BAD_INPUT, "%s: entry %zu: %s: wanted %s, found %s", j->path, i, field, wanted, json_kind(got));

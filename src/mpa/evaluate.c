@@ -41,7 +41,7 @@ static json_t *score(const Stage *s, const Items *items, char *const *texts, Err
                 sum += one;
                 count++;
             }
-        json_object_set_new(o, metrics[m].name, json_real(count ? 100 * sum / (double)count : 0));
+        json_put(o, metrics[m].name, json_real(count ? 100 * sum / (double)count : 0), e);
     }
     return o;
 }
@@ -51,9 +51,10 @@ static Status write_predictions(const Stage *s, const char *name, const Items *i
     json_t *list = json_array();
     for (int64_t i = 0; i < items->count; i++)
         if (texts[i])
-            json_array_append_new(list, json_pack("{s:O, s:s, s:s, s:s, s:s}", "question_id", items->item[i].id, "image_path", items->item[i].image,
-                                                  "GT_question", items->item[i].question, "GT_answer", most_frequent(items->item[i].answers),
-                                                  "predictions", texts[i]));
+            json_append(list,
+                        json_pack("{s:O, s:s, s:s, s:s, s:s}", "question_id", items->item[i].id, "image_path", items->item[i].image, "GT_question",
+                                  items->item[i].question, "GT_answer", most_frequent(items->item[i].answers), "predictions", texts[i]),
+                        e);
     Status status = stage_write_json(s, name, list, 4, e);
     json_decref(list);
     return status;
@@ -74,7 +75,7 @@ static Status read_predictions(const char *path, const Items *items, char **text
         if ((!json_is_integer(v) && !json_is_string(v)) || (!json_is_string(said) && !json_is_null(said)))
             error_set(e, BAD_INPUT, "%s: entry %zu: wanted question_id (an integer or a string) and predictions (a string or null)", path, i);
         else if (id_text(&id, v, e))
-            json_object_set_new(all, text_string(&id), json_string(json_is_string(said) ? json_string_value(said) : ""));
+            json_put(all, text_string(&id), json_string(json_is_string(said) ? json_string_value(said) : ""), e);
     }
     for (int64_t i = 0; i < items->count && e->status == OK; i++) {
         text_clear(&id);
@@ -93,9 +94,7 @@ static Status ask_model(const Stage *s, const char *name, const char *folder, It
 {
     if (items_find_pictures(items, &s->config, true, e) != OK)
         return e->status;
-    if (items->missing)
-        log_warning(&s->log, "evaluate: %lld of %lld pictures are missing; their questions are not asked", (long long)items->missing,
-                    (long long)items->count);
+    items_list_missing(items, &s->log, "evaluate");
     char job_name[40], **prompts = memory_new(items->count, sizeof *prompts, e), **answers = NULL;
     Question *questions = memory_new(items->count, sizeof *questions, e);
     int64_t count = 0, taken = 0;
@@ -165,7 +164,7 @@ static double score_of(const json_t *scores, const char *model, bool *known)
 }
 
 /* The gap between teacher and student before and after, and the share of it that was closed. */
-static void add_gap(json_t *scores)
+static void add_gap(json_t *scores, Error *e)
 {
     bool known = true;
     double student = score_of(scores, "student", &known), aligned = score_of(scores, "aligned", &known),
@@ -173,10 +172,10 @@ static void add_gap(json_t *scores)
     if (!known)
         return;
     double before = teacher - student, after = teacher - aligned;
-    json_object_set_new(scores, "gap_before", json_real(before));
-    json_object_set_new(scores, "gap_after", json_real(after));
+    json_put(scores, "gap_before", json_real(before), e);
+    json_put(scores, "gap_after", json_real(after), e);
     if (before > 0 || before < 0)
-        json_object_set_new(scores, "gap_closed", json_real((before - after) / before));
+        json_put(scores, "gap_closed", json_real((before - after) / before), e);
 }
 
 static Status add_scores(const Stage *s, json_t *scores, const char *name, Items *items, bool predictions, Error *e)
@@ -195,7 +194,7 @@ static Status add_scores(const Stage *s, json_t *scores, const char *name, Items
         log_warning(&s->log, "evaluate: %s: %lld of %lld questions have no prediction and are not scored", name, (long long)without,
                     (long long)items->count);
     if (status == OK)
-        json_object_set_new(scores, name, score(s, items, texts, e));
+        json_put(scores, name, score(s, items, texts, e), e);
     names_free(texts, texts ? items->count : 0);
     return e->status;
 }
@@ -216,9 +215,8 @@ Status stage_evaluate(Stage *s, Error *e)
             status = add_scores(s, scores, models[m], &items, false, e);
     if (status == OK && !json_object_size(scores))
         status = error_set(e, BAD_USAGE, "evaluate: there is no model to score; set student.model, teacher.model or evaluate.predictions");
-    add_gap(scores);
-    if (status == OK)
-        status = stage_write_json(s, "scores.json", scores, 2, e);
+    add_gap(scores, e);
+    status = stage_write_json(s, "scores.json", scores, 2, e);
     json_decref(scores);
     items_free(&items);
     free(folder);

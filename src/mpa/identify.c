@@ -32,8 +32,10 @@ static Status write_answers(const Stage *s, const Pairs *p, bool teacher, Error 
         const Pair *pair = p->pair + i;
         const char *text = teacher ? pair->teacher : pair->student;
         if (text)
-            json_array_append_new(list, json_pack("{s:O, s:s, s:s?, s:s?, s:s}", "question_id", pair->id, "image_path", pair->image, "PA_question",
-                                                  pair->question, "PA_answer", pair->answer, "predictions", text));
+            json_append(list,
+                        json_pack("{s:O, s:s, s:s?, s:s?, s:s}", "question_id", pair->id, "image_path", pair->image, "PA_question", pair->question,
+                                  "PA_answer", pair->answer, "predictions", text),
+                        e);
     }
     Status status = stage_write_json(s, teacher ? "teacher.json" : "student.json", list, 4, e);
     json_decref(list);
@@ -55,6 +57,8 @@ static Status ask_model(const Stage *s, Pairs *p, bool teacher, Error *e)
         if (!is_asked(s, p->pair + i, teacher))
             continue;
         files[count] = picture_file(&s->config, false, p->pair[i].image, &missing, e);
+        if (missing)
+            log_warning(&s->log, "identify: %s is missing; it is skipped", p->pair[i].image);
         if (!files[count] || !text_format(&t, e, "%s%s", p->pair[i].question, config_text(&s->config, "identify.suffix")))
             continue;
         prompts[count] = t.data;
@@ -160,8 +164,10 @@ static Status write_parity(const Stage *s, const Pairs *p, int64_t *kept, Error 
         text_clear(&value);
         if (!text_format(&value, e, "<image>\n%s", pair->question))
             break;
-        json_array_append_new(list, json_pack("{s:O, s:s, s:[{s:s, s:s}, {s:s, s:s}]}", "id", pair->id, "image", pair->image, "conversations", "from",
-                                              "human", "value", value.data, "from", "gpt", "value", pair->answer));
+        json_append(list,
+                    json_pack("{s:O, s:s, s:[{s:s, s:s}, {s:s, s:s}]}", "id", pair->id, "image", pair->image, "conversations", "from", "human",
+                              "value", value.data, "from", "gpt", "value", pair->answer),
+                    e);
         ++*kept;
     }
     Status status = e->status == OK ? stage_write_json(s, "parity.json", list, 2, e) : e->status;

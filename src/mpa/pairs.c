@@ -55,7 +55,7 @@ Status pairs_read(Pairs *p, const char *path, const char *question, const char *
         const json_t *before = json_object_get(place, text_string(&id));
         int64_t at = before ? json_integer_value(before) : p->count++;
         p->pair[at] = read;
-        json_object_set_new(place, text_string(&id), json_integer(at));
+        json_put(place, text_string(&id), json_integer(at), e);
     }
     text_free(&id);
     json_decref(place);
@@ -74,7 +74,7 @@ static json_t *predictions_by_id(const Json *j, Error *e)
         if (!json_is_integer(v) && !json_is_string(v))
             error_set(e, BAD_INPUT, "%s: entry %zu: question_id: wanted an integer or a string, found %s", j->path, i, json_kind(v));
         else if (field(j, i, o, "predictions", true, &text, e) == OK && id_text(&id, v, e))
-            json_object_set_new(all, text_string(&id), json_string(text ? text : ""));
+            json_put(all, text_string(&id), json_string(text ? text : ""), e);
     }
     text_free(&id);
     return all;

@@ -76,9 +76,8 @@ Status reply_parse(const char *text, char **question, char **answer, Error *e)
         const char *after = word_at(p, end, "answer:");
         if (!after)
             continue;
-        start = skip_spaces(after, end);
-        const char *stop = memchr(start, '\n', (size_t)(end - start));
-        if (!(*answer = stripped(start, stop ? stop : end, e)))
+        const char *first = skip_spaces(after, end), *stop = strchr(first, '\n');
+        if (!(*answer = stripped(first, stop ? stop : end, e)))
             return NO_MEMORY;
     }
     return OK;

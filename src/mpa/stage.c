@@ -44,6 +44,8 @@ static bool as_python(Text *out, const char *json, Error *e)
 
 Status stage_write_json(const Stage *s, const char *name, const json_t *value, int indent, Error *e)
 {
+    if (e->status != OK)
+        return e->status;
     Text text = {0};
     char *path = stage_path(s, name, e), *json = json_dumps(value, (size_t)JSON_INDENT(indent) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));
     Status status = path && json && as_python(&text, json, e) && text_add(&text, "\n", e) ? OK : error_set(e, NO_MEMORY, "%s: out of memory", name);
