@@ -226,7 +226,7 @@ def save(im, folder, name):
 def main():
     root = os.path.join("conf", "world", "okvqa")
     n = 0
-    for repeat in range(2):
+    for repeat in range(5):
         for thing in things():
             for background in BACKGROUNDS:
                 n += 1
@@ -242,7 +242,7 @@ def main():
     with open(os.path.join(root, "test.json"), "w") as f:
         json.dump(rows, f, indent=1)
         f.write("\n")
-    print(f"{root}: {2 * len(things()) * len(BACKGROUNDS)} pictures to annotate, {n} questions")
+    print(f"{root}: {5 * len(things()) * len(BACKGROUNDS)} pictures to annotate, {n} questions")
 
 
 if __name__ == "__main__":
