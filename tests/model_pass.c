@@ -124,7 +124,7 @@ void pass_run(Pass *p, Case *c, PassKind kind)
     Run silent = run;
     silent.tape = NULL;
     if (kind.probe)
-        probe_mat(&run, vlm_logits(&silent, &c->vlm, p->hidden), true, "logits");
+        probe_mat(&run, vlm_logits(&silent, &c->vlm, p->hidden), 1, "logits");
     must(p->error.status, &p->error);
     if (c->sample.labels)
         p->loss = sample_loss(&run, &c->vlm, &c->sample, p->hidden);

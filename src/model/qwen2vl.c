@@ -2,28 +2,24 @@
 #include "model/qwen2vl.h"
 
 #include "model/decoder.h"
+#include "model/load.h"
 #include "model/qwen2vl_picture.h"
 #include "model/qwen2vl_vision.h"
 #include "tensor/probe.h"
 
-#include <math.h>
 #include <string.h>
 
 enum { SECTIONS = 3 };
 
 typedef struct {
-    DecoderSizes sizes;
-    int64_t layers, section[SECTIONS];
-    double rope_theta;
+    Decoder decoder;
+    int64_t section[SECTIONS];               /* of M-RoPE */
     int32_t image, vision_start, vision_end; /* token ids */
-    Param *embed_tokens;
-    DecoderLayer *layer; /* [layers] */
-    RmsNorm norm;
     Qwen2VLVision vision;
     Qwen2VLPictures pictures;
 } Model;
 
-static Status load_rope(Model *m, const Json *config, Error *e)
+static Status load_rope(Model *m, const Json *config, int64_t half, Error *e)
 {
     json_t *scaling, *section;
     const char *type;
@@ -36,7 +32,7 @@ static Status load_rope(Model *m, const Json *config, Error *e)
         return error_set(e, BAD_INPUT, "%s: rope_scaling.%s: wanted \"mrope\" or \"default\", found \"%s\"", config->path, key, type);
     if (json_array_in(config, scaling, "rope_scaling", "mrope_section", &section, e) != OK)
         return e->status;
-    int64_t half = m->sizes.width / m->sizes.heads / 2, sum = 0;
+    int64_t sum = 0;
     for (size_t i = 0; i < SECTIONS; i++) {
         m->section[i] = json_integer_value(json_array_get(section, i));
         sum += m->section[i] > 0 ? m->section[i] : half;
@@ -47,79 +43,28 @@ static Status load_rope(Model *m, const Json *config, Error *e)
     return OK;
 }
 
-static Status load_token(const Vlm *vlm, const Json *config, const char *key, int32_t *id, Error *e)
-{
-    int64_t n = 0;
-    Status status = json_integer_in(config, config->root, "", key, 0, vlm->vocab - 1, &n, e);
-    *id = (int32_t)n;
-    return status;
-}
-
-static Status load_config(Vlm *vlm, Model *m, const Json *config, bool *tied, Error *e)
-{
-    const json_t *o = config->root;
-    const int64_t big = 1 << 24;
-    double eps = 0;
-    const char *act;
-    bool sliding;
-    json_integer_or(config, o, "", "vocab_size", 1, big, 152064, &vlm->vocab, e);
-    json_integer_or(config, o, "", "hidden_size", 1, big, 8192, &m->sizes.width, e);
-    json_integer_or(config, o, "", "intermediate_size", 1, big, 29568, &m->sizes.hidden, e);
-    json_integer_or(config, o, "", "num_hidden_layers", 1, 10000, 80, &m->layers, e);
-    json_integer_or(config, o, "", "num_attention_heads", 1, 1 << 16, 64, &m->sizes.heads, e);
-    json_integer_or(config, o, "", "num_key_value_heads", 1, 1 << 16, 8, &m->sizes.kv_heads, e);
-    json_integer_or(config, o, "", "max_position_embeddings", 1, INT32_MAX, 32768, &vlm->max_positions, e);
-    json_real_or(config, o, "", "rms_norm_eps", 0, 1, 1e-5, &eps, e);
-    json_real_or(config, o, "", "rope_theta", 1, 1e12, 1e6, &m->rope_theta, e);
-    json_bool_or(config, o, "", "tie_word_embeddings", false, tied, e);
-    json_bool_or(config, o, "", "use_sliding_window", false, &sliding, e);
-    json_string_or(config, o, "", "hidden_act", "silu", &act, e);
-    if (e->status == OK && strcmp(act, "silu"))
-        error_set(e, BAD_INPUT, "%s: hidden_act: wanted \"silu\", found \"%s\"", config->path, act);
-    if (e->status == OK && sliding)
-        error_set(e, BAD_INPUT, "%s: use_sliding_window is true; only full attention is supported", config->path);
-    if (e->status == OK && (m->sizes.width % m->sizes.heads || m->sizes.width / m->sizes.heads % 2 || m->sizes.heads % m->sizes.kv_heads))
-        error_set(e, BAD_INPUT, "%s: hidden_size %lld, num_attention_heads %lld and num_key_value_heads %lld do not divide", config->path,
-                  (long long)m->sizes.width, (long long)m->sizes.heads, (long long)m->sizes.kv_heads);
-    if (e->status != OK || load_rope(m, config, e) != OK)
-        return e->status;
-    m->sizes.eps = (float)eps;
-    m->sizes.qkv_bias = true;
-    load_token(vlm, config, "image_token_id", &m->image, e);
-    load_token(vlm, config, "vision_start_token_id", &m->vision_start, e);
-    return load_token(vlm, config, "vision_end_token_id", &m->vision_end, e);
-}
-
 static Status load(Vlm *vlm, const Json *config, Error *e)
 {
     Checkpoint *c = &vlm->checkpoint;
+    DecoderSizes z = {152064, 8192, 29568, 80, 64, 8, 0, 32768, 1e-5, 1e6, true};
     bool tied;
     Model *m = vlm->model = arena_zero(&vlm->arena, 1, sizeof *m, e);
-    if (!m || load_config(vlm, m, config, &tied, e) != OK)
+    if (!m || decoder_sizes(&z, config, config->root, "", true, e) != OK || load_rope(m, config, z.head_width / 2, e) != OK)
         return e->status;
+    json_bool_or(config, config->root, "", "tie_word_embeddings", false, &tied, e);
+    load_token(config, "image_token_id", z.vocab, -1, &m->image, e);
+    load_token(config, "vision_start_token_id", z.vocab, -1, &m->vision_start, e);
+    load_token(config, "vision_end_token_id", z.vocab, -1, &m->vision_end, e);
     checkpoint_rename(c, "model.language_model.", "model.", e);
     checkpoint_rename(c, "model.visual.", "visual.", e);
-    m->embed_tokens = checkpoint_matrix(c, e, vlm->vocab, m->sizes.width, "model.embed_tokens.weight");
-    m->layer = arena_zero(&vlm->arena, m->layers, sizeof *m->layer, e);
-    for (int64_t i = 0; m->layer && e->status == OK && i < m->layers; i++) {
-        char prefix[64];
-        snprintf(prefix, sizeof prefix, "model.layers.%lld", (long long)i);
-        decoder_layer_load(m->layer + i, c, prefix, &m->sizes, e);
-    }
-    m->norm = (RmsNorm){checkpoint_vector(c, e, m->sizes.width, "model.norm.weight"), m->sizes.eps};
-    vlm->head.weight = tied ? m->embed_tokens : checkpoint_matrix(c, e, vlm->vocab, m->sizes.width, "lm_head.weight");
-    if (tied && e->status == OK)
-        checkpoint_tied(c, "lm_head.weight", m->embed_tokens, e);
     if (e->status == OK)
-        qwen2vl_vision_load(&m->vision, vlm, config, m->sizes.width, e);
+        decoder_load(&m->decoder, vlm, "model", &z, tied, e);
+    if (e->status == OK)
+        qwen2vl_vision_load(&m->vision, vlm, config, z.width, e);
     if (e->status == OK)
         qwen2vl_pictures_load(&m->pictures, vlm->folder, e);
-    vlm->layers = m->layers;
-    vlm->width = m->sizes.width;
     int64_t patch_width = 10 * m->vision.width + 2 * m->vision.hidden + m->vision.patch_values, merge2 = m->vision.merge * m->vision.merge;
-    vlm->row_bytes = (9 * m->sizes.width + 3 * m->sizes.hidden) * (int64_t)sizeof(float);
     vlm->picture_row_bytes = patch_width * merge2 * (int64_t)sizeof(float);
-    vlm->kv_width = m->sizes.kv_heads * (m->sizes.width / m->sizes.heads);
     int64_t values = 3 * m->pictures.temporal * m->pictures.patch * m->pictures.patch;
     if (e->status == OK && (values != m->vision.patch_values || m->pictures.merge != m->vision.merge))
         error_set(e, BAD_INPUT, "%s: its patch or merge sizes are not those of preprocessor_config.json", config->path);
@@ -130,23 +75,6 @@ static Status picture(const Vlm *vlm, Picture *out, const Image *rgb, const Pict
 {
     const Model *m = vlm->model;
     return qwen2vl_picture(&m->pictures, out, rgb, limits, e);
-}
-
-static Status add_text(const Vlm *vlm, Ids *ids, const char *text, Error *e)
-{
-    return tokenizer_encode(vlm->tokenizer, ids, text, strlen(text), e);
-}
-
-/* A picture token inside a text would be taken for a picture. */
-static Status add_user_text(const Vlm *vlm, Ids *ids, const char *text, Error *e)
-{
-    const Model *m = vlm->model;
-    int64_t before = ids->count;
-    Status status = add_text(vlm, ids, text, e);
-    for (int64_t i = before; status == OK && i < ids->count; i++)
-        if (ids->data[i] == m->image)
-            status = error_set(e, BAD_INPUT, "the text holds the picture token itself (at token %lld); remove it", (long long)(i - before));
-    return status;
 }
 
 static Status prompt(const Vlm *vlm, Ids *ids, const Picture *pictures, int64_t n_pictures, const char *text, bool extra_newline, Error *e)
@@ -160,14 +88,14 @@ static Status prompt(const Vlm *vlm, Ids *ids, const Picture *pictures, int64_t 
     if (status == OK && !text_format(last, e, "%s%s", text, newline))
         status = NO_MEMORY;
     if (status == OK)
-        status = add_user_text(vlm, ids, text_string(&head), e);
+        status = add_text(vlm, ids, m->image, text_string(&head), e);
     for (int64_t i = 0; status == OK && i < n_pictures; i++)
         if (!ids_add(ids, m->vision_start, e) || !ids_repeat(ids, m->image, pictures[i].tokens, e) || !ids_add(ids, m->vision_end, e))
             status = NO_MEMORY;
     if (status == OK && n_pictures)
-        status = add_user_text(vlm, ids, text_string(&user), e);
+        status = add_text(vlm, ids, m->image, text_string(&user), e);
     if (status == OK)
-        status = add_text(vlm, ids, "<|im_end|>\n<|im_start|>assistant\n", e);
+        status = add_text(vlm, ids, -1, "<|im_end|>\n<|im_start|>assistant\n", e);
     text_free(&head);
     text_free(&user);
     return status;
@@ -175,10 +103,11 @@ static Status prompt(const Vlm *vlm, Ids *ids, const Picture *pictures, int64_t 
 
 static Status answer(const Vlm *vlm, Ids *ids, const char *text, bool extra_newline, Error *e)
 {
+    const Model *m = vlm->model;
     Text t = {0};
     Status status = text_format(&t, e, "%s%s<|im_end|>\n", text, extra_newline ? "\n" : "") ? OK : NO_MEMORY;
     if (status == OK)
-        status = add_user_text(vlm, ids, text_string(&t), e);
+        status = add_text(vlm, ids, m->image, text_string(&t), e);
     text_free(&t);
     return status;
 }
@@ -211,52 +140,17 @@ static Status positions(const Vlm *vlm, Sample *s, Error *e)
     return OK;
 }
 
-/* Whether a gradient is wanted of any parameter under `prefix`. */
-static bool trains(const Vlm *vlm, const char *prefix)
-{
-    for (int64_t i = 0; i < vlm->checkpoint.params; i++) {
-        const Param *p = vlm->checkpoint.param[i];
-        if (p->grad && !strncmp(p->name, prefix, strlen(prefix)))
-            return true;
-    }
-    return false;
-}
-
-/* Embeddings with the pictures' rows put in at the picture tokens. */
-static Mat *embed(Run *run, const Vlm *vlm, const Batch *b)
-{
-    const Model *m = vlm->model;
-    Mat *x = embedding(run, m->embed_tokens, b->ids, b->rows);
-    probe_mat(run, x, true, "model.embed_tokens");
-    if (!b->n_pictures)
-        return x;
-    Run vision_run = *run;
-    if (run->tape && !trains(vlm, "visual."))
-        vision_run.tape = NULL;
-    Mat *rows = qwen2vl_vision(&vision_run, &m->vision, b->pictures, b->n_pictures);
-    int64_t *at = rows ? run_alloc(run, rows->rows, sizeof *at) : NULL, found = 0;
-    for (int64_t n = 0; at && n < b->rows; n++)
-        if (b->ids[n] == m->image) {
-            if (found == rows->rows)
-                break;
-            at[found++] = n;
-        }
-    assert(!at || found == rows->rows);
-    return scatter_rows(run, x, rows, at);
-}
-
 static Mat *forward(Run *run, const Vlm *vlm, const Batch *b, KvCache *cache)
 {
+    static const char *const vision_parameters[] = {"visual.", NULL};
     const Model *m = vlm->model;
-    const Rope *r = rope_text(run, b->position, b->rows, m->sizes.width / m->sizes.heads / 2, m->rope_theta, m->section, SECTIONS);
-    Mat *x = r ? embed(run, vlm, b) : NULL;
-    for (int64_t i = 0; i < m->layers; i++) {
-        x = decoder_layer(run, m->layer + i, x, r, &b->seqs, cache, i);
-        probe_mat(run, x, true, "model.layers.%lld", (long long)i);
-    }
-    x = rmsnorm(run, &m->norm, x);
-    probe_mat(run, x, true, "model.norm");
-    return x;
+    const DecoderSizes *z = &m->decoder.sizes;
+    Run vision_run = *run;
+    if (!load_trains(vlm, vision_parameters))
+        vision_run.tape = NULL;
+    Mat *rows = b->n_pictures ? qwen2vl_vision(&vision_run, &m->vision, b->pictures, b->n_pictures) : NULL;
+    const Rope *r = rope_text(run, b->position, b->rows, z->head_width / 2, z->rope_theta, m->section, SECTIONS);
+    return decoder(run, &m->decoder, b, cache, r, rows, m->image);
 }
 
 static void probe_inputs(Run *run, const Vlm *vlm, const Sample *s)

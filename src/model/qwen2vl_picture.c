@@ -1,58 +1,18 @@
 #include "model/qwen2vl_picture.h"
 
-#include "base/file.h"
+#include "model/load.h"
 
 #include <math.h>
-#include <stdlib.h>
-
-static Status load_channels(const Json *j, const char *key, const double fallback[3], float out[3], Error *e)
-{
-    json_t *list = json_object_get(j->root, key);
-    if (json_is_null(list))
-        list = NULL;
-    if (list && (!json_is_array(list) || json_array_size(list) != 3))
-        return error_set(e, BAD_INPUT, "%s: %s: wanted a list of 3 numbers, found %s of %zu", j->path, key, json_kind(list), json_array_size(list));
-    for (size_t c = 0; c < 3; c++) {
-        json_t *v = list ? json_array_get(list, c) : NULL;
-        if (list && !json_is_number(v))
-            return error_set(e, BAD_INPUT, "%s: %s[%zu]: wanted a number, found %s", j->path, key, c, json_kind(v));
-        out[c] = (float)(list ? json_number_value(v) : fallback[c]);
-    }
-    return OK;
-}
-
-/* The processor's steps can be switched off in its file; no published checkpoint does, and we refuse rather than guess. */
-static Status check_steps(const Json *j, Error *e)
-{
-    const char *const steps[] = {"do_resize", "do_rescale", "do_normalize", "do_convert_rgb"};
-    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
-        bool on;
-        if (json_bool_or(j, j->root, "", steps[i], true, &on, e) != OK)
-            return e->status;
-        if (!on)
-            return error_set(e, BAD_INPUT, "%s: %s is false; only pictures that go through all steps are supported", j->path, steps[i]);
-    }
-    int64_t resample;
-    return json_integer_or(j, j->root, "", "resample", 3, 3, 3, &resample, e);
-}
 
 static Status load_fields(Qwen2VLPictures *p, const Json *j, Error *e)
 {
     static const double mean[3] = {0.48145466, 0.4578275, 0.40821073}, std[3] = {0.26862954, 0.26130258, 0.27577711};
-    if (!json_is_object(j->root))
-        return error_set(e, BAD_INPUT, "%s: wanted an object, found %s", j->path, json_kind(j->root));
-    check_steps(j, e);
+    preprocessor_steps(&p->normalise, j, mean, std, 3, e);
     json_integer_or(j, j->root, "", "patch_size", 1, 256, 14, &p->patch, e);
     json_integer_or(j, j->root, "", "temporal_patch_size", 1, 16, 2, &p->temporal, e);
     json_integer_or(j, j->root, "", "merge_size", 1, 16, 2, &p->merge, e);
     json_integer_or(j, j->root, "", "min_pixels", 1, INT64_C(1) << 40, 56 * 56, &p->min_pixels, e);
     json_integer_or(j, j->root, "", "max_pixels", 1, INT64_C(1) << 40, 28 * 28 * 1280, &p->max_pixels, e);
-    json_real_or(j, j->root, "", "rescale_factor", 1e-9, 1e9, 1.0 / 255, &p->normalise.rescale, e);
-    load_channels(j, "image_mean", mean, p->normalise.mean, e);
-    load_channels(j, "image_std", std, p->normalise.std, e);
-    for (int c = 0; c < 3; c++)
-        if (e->status == OK && !(fabsf(p->normalise.std[c]) > 0))
-            error_set(e, BAD_INPUT, "%s: image_std[%d]: wanted a number other than 0", j->path, c);
     if (e->status == OK && p->min_pixels > p->max_pixels)
         error_set(e, BAD_INPUT, "%s: min_pixels %lld is more than max_pixels %lld", j->path, (long long)p->min_pixels, (long long)p->max_pixels);
     return e->status;
@@ -60,23 +20,11 @@ static Status load_fields(Qwen2VLPictures *p, const Json *j, Error *e)
 
 Status qwen2vl_pictures_load(Qwen2VLPictures *p, const char *folder, Error *e)
 {
-    char *path = path_join(folder, "preprocessor_config.json", e);
-    if (!path)
-        return NO_MEMORY;
-    Json j = {path, NULL};
-    bool present = file_exists(path);
-    Status status = OK;
-    if (present)
-        status = json_open(&j, path, 1 << 20, e);
-    else if (!(j.root = json_object()))
-        status = error_set(e, NO_MEMORY, "out of memory");
+    Json j;
+    Status status = preprocessor_open(&j, folder, e);
     if (status == OK)
         status = load_fields(p, &j, e);
-    if (present)
-        json_close(&j);
-    else
-        json_decref(j.root);
-    free(path);
+    json_close(&j);
     return status;
 }
 

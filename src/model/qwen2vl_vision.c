@@ -2,33 +2,22 @@
  * merger: fc2(gelu(fc1(four neighbouring rows of LN x))).  Attention is full within one picture. */
 #include "model/qwen2vl_vision.h"
 
+#include "model/load.h"
 #include "tensor/probe.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-static const double theta = 10000; /* VisionRotaryEmbedding's, not in any file */
-
-static LayerNorm load_norm(Checkpoint *c, int64_t width, const char *prefix, int64_t layer, const char *name, Error *e)
-{
-    return (LayerNorm){checkpoint_vector(c, e, width, "%s%lld%s.weight", prefix, (long long)layer, name),
-                       checkpoint_vector(c, e, width, "%s%lld%s.bias", prefix, (long long)layer, name), 1e-6f};
-}
-
-static Linear load_linear(Checkpoint *c, int64_t out, int64_t in, const char *prefix, int64_t layer, const char *name, Error *e)
-{
-    return (Linear){checkpoint_matrix(c, e, out, in, "%s%lld%s.weight", prefix, (long long)layer, name),
-                    checkpoint_vector(c, e, out, "%s%lld%s.bias", prefix, (long long)layer, name)};
-}
+static const double theta = 10000, eps = 1e-6; /* VisionRotaryEmbedding's and the LayerNorms', not in any file */
 
 static Status load_sizes(Qwen2VLVision *v, int64_t patch_dim[5], const Json *config, int64_t out, Error *e)
 {
     const char *where = "vision_config";
-    json_t *o = json_object_get(config->root, where), *none = NULL;
-    if (!o || json_is_null(o))
-        o = none = json_object();
-    if (!json_is_object(o))
-        return error_set(e, BAD_INPUT, "%s: %s: wanted an object, found %s", config->path, where, json_kind(o));
+    json_t *none;
+    const json_t *o = load_section(config, where, &none, e);
+    if (!o)
+        return e->status;
     int64_t patch, temporal, channels;
     double ratio;
     const char *act;
@@ -69,21 +58,21 @@ Status qwen2vl_vision_load(Qwen2VLVision *v, Vlm *vlm, const Json *config, int64
         return e->status;
     v->patch_embed = (Linear){checkpoint_param(c, e, 5, dim, "visual.patch_embed.proj.weight"), NULL};
     for (int64_t i = 0; i < v->depth; i++) {
-        const char *prefix = "visual.blocks.";
+        char p[40];
+        snprintf(p, sizeof p, "visual.blocks.%lld", (long long)i);
         v->block[i] = (VisionBlock){
-            .norm1 = load_norm(c, v->width, prefix, i, ".norm1", e),
-            .norm2 = load_norm(c, v->width, prefix, i, ".norm2", e),
-            .qkv = load_linear(c, 3 * v->width, v->width, prefix, i, ".attn.qkv", e),
-            .proj = load_linear(c, v->width, v->width, prefix, i, ".attn.proj", e),
-            .fc1 = load_linear(c, v->hidden, v->width, prefix, i, ".mlp.fc1", e),
-            .fc2 = load_linear(c, v->width, v->hidden, prefix, i, ".mlp.fc2", e),
+            .norm1 = load_layernorm(c, v->width, eps, e, "%s.norm1", p),
+            .norm2 = load_layernorm(c, v->width, eps, e, "%s.norm2", p),
+            .qkv = load_linear(c, 3 * v->width, v->width, true, e, "%s.attn.qkv", p),
+            .proj = load_linear(c, v->width, v->width, true, e, "%s.attn.proj", p),
+            .fc1 = load_linear(c, v->hidden, v->width, true, e, "%s.mlp.fc1", p),
+            .fc2 = load_linear(c, v->width, v->hidden, true, e, "%s.mlp.fc2", p),
         };
     }
     int64_t merged = v->width * v->merge * v->merge;
-    v->merger_norm = (LayerNorm){checkpoint_vector(c, e, v->width, "visual.merger.ln_q.weight"),
-                                 checkpoint_vector(c, e, v->width, "visual.merger.ln_q.bias"), 1e-6f};
-    v->merger_fc1 = load_linear(c, merged, merged, "visual.merger.mlp.", 0, "", e);
-    v->merger_fc2 = load_linear(c, v->out, merged, "visual.merger.mlp.", 2, "", e);
+    v->merger_norm = load_layernorm(c, v->width, eps, e, "visual.merger.ln_q");
+    v->merger_fc1 = load_linear(c, merged, merged, true, e, "visual.merger.mlp.0");
+    v->merger_fc2 = load_linear(c, v->out, merged, true, e, "visual.merger.mlp.2");
     return e->status;
 }
 
@@ -139,28 +128,16 @@ Mat *qwen2vl_vision_merger(Run *run, const Qwen2VLVision *v, Mat *x)
     return linear(run, &v->merger_fc2, gelu(run, linear(run, &v->merger_fc1, merged)));
 }
 
-/* The patches of all pictures, one after another. */
-static Mat *pixel_rows(Run *run, const Qwen2VLVision *v, const Picture *const *pictures, const Seqs *seqs)
-{
-    Mat *pixels = mat_new(run, seqs->start[seqs->count], v->patch_values);
-    if (!pixels)
-        return NULL;
-    pixels->constant = true;
-    for (int64_t i = 0; i < seqs->count; i++)
-        memcpy(pixels->data + seqs->start[i] * pixels->cols, pictures[i]->pixels, (size_t)(pictures[i]->rows * pixels->cols) * sizeof(float));
-    return pixels;
-}
-
 Mat *qwen2vl_vision(Run *run, const Qwen2VLVision *v, const Picture *const *pictures, int64_t count)
 {
     const VisionPlaces *places = qwen2vl_vision_places(run, v, pictures, count);
-    Mat *x = places ? linear(run, &v->patch_embed, pixel_rows(run, v, pictures, &places->seqs)) : NULL;
-    probe_mat(run, x, false, "visual.patch_embed");
+    Mat *x = places ? linear(run, &v->patch_embed, picture_patches(run, pictures, count)) : NULL;
+    probe_mat(run, x, 0, "visual.patch_embed");
     for (int64_t i = 0; i < v->depth; i++) {
         x = qwen2vl_vision_block(run, v, i, places, x);
-        probe_mat(run, x, false, "visual.blocks.%lld", (long long)i);
+        probe_mat(run, x, 0, "visual.blocks.%lld", (long long)i);
     }
     x = qwen2vl_vision_merger(run, v, x);
-    probe_mat(run, x, false, "visual.merger");
+    probe_mat(run, x, 0, "visual.merger");
     return x;
 }

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "model/qwen2vl.h"
+#include "model/smolvlm.h"
 #include "tensor/gemm.h"
 #include "tensor/probe.h"
 #include "text/chat_template.h"
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const Family *const families[] = {&family_qwen2vl};
+static const Family *const families[] = {&family_qwen2vl, &family_idefics3, &family_smolvlm};
 enum { FAMILIES = sizeof families / sizeof *families };
 
 static Status find_family(Vlm *vlm, const Json *config, Error *e)
@@ -22,7 +23,14 @@ static Status find_family(Vlm *vlm, const Json *config, Error *e)
     for (size_t i = 0; i < FAMILIES; i++)
         if (!strcmp(type, families[i]->model_type))
             vlm->family = families[i];
-    return vlm->family ? OK : error_set(e, BAD_INPUT, "%s: model_type \"%s\" is not supported (supported: qwen2_vl)", config->path, type);
+    if (vlm->family)
+        return OK;
+    Text known = {0};
+    for (size_t i = 0; i < FAMILIES; i++)
+        text_format(&known, e, "%s%s", i ? ", " : "", families[i]->model_type);
+    error_set(e, BAD_INPUT, "%s: model_type \"%s\" is not supported (supported: %s)", config->path, type, text_string(&known));
+    text_free(&known);
+    return BAD_INPUT;
 }
 
 static Status add_eos(GenerationConfig *g, const Json *j, const json_t *v, Error *e)

@@ -18,8 +18,9 @@ enum { LABEL_NONE = -100 };
 typedef struct {
     float *pixels; /* [rows, cols]: one patch per row, in the family's order; owned by the picture */
     int64_t rows, cols;
-    int64_t grid[3]; /* frames (or tiles), and patches down and across, of one frame */
-    int64_t tokens;  /* how many text positions its rows take */
+    int64_t grid[3];  /* frames (or tiles), and patches down and across, of one frame */
+    int64_t tiles[2]; /* down and across; the global picture is the last frame. 0, 0: the picture was not cut */
+    int64_t tokens;   /* how many text positions its rows take */
 } Picture;
 
 /* Token ids with their pictures. */

@@ -51,7 +51,7 @@ static Status trace_run(Run *run, const Vlm *vlm, const Sample *s, bool grad)
     Mat *hidden = vlm_forward(run, vlm, batch_pack(run, s, 1), NULL);
     Run silent = *run;
     silent.tape = NULL;
-    probe_mat(run, vlm_logits(&silent, vlm, hidden), true, "logits");
+    probe_mat(run, vlm_logits(&silent, vlm, hidden), 1, "logits");
     if (!s->labels || run->error->status != OK)
         return run->error->status;
     const int64_t *rows;

@@ -45,7 +45,7 @@ void probe_array(Run *run, const void *data, Dtype dtype, int ndim, const int64_
     p->tensor[p->count++] = t;
 }
 
-void probe_mat(Run *run, const Mat *x, bool batch, const char *format, ...)
+void probe_mat(Run *run, const Mat *x, int64_t batch, const char *format, ...)
 {
     if (!run->probe || !x)
         return;
@@ -54,6 +54,6 @@ void probe_mat(Run *run, const Mat *x, bool batch, const char *format, ...)
     va_start(args, format);
     vsnprintf(name, sizeof name, format, args);
     va_end(args);
-    int64_t dim[3] = {1, x->rows, x->cols};
+    int64_t dim[3] = {batch, batch ? x->rows / batch : x->rows, x->cols};
     probe_array(run, x->data, F32, batch ? 3 : 2, batch ? dim : dim + 1, name);
 }

@@ -203,18 +203,24 @@ static Status step(Trainer *t, const int64_t *which, int64_t n, int64_t epoch, i
     return status;
 }
 
-static Status epochs(Trainer *t)
+static void order_epoch(Trainer *t, int64_t epoch)
 {
-    int64_t total = train_steps(t->o, t->count), number = 0;
+    for (int64_t i = 0; i < t->count; i++)
+        t->order[i] = i;
+    if (t->o->shuffle)
+        random_permutation(t->order, t->count, t->o->seed, (uint64_t)epoch);
+}
+
+/* From the first step that is not in the state taken up. */
+static Status steps(Trainer *t)
+{
+    int64_t total = train_steps(t->o, t->count), epoch = -1;
     Status status = OK;
-    for (int64_t epoch = 0; status == OK && number < total; epoch++) {
-        for (int64_t i = 0; i < t->count; i++)
-            t->order[i] = i;
-        if (t->o->shuffle)
-            random_permutation(t->order, t->count, t->o->seed, (uint64_t)epoch);
-        for (int64_t i = 0; i < t->count && status == OK && number < total; i += t->o->batch, number++)
-            if (number >= t->optimiser.step) /* steps before belong to the state that was taken up */
-                status = step(t, t->order + i, t->count - i < t->o->batch ? t->count - i : t->o->batch, epoch + 1, total);
+    while (status == OK && t->optimiser.step < total) {
+        StepPairs now = train_step_pairs(t->o, t->count, t->optimiser.step);
+        if (now.epoch != epoch)
+            order_epoch(t, epoch = now.epoch);
+        status = step(t, t->order + now.first, now.count, epoch + 1, total);
     }
     return status;
 }
@@ -228,7 +234,7 @@ Status train(Vlm *vlm, const TrainPair *pairs, int64_t count, const TrainOptions
     if (status == OK)
         status = state_resume(&t.optimiser, files, e);
     if (status == OK)
-        status = epochs(&t);
+        status = steps(&t);
     optimiser_free(&t.optimiser);
     arena_free(&t.arena);
     free(t.order);

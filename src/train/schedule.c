@@ -5,11 +5,17 @@
 
 #include <math.h>
 
-/* Micro-batches of an epoch in whole steps, at least one; the leftover of an epoch makes a step of its own, but only while steps are left of the total. */
 int64_t train_steps(const TrainOptions *o, int64_t count)
 {
     int64_t micro = (count + o->micro_batch - 1) / o->micro_batch, per_epoch = micro / (o->batch / o->micro_batch);
     return o->epochs * (per_epoch < 1 ? 1 : per_epoch);
+}
+
+StepPairs train_step_pairs(const TrainOptions *o, int64_t count, int64_t s)
+{
+    int64_t per_epoch = (count + o->batch - 1) / o->batch; /* with the leftover */
+    int64_t first = s % per_epoch * o->batch;
+    return (StepPairs){s / per_epoch, first, count - first < o->batch ? count - first : o->batch};
 }
 
 int64_t train_warmup(const TrainOptions *o, int64_t total)

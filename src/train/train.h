@@ -40,11 +40,17 @@ typedef struct {
     void *user;
 } TrainFiles;
 
-/* Trains the parameters of `vlm` in place (their masters). Resumes from the newest state in files->state_folder when there is one. The metrics files then
+/* Trains the parameters of `vlm` in place (their masters). The order of the pairs in epoch n is random_permutation of (seed, n) (base/random.h), without
+ * shuffle as they stand. Resumes from the newest state in files->state_folder when there is one. The metrics files then
  * continue where the state stands. NOT_FINITE: a loss or gradient norm was not finite; no update was made and the message names step and samples. */
 Status train(Vlm *vlm, const TrainPair *pairs, int64_t count, const TrainOptions *options, const TrainFiles *files, Error *e);
 /* Optimiser steps that `train` will make. */
 int64_t train_steps(const TrainOptions *options, int64_t count);
+/* What step s (0-based) learns: `count` pairs of the epoch's order, from `first`. */
+typedef struct {
+    int64_t epoch, first, count; /* epoch from 0 */
+} StepPairs;
+StepPairs train_step_pairs(const TrainOptions *options, int64_t count, int64_t s);
 int64_t train_warmup(const TrainOptions *options, int64_t total); /* steps in which the rate rises */
 /* Removes the states of a run that is finished. */
 Status train_state_remove(const char *folder, Error *e);

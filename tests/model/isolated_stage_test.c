@@ -17,8 +17,8 @@
 typedef struct {
     Case c;
     Json config;
-    Vlm parts; /* only arena and checkpoint are used */
-    Qwen2VLVision vision;
+    Vlm parts;
+    Decoder decoder;
     Arena arena;
     Error error;
     Run run;
@@ -32,6 +32,12 @@ static int64_t config_number(const Bench *b, const char *key)
     return json_integer_value(v);
 }
 
+static void must(const Bench *b)
+{
+    if (b->error.status != OK)
+        fail_msg("%s", b->error.text);
+}
+
 static void bench_open(Bench *b, const char *golden)
 {
     char path[200];
@@ -42,9 +48,10 @@ static void bench_open(Bench *b, const char *golden)
     arena_init(&b->arena);
     arena_init(&b->parts.arena);
     b->run = (Run){.arena = &b->arena, .error = &b->error};
-    assert_int_equal(json_open(&b->config, path, 1 << 20, &b->error), OK);
-    assert_int_equal(checkpoint_open(&b->parts.checkpoint, folder, &b->error), OK);
-    assert_int_equal(qwen2vl_vision_load(&b->vision, &b->parts, &b->config, config_number(b, "hidden_size"), &b->error), OK);
+    json_open(&b->config, path, 1 << 20, &b->error);
+    must(b);
+    checkpoint_open(&b->parts.checkpoint, folder, &b->error);
+    must(b);
 }
 
 static void bench_close(Bench *b)
@@ -81,30 +88,35 @@ static void check(Bench *b, const char *stage, const Mat *got, const char *read)
     b->broken += !golden_close_to(&b->c.g, name, got->data, got->rows * got->cols, golden_pass_limit, read);
 }
 
-static void check_vision(Bench *b)
+static void check_qwen2vl_vision(Bench *b)
 {
+    Qwen2VLVision v;
+    qwen2vl_vision_load(&v, &b->parts, &b->config, config_number(b, "hidden_size"), &b->error);
+    must(b);
     const char *read = "src/model/qwen2vl_vision.c";
     const Picture *list[CASE_PICTURES];
     char name[60] = "visual.patch_embed";
     for (int64_t i = 0; i < b->c.pictures; i++)
         list[i] = b->c.picture + i;
-    check(b, name, linear(&b->run, &b->vision.patch_embed, golden_mat(b, "pixel_values")), "src/layer/linear.c, src/tensor/gemm.c");
-    const VisionPlaces *places = qwen2vl_vision_places(&b->run, &b->vision, list, b->c.pictures);
-    for (int64_t i = 0; i < b->vision.depth; i++) {
+    check(b, name, linear(&b->run, &v.patch_embed, golden_mat(b, "pixel_values")), "src/layer/linear.c, src/tensor/gemm.c");
+    const VisionPlaces *places = qwen2vl_vision_places(&b->run, &v, list, b->c.pictures);
+    for (int64_t i = 0; i < v.depth; i++) {
         Mat *x = golden_mat(b, name);
         snprintf(name, sizeof name, "visual.blocks.%lld", (long long)i);
-        check(b, name, qwen2vl_vision_block(&b->run, &b->vision, i, places, x), read);
+        check(b, name, qwen2vl_vision_block(&b->run, &v, i, places, x), read);
     }
-    check(b, "visual.merger", qwen2vl_vision_merger(&b->run, &b->vision, golden_mat(b, name)), read);
+    check(b, "visual.merger", qwen2vl_vision_merger(&b->run, &v, golden_mat(b, name)), read);
 }
 
-/* Embeddings with the golden merger's rows at the picture tokens. */
-static Mat *text_input(Bench *b)
+/* Embeddings with the golden rows of the stage `joined`, which joins vision to text, at the picture tokens. */
+static Mat *text_input(Bench *b, const char *joined)
 {
-    Mat *x = golden_mat(b, "model.embed_tokens");
+    char name[60];
+    snprintf(name, sizeof name, "%s.embed_tokens", b->decoder.name);
+    Mat *x = golden_mat(b, name);
     if (!b->c.pictures)
         return x;
-    Mat *rows = golden_mat(b, "visual.merger");
+    Mat *rows = golden_mat(b, joined);
     int64_t found = 0, image = config_number(b, "image_token_id");
     for (int64_t n = 0; n < x->rows; n++)
         if (b->c.sample.ids[n] == image)
@@ -113,49 +125,45 @@ static Mat *text_input(Bench *b)
     return x;
 }
 
-static Rope *text_rope(Bench *b, const DecoderSizes *z)
+/* The decoder's layers, last norm and head; `o`: the object of config.json that holds its sizes. */
+static void check_text(Bench *b, const char *module, const json_t *o, const int64_t *section, const char *joined)
+{
+    DecoderSizes z = {.qkv_bias = section != NULL, .kv_heads = 0, .positions = 2048, .eps = 1e-6, .rope_theta = 10000};
+    decoder_sizes(&z, &b->config, o, "", section != NULL, &b->error);
+    must(b);
+    decoder_load(&b->decoder, &b->parts, module, &z, json_is_true(json_object_get(b->config.root, "tie_word_embeddings")), &b->error);
+    must(b);
+    const int64_t start[2] = {0, b->c.sample.count};
+    const Seqs seqs = {1, start};
+    const Rope *r = rope_text(&b->run, b->c.sample.position, b->c.sample.count, z.head_width / 2, z.rope_theta, section, section ? 3 : 0);
+    Mat *x = text_input(b, joined);
+    char name[60];
+    for (int64_t i = 0; i < z.layers; i++) {
+        snprintf(name, sizeof name, "%s.layers.%lld", module, (long long)i);
+        check(b, name, decoder_layer(&b->run, &b->decoder, i, x, r, &seqs, NULL), "src/model/decoder.c");
+        x = golden_mat(b, name);
+    }
+    snprintf(name, sizeof name, "%s.norm", module);
+    check(b, name, rmsnorm(&b->run, &b->decoder.norm, x), "src/layer/rmsnorm.c");
+    check(b, "logits", vlm_logits(&b->run, &b->c.vlm, golden_mat(b, name)), "src/model/vlm.c, src/tensor/gemm.c");
+}
+
+static void check_qwen2vl(Bench *b)
 {
     int64_t section[3];
     const json_t *scaling = json_object_get(b->config.root, "rope_scaling");
     for (size_t i = 0; i < 3; i++)
         section[i] = json_integer_value(json_array_get(json_object_get(scaling, "mrope_section"), i));
-    return rope_text(&b->run, b->c.sample.position, b->c.sample.count, z->width / z->heads / 2,
-                     json_number_value(json_object_get(b->config.root, "rope_theta")), section, 3);
-}
-
-static void check_text(Bench *b)
-{
-    Checkpoint *k = &b->parts.checkpoint;
-    const DecoderSizes z = {.width = config_number(b, "hidden_size"),
-                            .hidden = config_number(b, "intermediate_size"),
-                            .heads = config_number(b, "num_attention_heads"),
-                            .kv_heads = config_number(b, "num_key_value_heads"),
-                            .eps = (float)json_number_value(json_object_get(b->config.root, "rms_norm_eps")),
-                            .qkv_bias = true};
-    const int64_t start[2] = {0, b->c.sample.count};
-    const Seqs seqs = {1, start};
-    const Rope *r = text_rope(b, &z);
-    Mat *x = text_input(b);
-    char name[60];
-    for (int64_t i = 0; i < config_number(b, "num_hidden_layers"); i++) {
-        DecoderLayer l;
-        snprintf(name, sizeof name, "model.layers.%lld", (long long)i);
-        assert_int_equal(decoder_layer_load(&l, k, name, &z, &b->error), OK);
-        check(b, name, decoder_layer(&b->run, &l, x, r, &seqs, NULL, i), "src/model/decoder.c");
-        x = golden_mat(b, name);
-    }
-    const RmsNorm norm = {checkpoint_vector(k, &b->error, z.width, "model.norm.weight"), z.eps};
-    check(b, "model.norm", rmsnorm(&b->run, &norm, x), "src/layer/rmsnorm.c");
-    check(b, "logits", vlm_logits(&b->run, &b->c.vlm, golden_mat(b, "model.norm")), "src/model/vlm.c, src/tensor/gemm.c");
+    if (b->c.pictures)
+        check_qwen2vl_vision(b);
+    check_text(b, "model", b->config.root, section, "visual.merger");
 }
 
 static void check_case(void **state)
 {
     Bench b;
     bench_open(&b, *state);
-    if (b.c.pictures)
-        check_vision(&b);
-    check_text(&b);
+    check_qwen2vl(&b);
     bench_close(&b);
 }
 
