@@ -17,6 +17,9 @@ typedef struct {
 
 static const Known known[] = {
     {"qwen2_vl", UINT64_C(0x71242F76359E71E8)}, /* Qwen2-VL-2B-Instruct and -7B-Instruct */
+    {"idefics3", UINT64_C(0x92CF2B51E627E013)}, /* SmolVLM-256M, -500M and -Instruct */
+    {"smolvlm", UINT64_C(0x92CF2B51E627E013)},  /* the same */
+    {"smolvlm", UINT64_C(0x357A154938DB1B0B)},  /* SmolVLM2, where a video may stand for a picture */
 };
 
 static uint64_t hash_trimmed(const char *text)
