@@ -9,6 +9,7 @@ VERSION = 0.1.0
 BLAS   = openblas
 OPENMP = 1
 JPEG   = stb
+KERNELS = $(if $(filter none,$(BLAS)),plain,cpu)
 NATIVE = 0
 SAN    =
 WERROR = 0
@@ -33,6 +34,7 @@ check_value = $(if $(filter $(2),$($(1))),,$(error $(1)=$($(1)) is not known; al
 $(call check_value,BLAS,openblas none)
 $(call check_value,OPENMP,0 1)
 $(call check_value,JPEG,stb turbo)
+$(call check_value,KERNELS,cpu plain)
 $(call check_value,NATIVE,0 1)
 $(call check_value,WERROR,0 1)
 
@@ -46,7 +48,7 @@ JOBS  := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 KERNEL := $(shell uname -s)
 
 compiler := $(subst $(space),_,$(notdir $(CC)))
-config   := $(compiler)-$(BLAS)-openmp$(OPENMP)-$(JPEG)$(if $(filter 1,$(NATIVE)),-native)$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+config   := $(compiler)-$(BLAS)-openmp$(OPENMP)-$(JPEG)$(if $(filter plain,$(KERNELS)),-plain)$(if $(filter 1,$(NATIVE)),-native)$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 B        := build/$(config)
 
 # $(call package,pkg-config name,--cflags or --libs,what to use where pkg-config does not know it)
@@ -77,9 +79,18 @@ else
     unused    += src/image/decode_jpeg_turbo.c
 endif
 
+# The kernels of each instruction set are compiled for it; which of them runs is decided at run time.
+ifeq ($(KERNELS),cpu)
+ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine 2>/dev/null)),)
+    kernel_defines := -DKERNELS_X86
+    avx2_flags     := -mavx2 -mfma -ffp-contract=fast
+    avx512_flags   := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512 -ffp-contract=fast
+endif
+endif
+
 flags   := -std=c99 -O3 -g -ffp-contract=off -fno-math-errno -MMD -MP
 warn    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wvla
-defines := -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 -DMPA_VERSION='"$(VERSION)"'
+defines := -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 -DMPA_VERSION='"$(VERSION)"' $(kernel_defines)
 link    :=
 
 ifeq ($(OPENMP),1)
@@ -159,9 +170,12 @@ $(B)/sources: FORCE
 	@mkdir -p $(@D)
 	@echo $(objects) | cmp -s - $@ || echo $(objects) > $@
 
+$(B)/src/tensor/kernels_avx2.o: more := $(avx2_flags)
+$(B)/src/tensor/kernels_avx512.o: more := $(avx512_flags)
+
 $(objects) $(main_object): $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
-	$(call run,CC  ,$(compile) -c -o $@ $<)
+	$(call run,CC  ,$(compile) $(more) -c -o $@ $<)
 
 $(test_objects) $(help_objects): $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
@@ -286,6 +300,7 @@ help:
 	@echo '  BLAS=openblas|none   the matrix product: OpenBLAS, or plain C in a fixed order of summation'
 	@echo '  OPENMP=1|0           threads'
 	@echo '  JPEG=stb|turbo       the JPEG decoder: stb_image, or libjpeg-turbo (the bits that Pillow gives)'
+	@echo '  KERNELS=cpu|plain    inner loops for the instruction sets of CPUs, chosen at run time (MPA_KERNELS=plain|avx2|avx512 forces one), or plain C'
 	@echo '  NATIVE=0|1           code for the processor of this machine only'
 	@echo '  SAN=LIST             sanitizers, as -fsanitize takes them: address,undefined or thread'
 	@echo '  WERROR=0|1           a compiler warning is an error'

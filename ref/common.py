@@ -3,7 +3,7 @@
 Truth is a float64 run of transformers' own classes in which every hand-made cast to float32 is lifted (`exact`). The unit of error of a tensor is the largest
 difference that float32 runs of the same classes make against it, over several orders of summation (`FLOAT32_RUNS`).
 Nothing here writes a file by itself."""
-import contextlib, json, math, os, subprocess, sys
+import contextlib, json, math, os, re, subprocess, sys
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -62,7 +62,7 @@ def exact(model=None):
 def widen_rotary(model):
     for m in model.modules():
         kind = type(m).__name__
-        if kind == "Qwen2VLRotaryEmbedding":
+        if kind in ("Qwen2VLRotaryEmbedding", "LlamaRotaryEmbedding"):
             m.inv_freq = m.original_inv_freq = m.rope_init_fn(m.config, "cpu")[0].double()
         elif kind == "VisionRotaryEmbedding":
             quarter = m.inv_freq.numel()
@@ -90,7 +90,14 @@ class _PermutedLinear(torch.autograd.Function):
         return dx, dw, rows[n].sum(0) if ctx.has_bias else None
 
 
-_linear = F.linear
+_linear, _conv2d = F.linear, F.conv2d
+
+
+def _patches_by_linear(x, w, b, *rest):
+    """A convolution whose stride is its size, as the product that it is."""
+    (n, c, height, width), p = x.shape, w.shape[-1]
+    rows = x.view(n, c, height // p, p, width // p, p).permute(0, 2, 4, 1, 3, 5).reshape(n, -1, c * p * p)
+    return F.linear(rows, w.view(w.shape[0], -1), b).transpose(1, 2).reshape(n, -1, height // p, width // p)
 
 
 @contextlib.contextmanager
@@ -105,10 +112,11 @@ def permuted(seed):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         F.linear, q.PatchEmbed.forward = (lambda x, w, b=None: _PermutedLinear.apply(x, w, b)), patches
+        F.conv2d = _patches_by_linear
         try:
             yield
         finally:
-            F.linear, q.PatchEmbed.forward = _linear, old
+            F.linear, F.conv2d, q.PatchEmbed.forward = _linear, _conv2d, old
 
 
 @contextlib.contextmanager
@@ -135,9 +143,10 @@ FLOAT32_RUNS = [
 
 
 def load(folder, dtype, attention="eager"):
-    from transformers import Qwen2VLForConditionalGeneration
+    from transformers import AutoModelForVision2Seq
 
-    m = Qwen2VLForConditionalGeneration.from_pretrained(folder, torch_dtype=torch.float32, attn_implementation=attention)
+    wanted = None if attention == "sdpa" else attention  # none: sdpa in each part of the model that has it
+    m = AutoModelForVision2Seq.from_pretrained(folder, torch_dtype=torch.float32, attn_implementation=wanted)
     return m.to(dtype).eval()
 
 
@@ -167,6 +176,23 @@ def sample(processor, question, answer, pictures):
     return out
 
 
+STAGES = re.compile(r"visual\.(patch_embed|blocks\.\d+|merger)|model\.(connector|vision_model\.(embeddings|encoder\.layers\.\d+|post_layernorm))"
+                    r"|model\.(text_model\.)?(embed_tokens|layers\.\d+|norm)")
+PIXELS = ("pixel_values", "image_grid_thw", "pixel_attention_mask")
+
+
+def pixels(s):
+    return {k: s[k] for k in PIXELS if k in s}
+
+
+def positions(model, s):
+    """[3, 1, T]; a family whose positions have one axis repeats it."""
+    ids = s["input_ids"]
+    if hasattr(model, "get_rope_index"):
+        return model.get_rope_index(ids, s.get("image_grid_thw"), None, torch.ones_like(ids))[0]
+    return torch.arange(ids.shape[1]).expand(3, 1, -1)
+
+
 def trace(model, s, grad=False):
     """Every tensor that contract.md's Trace names, as the model computes it (in its own dtype)."""
     out, hooks = {}, []
@@ -177,16 +203,13 @@ def trace(model, s, grad=False):
         return hook
 
     for name, m in model.named_modules():
-        parts = name.split(".")
-        if name in ("visual.patch_embed", "visual.merger", "model.embed_tokens", "model.norm") or (len(parts) == 3 and parts[1] in ("blocks", "layers")):
+        if STAGES.fullmatch(name):
             hooks.append(m.register_forward_hook(keep(name)))
     ids = s["input_ids"]
-    more = {k: s[k] for k in ("pixel_values", "image_grid_thw") if k in s}
-    position, _ = model.get_rope_index(ids, more.get("image_grid_thw"), None, torch.ones_like(ids))
     answer = bool((s["labels"] >= 0).any())
     model.zero_grad(set_to_none=True)
     with torch.set_grad_enabled(grad):
-        r = model(input_ids=ids, attention_mask=torch.ones_like(ids), labels=s["labels"] if answer else None, use_cache=False, **more)
+        r = model(input_ids=ids, attention_mask=torch.ones_like(ids), labels=s["labels"] if answer else None, use_cache=False, **pixels(s))
     for h in hooks:
         h.remove()
     out["logits"] = r.logits.detach()
@@ -197,13 +220,13 @@ def trace(model, s, grad=False):
         for n, p in model.named_parameters():
             out["grad." + n] = p.grad.detach().clone() if p.grad is not None else torch.zeros_like(p)
         model.zero_grad(set_to_none=True)
-    out["input_ids"], out["position_ids"] = ids.int(), position.int()
-    for k, v in more.items():
-        out[k] = v.int() if k == "image_grid_thw" else v.clone()
+    out["input_ids"], out["position_ids"] = ids.int(), positions(model, s).int()
+    for k, v in pixels(s).items():
+        out[k] = v.clone() if k == "pixel_values" else v.int()
     return out
 
 
-INPUTS = ("input_ids", "position_ids", "pixel_values", "image_grid_thw")
+INPUTS = ("input_ids", "position_ids", *PIXELS)
 
 
 def truth_and_error(folder, work):

@@ -19,14 +19,12 @@ def inputs(processor, prompts):
     return processor(text=texts, images=pictures or None, padding=True, return_tensors="pt")
 
 
-def answer(model, processor, prompts, penalty, eos):
-    """New tokens of each prompt up to and with its end token, and the smallest gap between the two best logits."""
-    i = inputs(processor, prompts)
-    pad = processor.tokenizer.convert_tokens_to_ids("<|endoftext|>")
-    r = model.generate(**i, do_sample=False, temperature=None, top_k=None, top_p=None, repetition_penalty=penalty, eos_token_id=eos, pad_token_id=pad,
-                       max_new_tokens=NEW_TOKENS, return_dict_in_generate=True, output_scores=True)
+def answer(model, processor, i, penalty, eos):
+    """New tokens of each prompt of the inputs `i` up to and with its end token, and the smallest gap between the two best logits."""
+    r = model.generate(**i, do_sample=False, temperature=None, top_k=None, top_p=None, repetition_penalty=penalty, eos_token_id=eos,
+                       pad_token_id=processor.tokenizer.pad_token_id, max_new_tokens=NEW_TOKENS, return_dict_in_generate=True, output_scores=True)
     rows, gap = [], math.inf
-    for n in range(len(prompts)):
+    for n in range(len(i["input_ids"])):
         ids = r.sequences[n, i["input_ids"].shape[1]:].tolist()
         stop = next((k for k, t in enumerate(ids) if t in eos), len(ids) - 1)
         for k in range(stop + 1):
@@ -36,29 +34,30 @@ def answer(model, processor, prompts, penalty, eos):
     return rows, gap
 
 
-def texts():
-    from transformers import Qwen2VLProcessor
+def texts(part, names, ends, inputs):
+    """golden/PART.json for some checkpoints with their end tokens; inputs(processor, prompts) is what generate is given."""
+    from transformers import AutoProcessor
 
     jobs = []
-    for name in ("tiny-qwen2vl-a", "tiny-qwen2vl-b"):
+    for name in names:
         folder = os.path.join(ROOT, "weights", name)
-        processor, model = Qwen2VLProcessor.from_pretrained(folder), load(folder, torch.float32)
-        end = processor.tokenizer.convert_tokens_to_ids(["<|im_end|>", "<|endoftext|>"])
-        plain = [answer(model, processor, [p], 1.0, end[:1])[0][0] for p in PROMPTS]
+        processor, model = AutoProcessor.from_pretrained(folder), load(folder, torch.float32)
+        end = processor.tokenizer.convert_tokens_to_ids(ends)
+        plain = [answer(model, processor, inputs(processor, [p]), 1.0, end[:1])[0][0] for p in PROMPTS]
         several = end + sorted({plain[1][3], plain[2][7]})
         runs = [([p], 1.0, end[:1]) for p in PROMPTS] + [([PROMPTS[0]], 1.3, end), ([PROMPTS[2]], 1.05, end), ([PROMPTS[1]], 0.8, end)]
         runs += [([p], 1.0, several) for p in PROMPTS[1:3]] + [(PROMPTS, 1.0, end[:1]), (PROMPTS[::-1], 1.0, several)]
         for prompts, penalty, eos in runs:
-            ids, gap = answer(model, processor, prompts, penalty, eos)
-            decoded = processor.batch_decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+            ids, gap = answer(model, processor, inputs(processor, prompts), penalty, eos)
+            decoded = processor.tokenizer.batch_decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
             jobs.append(dict(checkpoint="weights/" + name, prompts=[dict(text=t, pictures=[f"golden/model/{x}.png" for x in p]) for t, p in prompts],
                              prompt_tokens=[int(x) for x in inputs(processor, prompts)["attention_mask"].sum(1)], repetition_penalty=penalty, eos=eos,
                              max_new_tokens=NEW_TOKENS, ids=ids, gap=gap, utf8=[t.encode().hex() for t in decoded]))
             print(f"{name}: {len(prompts)} prompts, penalty {penalty}, {len(eos)} end tokens: lengths {[len(x) for x in ids]}, {len(set(sum(ids, [])))} "
                   f"different ids, gap {gap:.3g}")
             if len(prompts) > 1:  # a batch gives what its prompts give alone
-                assert ids == [answer(model, processor, [p], penalty, eos)[0][0] for p in prompts], name
-    with open(path("golden", "generate", "texts.json"), "w") as f:
+                assert ids == [answer(model, processor, inputs(processor, [p]), penalty, eos)[0][0] for p in prompts], name
+    with open(path("golden", part + ".json"), "w") as f:
         json.dump(jobs, f, indent=1, ensure_ascii=False)
         f.write("\n")
 
@@ -99,5 +98,5 @@ def filters():
 
 if __name__ == "__main__":
     need_tiny_checkpoints()
-    texts()
+    texts("generate/texts", ("tiny-qwen2vl-a", "tiny-qwen2vl-b"), ["<|im_end|>", "<|endoftext|>"], inputs)
     filters()

@@ -29,6 +29,13 @@ def rate(schedule, step, warmup, total):
     return {"cosine": 0.5 * (1 + math.cos(math.pi * left)), "linear": max(0.0, 1 - left), "constant": 1.0}[schedule]
 
 
+def part_of(name):
+    """By name, as the published trainer has it; "connector" and "vision_model" are SmolVLM's words."""
+    if "merger" in name or "connector" in name:
+        return "merger"
+    return "vision" if "visual" in name or "vision_model" in name else "rest"
+
+
 def groups(model, c):
     from torch.nn import LayerNorm
 
@@ -42,7 +49,7 @@ def groups(model, c):
     for part, key in (("rest", "learning_rate"), ("vision", "vision_learning_rate"), ("merger", "merger_learning_rate")):
         for decay in (True, False):
             ps = [p for n, p in model.named_parameters()
-                  if ("merger" if "merger" in n else "vision" if "visual" in n else "rest") == part and (n not in free) == decay]
+                  if part_of(n) == part and (n not in free) == decay]
             if ps:
                 out.append(dict(params=ps, lr=c[key], base=c[key], weight_decay=c["weight_decay"] if decay else 0.0))
     return out
@@ -71,8 +78,7 @@ def train(model, samples, c, foreach):
             weight = 1 / count(sum(micro, [])) if c["loss"] == "token" else 1 / (count(batch) * group)
             for i in batch:
                 s = samples[i]
-                more = {k: s[k] for k in ("pixel_values", "image_grid_thw")}
-                mean = model(input_ids=s["input_ids"], attention_mask=torch.ones_like(s["input_ids"]), labels=s["labels"], use_cache=False, **more).loss
+                mean = model(input_ids=s["input_ids"], attention_mask=torch.ones_like(s["input_ids"]), labels=s["labels"], use_cache=False, **pixels(s)).loss
                 part = mean * (count([i]) * weight)
                 part.backward()
                 loss += float(part.detach())
@@ -124,22 +130,23 @@ def adamw():
          dict(c, rate=rate, error=errors(truth, [updates(torch.float32, f) for f in (False, True)])), wide=True)
 
 
-def main():
-    from transformers import Qwen2VLProcessor
+def runs(part, cases, sample):
+    """golden/PART + CASE for each case; sample(processor, question, answer, pictures)."""
+    from transformers import AutoProcessor
 
-    adamw()
-    for name, (checkpoint, count, c, keep) in CASES.items():
+    for name, (checkpoint, count, c, keep) in cases.items():
         folder = os.path.join(ROOT, "weights", checkpoint)
-        processor = Qwen2VLProcessor.from_pretrained(folder)
+        processor = AutoProcessor.from_pretrained(folder)
         samples = [sample(processor, question, answer, [Image.open(path("golden", "model", p + ".png"))]) for p, question, answer in PAIRS[:count]]
         log, log_error, final, error = reference(folder, samples, c)
         pairs = [dict(picture=f"golden/model/{p}.png", question=question, answer=answer) for p, question, answer in PAIRS[:count]]
         notes = dict(checkpoint="weights/" + checkpoint, pairs=pairs, settings=c, log=log, log_error=log_error, error=error if keep else {})
-        save("train/" + name, final if keep else {}, notes)
+        save(part + name, final if keep else {}, notes)
         for a, e in zip(log, log_error):
             print(a, e)
 
 
 if __name__ == "__main__":
     need_tiny_checkpoints()
-    main()
+    adamw()
+    runs("train/", CASES, sample)

@@ -1,5 +1,7 @@
 #include "model_pass.h"
 
+#include "base/file.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -28,10 +30,8 @@ static void read_files(Case *c)
 }
 
 /* Pictures from the golden's pixels, cut by its grids. */
-static void golden_pictures(Case *c)
+static void golden_grids(Case *c)
 {
-    if (!golden_has(&c->g, "image_grid_thw"))
-        return;
     const Tensor *grid = golden_tensor(&c->g, "image_grid_thw"), *pixels = golden_tensor(&c->g, "pixel_values");
     assert_true(grid->dim[0] <= CASE_PICTURES);
     for (int64_t row = 0; c->pictures < grid->dim[0]; c->pictures++) {
@@ -48,9 +48,33 @@ static void golden_pictures(Case *c)
     }
 }
 
+/* All frames [1, frames, 3, H, W] as one picture: the vision tower does not tell whose they are. */
+static void golden_frames(Case *c)
+{
+    const Tensor *pixels = golden_tensor(&c->g, "pixel_values"), *connector = golden_tensor(&c->g, "model.connector");
+    const Param *w = NULL;
+    for (int64_t i = 0; i < c->vlm.checkpoint.params; i++)
+        if (strstr(c->vlm.checkpoint.param[i]->name, "patch_embedding.weight"))
+            w = c->vlm.checkpoint.param[i];
+    assert_non_null(w);
+    int64_t P = w->dim[3], H = pixels->dim[3], W = pixels->dim[4], across = W / P, patches = H / P * across;
+    Picture *p = c->picture + c->pictures++;
+    *p = (Picture){.rows = pixels->dim[1] * patches, .cols = 3 * P * P, .grid = {pixels->dim[1], H / P, across}};
+    p->tokens = connector->dim[0] * connector->dim[1];
+    p->pixels = memory_new(p->rows * p->cols, sizeof *p->pixels, NULL);
+    assert_non_null(p->pixels);
+    for (int64_t k = 0; k < p->rows * p->cols; k++) {
+        int64_t row = k / p->cols, channel = k / (P * P) % 3, y = row % patches / across * P + k / P % P, x = row % across * P + k % P;
+        p->pixels[k] = (float)tensor_value(pixels, ((row / patches * 3 + channel) * H + y) * W + x);
+    }
+}
+
 static void golden_inputs(Case *c)
 {
-    golden_pictures(c);
+    if (golden_has(&c->g, "image_grid_thw"))
+        golden_grids(c);
+    else if (golden_has(&c->g, "pixel_values"))
+        golden_frames(c);
     c->sample = (Sample){.ids = golden_ints(&c->g, "input_ids"),
                          .position = golden_ints(&c->g, "position_ids"),
                          .labels = golden_string(&c->g, "answer") ? golden_ints(&c->g, "labels") : NULL,
@@ -64,7 +88,12 @@ void case_open(Case *c, const char *golden, CaseInputs inputs)
     Error e = {0};
     memset(c, 0, sizeof *c);
     golden_open(&c->g, golden);
-    must(vlm_open(&c->vlm, golden_string(&c->g, "checkpoint"), &e), &e);
+    const char *checkpoint = golden_string(&c->g, "checkpoint");
+    if (json_is_false(json_object_get(c->g.notes.root, "split"))) {
+        model_folder_make(c->folder, checkpoint);
+        model_folder_change(c->folder, checkpoint, "preprocessor_config.json", "do_image_splitting", "false");
+    }
+    must(vlm_open(&c->vlm, *c->folder ? c->folder : checkpoint, &e), &e);
     if (inputs == FROM_FILES)
         read_files(c);
     else
@@ -77,6 +106,9 @@ void case_close(Case *c)
     for (int64_t i = 0; i < c->pictures; i++)
         picture_free(c->picture + i);
     vlm_close(&c->vlm);
+    Error e = {0};
+    if (*c->folder)
+        must(folder_remove(c->folder, &e), &e);
 }
 
 bool case_has_answer(const Case *c)
@@ -84,19 +116,19 @@ bool case_has_answer(const Case *c)
     return c->sample.labels != NULL;
 }
 
-/* The loss over the rows whose next token counts; with a tape, the way back starts here. */
-static double sample_loss(Run *run, const Vlm *vlm, const Sample *s, Mat *hidden)
+bool case_is_smolvlm(const Case *c)
 {
-    int64_t *at = run_alloc(run, s->count, sizeof *at), count = 0;
-    int32_t *next = run_alloc(run, s->count, sizeof *next);
-    assert_true(at && next);
-    for (int64_t i = 0; i + 1 < s->count; i++)
-        if (s->labels[i + 1] != LABEL_NONE) {
-            at[count] = i;
-            next[count++] = s->labels[i + 1];
-        }
+    return !strcmp(c->vlm.family->model_type, "idefics3");
+}
+
+/* The loss over the rows whose next token counts; with a tape, the way back starts here. */
+static double sample_loss(Run *run, const Vlm *vlm, const Batch *b, const Sample *s, Mat *hidden)
+{
+    const int64_t *rows;
+    const int32_t *labels;
+    int64_t count = batch_labels(run, b, s, &rows, &labels);
     double loss = 0;
-    assert_true(head_cross_entropy(run, &vlm->head, gather_rows(run, hidden, at, count), next, 1 / (double)count, &loss));
+    assert_true(head_cross_entropy(run, &vlm->head, gather_rows(run, hidden, rows, count), labels, 1 / (double)count, &loss));
     return loss;
 }
 
@@ -120,14 +152,15 @@ void pass_run(Pass *p, Case *c, PassKind kind)
         set_gradients(p, &c->vlm.checkpoint);
     if (kind.probe)
         c->vlm.family->probe_inputs(&run, &c->vlm, &c->sample);
-    p->hidden = vlm_forward(&run, &c->vlm, batch_pack(&run, &c->sample, 1), NULL);
+    const Batch *b = batch_pack(&run, &c->sample, 1);
+    p->hidden = vlm_forward(&run, &c->vlm, b, NULL);
     Run silent = run;
     silent.tape = NULL;
     if (kind.probe)
         probe_mat(&run, vlm_logits(&silent, &c->vlm, p->hidden), 1, "logits");
     must(p->error.status, &p->error);
     if (c->sample.labels)
-        p->loss = sample_loss(&run, &c->vlm, &c->sample, p->hidden);
+        p->loss = sample_loss(&run, &c->vlm, b, &c->sample, p->hidden);
     if (kind.gradients)
         run_backward(&run);
     for (int64_t i = 0; i < c->vlm.checkpoint.params; i++)

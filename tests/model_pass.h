@@ -1,8 +1,9 @@
-/* One pass of a tiny checkpoint over a case of golden/model, as training and tracing make it: what the tests of the model share. */
+/* One pass of a tiny checkpoint over a case of golden/model or golden/smolvlm, as training and tracing make it: what the tests of the model share. */
 #ifndef MPA_TESTS_MODEL_PASS_H
 #define MPA_TESTS_MODEL_PASS_H
 
 #include "golden.h"
+#include "model_folder.h"
 
 #include "model/vlm.h"
 #include "tensor/probe.h"
@@ -16,6 +17,7 @@ typedef struct {
     Picture picture[CASE_PICTURES];
     int64_t pictures;
     Sample sample;
+    char folder[MODEL_FOLDER]; /* of a checkpoint changed as the case wants it; empty: none */
 } Case;
 
 /* Where ids, positions, labels and pixels come from: our own reading of pictures and text, or the golden. */
@@ -24,6 +26,7 @@ typedef enum { FROM_FILES, FROM_GOLDEN } CaseInputs;
 void case_open(Case *c, const char *golden, CaseInputs inputs);
 void case_close(Case *c); /* all but the golden, which golden_close closes */
 bool case_has_answer(const Case *c);
+bool case_is_smolvlm(const Case *c);
 
 typedef struct {
     Arena arena;

@@ -111,7 +111,6 @@ static Status generation_loop(Run *run, Generation *g, int64_t count)
         return run->error->status;
     ArenaMark mark = arena_mark(run->arena);
     Status status = generation_step(run, g, batch_pack(run, g->prompts, count));
-    run->decode = true;
     for (int64_t n = 1; status == OK && g->n_active && n < g->d->max_new_tokens; n++) {
         arena_release(run->arena, mark);
         if (g->d->stop && *g->d->stop)

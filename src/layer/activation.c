@@ -8,36 +8,64 @@
 
 #include "base/elementary.h"
 #include "base/parallel.h"
+#include "tensor/kernels.h"
 
-/* Value and derivative at x. */
-typedef struct {
-    double f, df;
-} Point;
-typedef Point Function(double x);
+enum { CHUNK = 1024 }; /* elements that a thread takes at a time */
 
-static Point gelu_at(double x)
+/* value and slope [count], both of the function at x; slope may be NULL */
+typedef void Function(float *value, float *slope, const float *x, int64_t count);
+
+static void gelu_at(float *value, float *slope, const float *x, int64_t count)
 {
-    double half = 0.5 * (1 + exact_erf(x * 0.7071067811865476));
-    return (Point){x * half, half + x * exact_exp(-0.5 * x * x) * 0.3989422804014327};
+    for (int64_t i = 0; i < count; i++) {
+        double v = (double)x[i], half = 0.5 * (1 + exact_erf(v * 0.7071067811865476));
+        value[i] = (float)(v * half);
+        if (slope)
+            slope[i] = (float)(half + v * exact_exp(-0.5 * v * v) * 0.3989422804014327);
+    }
 }
 
-static Point gelu_tanh_at(double x)
+/* The others are x s(u(x)); (1 + tanh u)/2 = s(2u). With s in `value` and u' in `slope`, both become what is asked for. */
+static void finish(float *value, float *slope, const float *x, int64_t count)
 {
-    const double c = 0.7978845608028654;
-    double t = exact_tanh(c * (x + 0.044715 * x * x * x));
-    return (Point){0.5 * x * (1 + t), 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * c * (1 + 3 * 0.044715 * x * x)};
+    kernels->sigmoid(value, count);
+    for (int64_t i = 0; slope && i < count; i++)
+        slope[i] = value[i] + x[i] * slope[i] * value[i] * (1 - value[i]);
+    for (int64_t i = 0; i < count; i++)
+        value[i] *= x[i];
 }
 
-static Point quick_gelu_at(double x)
+static void gelu_tanh_at(float *value, float *slope, const float *x, int64_t count)
 {
-    double s = exact_sigmoid(1.702 * x);
-    return (Point){x * s, s + 1.702 * x * s * (1 - s)};
+    const float c = 1.5957691216057308f, d = 0.044715f; /* c: 2 sqrt(2/pi) */
+    for (int64_t i = 0; i < count; i++)
+        value[i] = c * (x[i] + d * x[i] * x[i] * x[i]);
+    for (int64_t i = 0; slope && i < count; i++)
+        slope[i] = c * (1 + 3 * d * x[i] * x[i]);
+    finish(value, slope, x, count);
 }
 
-static Point silu_at(double x)
+static void quick_gelu_at(float *value, float *slope, const float *x, int64_t count)
 {
-    double s = exact_sigmoid(x);
-    return (Point){x * s, s * (1 + x * (1 - s))};
+    for (int64_t i = 0; i < count; i++)
+        value[i] = 1.702f * x[i];
+    for (int64_t i = 0; slope && i < count; i++)
+        slope[i] = 1.702f;
+    finish(value, slope, x, count);
+}
+
+static void silu_at(float *value, float *slope, const float *x, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        value[i] = x[i];
+    for (int64_t i = 0; slope && i < count; i++)
+        slope[i] = 1;
+    finish(value, slope, x, count);
+}
+
+static int64_t chunk_size(int64_t first, int64_t count)
+{
+    return count - first < CHUNK ? count - first : CHUNK;
 }
 
 typedef struct {
@@ -53,8 +81,13 @@ static void backward(Run *run, void *p)
         return;
     int64_t count = s->x->rows * s->x->cols;
 #pragma omp parallel for if (parallel_worth(8 * count))
-    for (int64_t i = 0; i < count; i++)
-        dx[i] += (float)((double)dy[i] * s->f((double)s->x->data[i]).df);
+    for (int64_t at = 0; at < count; at += CHUNK) {
+        float value[CHUNK], slope[CHUNK];
+        int64_t n = chunk_size(at, count);
+        s->f(value, slope, s->x->data + at, n);
+        for (int64_t i = 0; i < n; i++)
+            dx[at + i] += dy[at + i] * slope[i];
+    }
 }
 
 static Mat *elementwise(Run *run, Function *f, Mat *x)
@@ -65,8 +98,8 @@ static Mat *elementwise(Run *run, Function *f, Mat *x)
     assert(x->stride == x->cols);
     int64_t count = x->rows * x->cols;
 #pragma omp parallel for if (parallel_worth(8 * count))
-    for (int64_t i = 0; i < count; i++)
-        y->data[i] = (float)f((double)x->data[i]).f;
+    for (int64_t at = 0; at < count; at += CHUNK)
+        f(y->data + at, NULL, x->data + at, chunk_size(at, count));
     Saved *s = tape_record(run, backward, sizeof *s);
     if (s)
         *s = (Saved){f, x, y};
@@ -101,10 +134,14 @@ static void swiglu_backward(Run *run, void *p)
         return;
     int64_t count = s->y->rows * s->y->cols;
 #pragma omp parallel for if (parallel_worth(8 * count))
-    for (int64_t i = 0; i < count; i++) {
-        Point silu = silu_at((double)s->a->data[i]);
-        da[i] += (float)((double)dy[i] * (double)s->b->data[i] * silu.df);
-        db[i] += (float)((double)dy[i] * silu.f);
+    for (int64_t at = 0; at < count; at += CHUNK) {
+        float value[CHUNK], slope[CHUNK];
+        int64_t n = chunk_size(at, count);
+        silu_at(value, slope, s->a->data + at, n);
+        for (int64_t i = 0; i < n; i++) {
+            da[at + i] += dy[at + i] * s->b->data[at + i] * slope[i];
+            db[at + i] += dy[at + i] * value[i];
+        }
     }
 }
 
@@ -138,8 +175,12 @@ Mat *swiglu(Run *run, Mat *gate, Mat *up)
         return NULL;
     int64_t count = y->rows * y->cols;
 #pragma omp parallel for if (parallel_worth(8 * count))
-    for (int64_t i = 0; i < count; i++)
-        y->data[i] = (float)(silu_at((double)gate->data[i]).f * (double)up->data[i]);
+    for (int64_t at = 0; at < count; at += CHUNK) {
+        int64_t n = chunk_size(at, count);
+        silu_at(y->data + at, NULL, gate->data + at, n);
+        for (int64_t i = 0; i < n; i++)
+            y->data[at + i] *= up->data[at + i];
+    }
     SavedPair *s = tape_record(run, swiglu_backward, sizeof *s);
     if (s)
         *s = (SavedPair){gate, up, y};

@@ -2,14 +2,13 @@
  * With D[n] = sum_e do * o:  dv += P^T do,  dS = P * (do v^T - D),  dq += scale * dS k,  dk += scale * dS^T q
  * (Qwen2VLAttention, VisionAttention, scaled_dot_product_attention.)
  *
- * Scores exist for ROWS query rows of one head at a time; training keeps each row's log-sum-exp and forms P again on the way back. */
+ * Scores exist for ROWS query rows of one head at a time; training keeps each row's largest score and sum, and forms P again on the way back. */
 #include "layer/layer.h"
 
-#include "base/elementary.h"
 #include "base/parallel.h"
 #include "tensor/gemm.h"
+#include "tensor/kernels.h"
 
-#include <math.h>
 #include <string.h>
 
 enum { ROWS = 64 };
@@ -19,11 +18,16 @@ typedef struct {
     int64_t s, first, rows;
 } Task;
 
+/* What it takes to form a row of P again: exp(score - most) * part. */
+typedef struct {
+    float most, part;
+} SoftmaxRow;
+
 typedef struct {
     const Attention *a;
     Mat *q, *k, *v, *o;
     const Seqs *seqs;
-    double *lse; /* [H, N] */
+    SoftmaxRow *row; /* [H, N] */
 } Saved;
 
 /* Keys and values of one sequence: `count` rows of which `past` are older than its first row in the batch. */
@@ -38,38 +42,31 @@ static int64_t visible(const Attention *a, const Keys *keys, int64_t i)
     return a->causal ? keys->past + i + 1 : keys->count;
 }
 
-/* Turns scores[rows, stride] into probabilities in place; what a row may not see becomes 0 up to column `width`. lse (NULL: not wanted) gets the rows'
- * log-sum-exp. `first`: the first row's place in its sequence. */
-static void softmax_rows(const Attention *a, const Keys *keys, float *scores, int64_t stride, int64_t rows, int64_t width, int64_t first, double *lse)
+/* Turns scores[rows, width] into probabilities in place; what a row may not see becomes 0. `first`: the first row's place in its sequence. */
+static void softmax_rows(const Attention *a, const Keys *keys, float *scores, int64_t rows, int64_t width, int64_t first, SoftmaxRow *out)
 {
     for (int64_t i = 0; i < rows; i++) {
-        float *row = scores + i * stride, most = row[0];
+        float *row = scores + i * width;
         int64_t seen = visible(a, keys, first + i);
-        for (int64_t j = 1; j < seen; j++)
-            most = row[j] > most ? row[j] : most;
-        double sum = 0;
-        for (int64_t j = 0; j < seen; j++) {
-            double e = exact_exp((double)row[j] - (double)most);
-            row[j] = (float)e;
-            sum += e;
-        }
+        SoftmaxRow r = {.most = kernels->most(row, seen)};
+        r.part = (float)(1 / kernels->exp_sum(row, r.most, seen));
         for (int64_t j = 0; j < seen; j++)
-            row[j] = (float)((double)row[j] / sum);
+            row[j] *= r.part;
         for (int64_t j = seen; j < width; j++)
             row[j] = 0;
-        if (lse)
-            lse[i] = (double)most + exact_log(sum);
+        if (out)
+            out[i] = r;
     }
 }
 
 static void head_forward(const Attention *a, const Keys *keys, const Task *t, int64_t start, const Mat *q, Mat *o, int64_t h, float *scores,
-                         double *lse)
+                         SoftmaxRow *row)
 {
     int64_t E = a->width, kv = h * a->kv_heads / a->heads * E;
     int64_t width = visible(a, keys, t->first - start + t->rows - 1);
     gemm_block(false, true, t->rows, width, E, a->scale, q->data + t->first * q->stride + h * E, q->stride, keys->key + kv, keys->key_stride, 0,
                scores, width);
-    softmax_rows(a, keys, scores, width, t->rows, width, t->first - start, lse ? lse + h * q->rows + t->first : NULL);
+    softmax_rows(a, keys, scores, t->rows, width, t->first - start, row ? row + h * q->rows + t->first : NULL);
     gemm_block(false, false, t->rows, E, width, 1, scores, width, keys->value + kv, keys->value_stride, 0, o->data + t->first * o->stride + h * E,
                o->stride);
 }
@@ -125,14 +122,19 @@ static void task_backward(const Saved *s, const Keys *keys, const Task *t, int64
     gemm_block(false, true, t->rows, width, E, 1, dy, O, keys->value + kv, keys->value_stride, 0, ds, width);
     for (int64_t i = 0; i < t->rows; i++) {
         int64_t seen = visible(a, keys, t->first - start + i);
-        double lse = s->lse[h * N + t->first + i], sum = 0;
+        SoftmaxRow r = s->row[h * N + t->first + i];
+        float *prob = p + i * width, *slope = ds + i * width;
+        double sum = 0;
         for (int64_t e = 0; e < E; e++)
             sum += (double)dy[i * O + e] * (double)o[i * O + e];
-        for (int64_t j = 0; j < width; j++) {
-            double prob = j < seen ? exact_exp((double)p[i * width + j] - lse) : 0;
-            p[i * width + j] = (float)prob;
-            ds[i * width + j] = j < seen ? (float)(prob * ((double)ds[i * width + j] - sum)) : 0;
+        float mean = (float)sum;
+        kernels->exp_sum(prob, r.most, seen);
+        for (int64_t j = 0; j < seen; j++) {
+            prob[j] *= r.part;
+            slope[j] = prob[j] * (slope[j] - mean);
         }
+        for (int64_t j = seen; j < width; j++)
+            prob[j] = slope[j] = 0;
     }
     float *dq = grad[0] + t->first * s->q->stride + h * E, *dk = grad[1] + start * s->k->stride + kv, *dv = grad[2] + start * s->v->stride + kv;
     gemm_block(false, false, t->rows, E, width, a->scale, ds, width, keys->key + kv, keys->key_stride, 1, dq, s->q->stride);
@@ -175,7 +177,7 @@ Mat *attention(Run *run, const Attention *a, Mat *q, Mat *k, Mat *v, const Seqs 
            seqs->start[seqs->count] == N);
     assert(!cache || !run->tape);
     Mat *o = mat_new(run, N, q->cols);
-    double *lse = run->tape ? run_alloc(run, H * N, sizeof *lse) : NULL;
+    SoftmaxRow *row = run->tape ? run_alloc(run, H * N, sizeof *row) : NULL;
     ArenaMark mark = arena_mark(run->arena);
     Task *tasks = tasks_new(run, seqs, &count);
     if (cache && tasks)
@@ -186,17 +188,17 @@ Mat *attention(Run *run, const Attention *a, Mat *q, Mat *k, Mat *v, const Seqs 
         longest = keys.count > longest ? keys.count : longest;
     }
     float *scores = run_alloc(run, ROWS * longest * parallel_threads(), sizeof *scores);
-    if (!o || !tasks || !scores || (run->tape && !lse))
+    if (!o || !tasks || !scores || (run->tape && !row))
         return NULL;
 #pragma omp parallel for schedule(dynamic) if (parallel_worth(2 * N * H * longest))
     for (int64_t i = 0; i < count * H; i++) {
         const Task *t = tasks + i / H;
         Keys keys = keys_of(seqs, t->s, k, v, cache, layer);
-        head_forward(a, &keys, t, seqs->start[t->s], q, o, i % H, scores + ROWS * longest * parallel_index(), lse);
+        head_forward(a, &keys, t, seqs->start[t->s], q, o, i % H, scores + ROWS * longest * parallel_index(), row);
     }
     arena_release(run->arena, mark);
     Saved *s = tape_record(run, backward, sizeof *s);
     if (s)
-        *s = (Saved){a, q, k, v, o, seqs, lse};
+        *s = (Saved){a, q, k, v, o, seqs, row};
     return o;
 }

@@ -6,21 +6,18 @@
 #include "base/elementary.h"
 #include "base/parallel.h"
 #include "tensor/gemm.h"
+#include "tensor/kernels.h"
 
 enum { CHUNK = 128 };
 
 /* logits[V] of one row become dlogits; returns the row's loss, not scaled. */
 static double row_loss(float *logits, int64_t V, int32_t label, double scale)
 {
-    float most = logits[0];
-    for (int64_t v = 1; v < V; v++)
-        most = logits[v] > most ? logits[v] : most;
-    double sum = 0, right = (double)logits[label];
+    float most = kernels->most(logits, V);
+    double right = (double)logits[label] - (double)most, sum = kernels->exp_sum(logits, most, V), lse = exact_log(sum);
+    float part = (float)(scale / sum);
     for (int64_t v = 0; v < V; v++)
-        sum += exact_exp((double)logits[v] - (double)most);
-    double lse = (double)most + exact_log(sum);
-    for (int64_t v = 0; v < V; v++)
-        logits[v] = (float)(scale * exact_exp((double)logits[v] - lse));
+        logits[v] *= part;
     logits[label] = (float)(scale * (exact_exp(right - lse) - 1));
     return lse - right;
 }
@@ -49,7 +46,7 @@ bool head_cross_entropy(Run *run, const Linear *head, Mat *h, const int32_t *lab
         if (dh) {
             gemm_input_grad(run, dh + first * D, logits, w->data, w->dtype, rows, V, D);
             if (w->grad)
-                gemm_weight_grad(w->grad, logits, h->data + first * D, rows, V, D);
+                gemm_weight_grad(run, w->grad, logits, h->data + first * D, rows, V, D);
         }
         arena_release(run->arena, mark);
     }

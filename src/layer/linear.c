@@ -44,7 +44,7 @@ static void backward(Run *run, void *p)
     if (dx)
         gemm_input_grad(run, dx, dy, w->data, w->dtype, N, O, I);
     if (w->grad)
-        gemm_weight_grad(w->grad, dy, s->x->data, N, O, I);
+        gemm_weight_grad(run, w->grad, dy, s->x->data, N, O, I);
     if (b && b->grad)
         bias_bwd(b->grad, dy, N, O);
 }

@@ -34,7 +34,7 @@ Status decoder_load(Decoder *d, Vlm *vlm, const char *name, const DecoderSizes *
 
 /* Layer i alone: x [N,D] -> [N,D]. */
 Mat *decoder_layer(Run *run, const Decoder *d, int64_t i, Mat *x, const Rope *r, const Seqs *seqs, KvCache *cache);
-/* The last hidden rows of a batch. picture_rows, which may be NULL, replace the embeddings of token `image` in their order. */
+/* The last hidden rows of a batch. picture_rows (NULL without pictures) replace the embeddings of token `image` in their order. */
 Mat *decoder(Run *run, const Decoder *d, const Batch *b, KvCache *cache, const Rope *r, Mat *picture_rows, int32_t image);
 
 #endif

@@ -50,6 +50,9 @@ Status load_token(const Json *config, const char *key, int64_t vocab, int64_t fa
         return e->status;
     Status status = fallback < 0 ? json_integer_in(config, config->root, "", key, 0, high, &n, e)
                                  : json_integer_or(config, config->root, "", key, 0, high, fallback, &n, e);
+    if (status == OK && n > high)
+        status = error_set(e, BAD_INPUT, "%s: %s: absent, and its default %lld is not below vocab_size %lld", config->path, key, (long long)n,
+                           (long long)vocab);
     *id = (int32_t)n;
     return status;
 }
@@ -108,12 +111,17 @@ Status preprocessor_steps(Normalise *n, const Json *j, const double mean[3], con
     return e->status;
 }
 
-Status add_text(const Vlm *vlm, Ids *ids, int32_t image, const char *text, Error *e)
+Status add_text(const Vlm *vlm, Ids *ids, const char *text, Error *e)
+{
+    return tokenizer_encode(vlm->tokenizer, ids, text, strlen(text), e);
+}
+
+Status add_user_text(const Vlm *vlm, Ids *ids, const char *text, Error *e)
 {
     int64_t before = ids->count;
-    Status status = tokenizer_encode(vlm->tokenizer, ids, text, strlen(text), e);
-    for (int64_t i = before; status == OK && image >= 0 && i < ids->count; i++)
-        if (ids->data[i] == image)
+    Status status = add_text(vlm, ids, text, e);
+    for (int64_t i = before; status == OK && i < ids->count; i++)
+        if (ids->data[i] == vlm->image)
             status = error_set(e, BAD_INPUT, "the text holds the picture token itself (at token %lld); remove it", (long long)(i - before));
     return status;
 }
@@ -130,15 +138,4 @@ Mat *picture_patches(Run *run, const Picture *const *pictures, int64_t count)
     for (int64_t i = 0; i < count; row += pictures[i++]->rows)
         memcpy(pixels->data + row * pixels->cols, pictures[i]->pixels, (size_t)(pictures[i]->rows * pixels->cols) * sizeof(float));
     return pixels;
-}
-
-bool load_trains(const Vlm *vlm, const char *const *prefixes)
-{
-    for (int64_t i = 0; i < vlm->checkpoint.params; i++) {
-        const Param *p = vlm->checkpoint.param[i];
-        for (const char *const *prefix = prefixes; p->grad && *prefix; prefix++)
-            if (!strncmp(p->name, *prefix, strlen(*prefix)))
-                return true;
-    }
-    return false;
 }

@@ -20,12 +20,12 @@ Status preprocessor_open(Json *j, const char *folder, Error *e);
  * number `resample` of Pillow: no published checkpoint does, and we refuse rather than guess. */
 Status preprocessor_steps(Normalise *n, const Json *j, const double mean[3], const double std[3], int64_t resample, Error *e);
 
-/* Appends ids of text; with `image` >= 0 that token in it is an error: it would be taken for a picture. */
-Status add_text(const Vlm *vlm, Ids *ids, int32_t image, const char *text, Error *e);
+/* Appends ids of text of the chat's own. */
+Status add_text(const Vlm *vlm, Ids *ids, const char *text, Error *e);
+/* The same with text that a user wrote: the picture token in it is an error, because it would be taken for a picture. */
+Status add_user_text(const Vlm *vlm, Ids *ids, const char *text, Error *e);
 
 /* The patches of pictures, one after another: [sum of rows, cols]. NULL after a failure. */
 Mat *picture_patches(Run *run, const Picture *const *pictures, int64_t count);
-/* Whether a gradient is wanted of any parameter whose name starts with one of `prefixes` (NULL at the end). */
-bool load_trains(const Vlm *vlm, const char *const *prefixes);
 
 #endif

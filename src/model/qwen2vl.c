@@ -13,8 +13,8 @@ enum { SECTIONS = 3 };
 
 typedef struct {
     Decoder decoder;
-    int64_t section[SECTIONS];               /* of M-RoPE */
-    int32_t image, vision_start, vision_end; /* token ids */
+    int64_t section[SECTIONS];        /* of M-RoPE */
+    int32_t vision_start, vision_end; /* token ids */
     Qwen2VLVision vision;
     Qwen2VLPictures pictures;
 } Model;
@@ -52,7 +52,7 @@ static Status load(Vlm *vlm, const Json *config, Error *e)
     if (!m || decoder_sizes(&z, config, config->root, "", true, e) != OK || load_rope(m, config, z.head_width / 2, e) != OK)
         return e->status;
     json_bool_or(config, config->root, "", "tie_word_embeddings", false, &tied, e);
-    load_token(config, "image_token_id", z.vocab, -1, &m->image, e);
+    load_token(config, "image_token_id", z.vocab, -1, &vlm->image, e);
     load_token(config, "vision_start_token_id", z.vocab, -1, &m->vision_start, e);
     load_token(config, "vision_end_token_id", z.vocab, -1, &m->vision_end, e);
     checkpoint_rename(c, "model.language_model.", "model.", e);
@@ -88,14 +88,14 @@ static Status prompt(const Vlm *vlm, Ids *ids, const Picture *pictures, int64_t 
     if (status == OK && !text_format(last, e, "%s%s", text, newline))
         status = NO_MEMORY;
     if (status == OK)
-        status = add_text(vlm, ids, m->image, text_string(&head), e);
+        status = add_user_text(vlm, ids, text_string(&head), e);
     for (int64_t i = 0; status == OK && i < n_pictures; i++)
-        if (!ids_add(ids, m->vision_start, e) || !ids_repeat(ids, m->image, pictures[i].tokens, e) || !ids_add(ids, m->vision_end, e))
+        if (!ids_add(ids, m->vision_start, e) || !ids_repeat(ids, vlm->image, pictures[i].tokens, e) || !ids_add(ids, m->vision_end, e))
             status = NO_MEMORY;
     if (status == OK && n_pictures)
-        status = add_text(vlm, ids, m->image, text_string(&user), e);
+        status = add_user_text(vlm, ids, text_string(&user), e);
     if (status == OK)
-        status = add_text(vlm, ids, -1, "<|im_end|>\n<|im_start|>assistant\n", e);
+        status = add_text(vlm, ids, "<|im_end|>\n<|im_start|>assistant\n", e);
     text_free(&head);
     text_free(&user);
     return status;
@@ -103,11 +103,10 @@ static Status prompt(const Vlm *vlm, Ids *ids, const Picture *pictures, int64_t 
 
 static Status answer(const Vlm *vlm, Ids *ids, const char *text, bool extra_newline, Error *e)
 {
-    const Model *m = vlm->model;
     Text t = {0};
     Status status = text_format(&t, e, "%s%s<|im_end|>\n", text, extra_newline ? "\n" : "") ? OK : NO_MEMORY;
     if (status == OK)
-        status = add_text(vlm, ids, m->image, text_string(&t), e);
+        status = add_user_text(vlm, ids, text_string(&t), e);
     text_free(&t);
     return status;
 }
@@ -120,7 +119,7 @@ static Status positions(const Vlm *vlm, Sample *s, Error *e)
     int32_t *t = s->position, *h = t + s->count, *w = h + s->count, next = 0;
     int64_t seen = 0;
     for (int64_t i = 0; i < s->count;) {
-        if (s->ids[i] != m->image) {
+        if (s->ids[i] != vlm->image) {
             t[i] = h[i] = w[i] = next++;
             i++;
             continue;
@@ -140,17 +139,18 @@ static Status positions(const Vlm *vlm, Sample *s, Error *e)
     return OK;
 }
 
-static Mat *forward(Run *run, const Vlm *vlm, const Batch *b, KvCache *cache)
+static Mat *vision(Run *run, const Vlm *vlm, const Picture *const *pictures, int64_t count)
 {
-    static const char *const vision_parameters[] = {"visual.", NULL};
+    const Model *m = vlm->model;
+    return qwen2vl_vision(run, &m->vision, pictures, count);
+}
+
+static Mat *text(Run *run, const Vlm *vlm, const Batch *b, KvCache *cache, Mat *picture_rows)
+{
     const Model *m = vlm->model;
     const DecoderSizes *z = &m->decoder.sizes;
-    Run vision_run = *run;
-    if (!load_trains(vlm, vision_parameters))
-        vision_run.tape = NULL;
-    Mat *rows = b->n_pictures ? qwen2vl_vision(&vision_run, &m->vision, b->pictures, b->n_pictures) : NULL;
     const Rope *r = rope_text(run, b->position, b->rows, z->head_width / 2, z->rope_theta, m->section, SECTIONS);
-    return decoder(run, &m->decoder, b, cache, r, rows, m->image);
+    return decoder(run, &m->decoder, b, cache, r, picture_rows, vlm->image);
 }
 
 static void probe_inputs(Run *run, const Vlm *vlm, const Sample *s)
@@ -172,6 +172,8 @@ static void probe_inputs(Run *run, const Vlm *vlm, const Sample *s)
     probe_array(run, grid, I32, 2, (int64_t[]){s->n_pictures, 3}, "image_grid_thw");
 }
 
+static const char *const vision_parameters[] = {"visual.", NULL};
+
 const Family family_qwen2vl = {
     .model_type = "qwen2_vl",
     .load = load,
@@ -179,6 +181,8 @@ const Family family_qwen2vl = {
     .prompt = prompt,
     .answer = answer,
     .positions = positions,
-    .forward = forward,
+    .vision = vision,
+    .vision_parameters = vision_parameters,
+    .text = text,
     .probe_inputs = probe_inputs,
 };

@@ -11,7 +11,6 @@
 
 typedef struct {
     Decoder decoder;
-    int32_t image; /* token id */
     Siglip vision;
     int64_t scale; /* of the pixel shuffle */
     Linear connector;
@@ -24,13 +23,16 @@ static const DecoderSizes llama = {32000, 4096, 11008, 32, 32, 0, 0, 2048, 1e-6,
 static Status load_text(Vlm *vlm, Model *m, const Json *config, Error *e)
 {
     DecoderSizes z = llama;
-    bool tied;
+    bool tied = false, meant = false;
     json_t *none;
     const json_t *text = load_section(config, "text_config", &none, e);
     if (text && decoder_sizes(&z, config, text, "text_config", false, e) == OK &&
-        json_bool_or(config, config->root, "", "tie_word_embeddings", false, &tied, e) == OK &&
-        load_token(config, "image_token_id", z.vocab, 128257, &m->image, e) == OK)
-        decoder_load(&m->decoder, vlm, "model.text_model", &z, tied, e);
+        load_token(config, "image_token_id", z.vocab, 128257, &vlm->image, e) == OK) {
+        /* transformers 4.49 goes by text_config; others by the root, and then leave the head out. */
+        json_bool_or(config, text, "text_config", "tie_word_embeddings", false, &tied, e);
+        json_bool_or(config, config->root, "", "tie_word_embeddings", false, &meant, e);
+        decoder_load(&m->decoder, vlm, "model.text_model", &z, tied || (meant && !checkpoint_has(&vlm->checkpoint, "lm_head.weight")), e);
+    }
     json_decref(none);
     return e->status;
 }
@@ -63,62 +65,58 @@ static Status picture(const Vlm *vlm, Picture *out, const Image *rgb, const Pict
  * one and the blank line before the global picture are one piece, "\n\n". */
 static Status add_picture(const Vlm *vlm, Ids *ids, const Picture *p, Error *e)
 {
-    const Model *m = vlm->model;
     int64_t tokens = p->tokens / p->grid[0], cols = p->tiles[1];
     char text[80];
     Status status = OK;
     for (int64_t t = 0; status == OK && t < p->tiles[0] * cols; t++) {
         snprintf(text, sizeof text, "%s<fake_token_around_image><row_%lld_col_%lld>", t && t % cols == 0 ? "\n" : "", (long long)(t / cols + 1),
                  (long long)(t % cols + 1));
-        if ((status = add_text(vlm, ids, -1, text, e)) == OK && !ids_repeat(ids, m->image, tokens, e))
+        if ((status = add_text(vlm, ids, text, e)) == OK && !ids_repeat(ids, vlm->image, tokens, e))
             status = NO_MEMORY;
     }
     if (status == OK)
-        status = add_text(vlm, ids, -1, cols ? "\n\n<fake_token_around_image><global-img>" : "<fake_token_around_image><global-img>", e);
-    if (status == OK && !ids_repeat(ids, m->image, tokens, e))
+        status = add_text(vlm, ids, cols ? "\n\n<fake_token_around_image><global-img>" : "<fake_token_around_image><global-img>", e);
+    if (status == OK && !ids_repeat(ids, vlm->image, tokens, e))
         status = NO_MEMORY;
-    return status == OK ? add_text(vlm, ids, -1, "<fake_token_around_image>", e) : status;
+    return status == OK ? add_text(vlm, ids, "<fake_token_around_image>", e) : status;
 }
 
 static Status prompt(const Vlm *vlm, Ids *ids, const Picture *pictures, int64_t n_pictures, const char *text, bool extra_newline, Error *e)
 {
-    const Model *m = vlm->model;
     const char *newline = extra_newline ? "\n" : "";
     Text user = {0};
     Status status = OK;
     if (n_pictures)
-        status = add_text(vlm, ids, -1, "<|im_start|>User:", e);
+        status = add_text(vlm, ids, "<|im_start|>User:", e);
     for (int64_t i = 0; status == OK && i < n_pictures; i++)
         status = add_picture(vlm, ids, pictures + i, e);
     if (status == OK && !text_format(&user, e, "%s%s%s", n_pictures ? "" : "<|im_start|>User: ", text, newline))
         status = NO_MEMORY;
     if (status == OK)
-        status = add_text(vlm, ids, m->image, text_string(&user), e);
+        status = add_user_text(vlm, ids, text_string(&user), e);
     if (status == OK)
-        status = add_text(vlm, ids, -1, "<end_of_utterance>\nAssistant:", e);
+        status = add_text(vlm, ids, "<end_of_utterance>\nAssistant:", e);
     text_free(&user);
     return status;
 }
 
 static Status answer(const Vlm *vlm, Ids *ids, const char *text, bool extra_newline, Error *e)
 {
-    const Model *m = vlm->model;
     Text t = {0};
     Status status = text_format(&t, e, " %s%s<end_of_utterance>\n", text, extra_newline ? "\n" : "") ? OK : NO_MEMORY;
     if (status == OK)
-        status = add_text(vlm, ids, m->image, text_string(&t), e);
+        status = add_user_text(vlm, ids, text_string(&t), e);
     text_free(&t);
     return status;
 }
 
 static Status positions(const Vlm *vlm, Sample *s, Error *e)
 {
-    const Model *m = vlm->model;
     int64_t tokens = 0, found = 0;
     for (int64_t i = 0; i < s->n_pictures; i++)
         tokens += s->pictures[i].tokens;
     for (int64_t i = 0; i < s->count; i++) {
-        found += s->ids[i] == m->image;
+        found += s->ids[i] == vlm->image;
         for (int axis = 0; axis < 3; axis++)
             s->position[axis * s->count + i] = (int32_t)i;
     }
@@ -129,11 +127,11 @@ static Status positions(const Vlm *vlm, Sample *s, Error *e)
 }
 
 /* Pixel shuffle: `scale` x `scale` neighbouring patches become one row, theirs one after another, row by row; then the projection. */
-static Mat *connector(Run *run, const Model *m, const Batch *b, Mat *x)
+static Mat *connector(Run *run, const Model *m, const Picture *const *pictures, int64_t count, Mat *x)
 {
     int64_t s = m->scale, *at = x ? run_alloc(run, x->rows, sizeof *at) : NULL, row = 0, from = 0, frames = 0;
-    for (int64_t i = 0; at && i < b->n_pictures; i++)
-        for (int64_t f = 0, down = b->pictures[i]->grid[1], across = b->pictures[i]->grid[2]; f < b->pictures[i]->grid[0]; f++, frames++) {
+    for (int64_t i = 0; at && i < count; i++)
+        for (int64_t f = 0, down = pictures[i]->grid[1], across = pictures[i]->grid[2]; f < pictures[i]->grid[0]; f++, frames++) {
             for (int64_t k = 0; k < down * across; k++) {
                 int64_t to = k / (s * s), within = k % (s * s);
                 at[row++] = from + (to / (across / s) * s + within / s) * across + to % (across / s) * s + within % s;
@@ -145,22 +143,19 @@ static Mat *connector(Run *run, const Model *m, const Batch *b, Mat *x)
     return y;
 }
 
-static Mat *forward(Run *run, const Vlm *vlm, const Batch *b, KvCache *cache)
+static Mat *vision(Run *run, const Vlm *vlm, const Picture *const *pictures, int64_t count)
 {
-    static const char *const vision_parameters[] = {"model.vision_model.", "model.connector.", NULL};
+    const Model *m = vlm->model;
+    const SiglipPlaces *places = siglip_places(run, &m->vision, pictures, count);
+    return connector(run, m, pictures, count, siglip(run, &m->vision, places, picture_patches(run, pictures, count)));
+}
+
+static Mat *text(Run *run, const Vlm *vlm, const Batch *b, KvCache *cache, Mat *picture_rows)
+{
     const Model *m = vlm->model;
     const DecoderSizes *z = &m->decoder.sizes;
-    Mat *rows = NULL;
-    if (b->n_pictures) {
-        Run vision_run = *run;
-        if (!load_trains(vlm, vision_parameters))
-            vision_run.tape = NULL;
-        const SiglipPlaces *places = siglip_places(&vision_run, &m->vision, b->pictures, b->n_pictures);
-        Mat *x = siglip(&vision_run, &m->vision, places, picture_patches(&vision_run, b->pictures, b->n_pictures));
-        rows = connector(&vision_run, m, b, x);
-    }
     const Rope *r = rope_text(run, b->position, b->rows, z->head_width / 2, z->rope_theta, NULL, 0);
-    return decoder(run, &m->decoder, b, cache, r, rows, m->image);
+    return decoder(run, &m->decoder, b, cache, r, picture_rows, vlm->image);
 }
 
 /* Patches back to frames [1, frames, 3, tile, tile]; every pixel of every frame counts, so the mask is all ones. */
@@ -186,9 +181,30 @@ static void probe_inputs(Run *run, const Vlm *vlm, const Sample *s)
     probe_array(run, mask, I32, 4, (int64_t[]){1, frames, H, W}, "pixel_attention_mask");
 }
 
-#define SMOLVLM(type)                                                                                                                                \
-    {                                                                                                                                                \
-        .model_type = type, .load = load, .picture = picture, .prompt = prompt, .answer = answer, .positions = positions, .forward = forward,        \
-        .probe_inputs = probe_inputs,                                                                                                                \
-    }
-const Family family_idefics3 = SMOLVLM("idefics3"), family_smolvlm = SMOLVLM("smolvlm");
+static const char *const vision_parameters[] = {"model.vision_model.", "model.connector.", NULL};
+
+const Family family_idefics3 = {
+    .model_type = "idefics3",
+    .load = load,
+    .picture = picture,
+    .prompt = prompt,
+    .answer = answer,
+    .positions = positions,
+    .vision = vision,
+    .vision_parameters = vision_parameters,
+    .text = text,
+    .probe_inputs = probe_inputs,
+};
+
+const Family family_smolvlm = {
+    .model_type = "smolvlm",
+    .load = load,
+    .picture = picture,
+    .prompt = prompt,
+    .answer = answer,
+    .positions = positions,
+    .vision = vision,
+    .vision_parameters = vision_parameters,
+    .text = text,
+    .probe_inputs = probe_inputs,
+};

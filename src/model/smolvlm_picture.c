@@ -43,8 +43,6 @@ static void set_longer(int64_t *height, int64_t *width, int64_t longer)
         *height = longer;
         *width = (int64_t)((double)longer * aspect);
     }
-    *height += !*height;
-    *width += !*width;
 }
 
 void smolvlm_first_size(int64_t *height, int64_t *width, int64_t longest_edge)
@@ -52,8 +50,11 @@ void smolvlm_first_size(int64_t *height, int64_t *width, int64_t longest_edge)
     int64_t *shorter = *width >= *height ? height : width;
     set_longer(height, width, longest_edge);
     *shorter += *shorter % 2;
+    *shorter += !*shorter;
     if (*height > max_side || *width > max_side)
         set_longer(height, width, max_side);
+    *height += !*height;
+    *width += !*width;
 }
 
 static int64_t multiple(int64_t n, int64_t unit)

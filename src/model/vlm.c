@@ -43,9 +43,9 @@ static Status add_eos(GenerationConfig *g, const Json *j, const json_t *v, Error
     return OK;
 }
 
-static Status load_eos(GenerationConfig *g, const Json *j, Error *e)
+static Status load_eos(GenerationConfig *g, const Json *j, const json_t *o, Error *e)
 {
-    const json_t *v = json_object_get(j->root, "eos_token_id");
+    const json_t *v = json_object_get(o, "eos_token_id");
     if (!v || json_is_null(v))
         return OK;
     if (!json_is_array(v))
@@ -55,7 +55,7 @@ static Status load_eos(GenerationConfig *g, const Json *j, Error *e)
     return e->status;
 }
 
-/* generation_config.json; without one, transformers takes the end token from config.json and defaults for the rest. */
+/* generation_config.json; without one, transformers takes the end token from config.json, of the model or else of its text model, and defaults for the rest. */
 static Status load_generation(Vlm *vlm, const Json *config, Error *e)
 {
     GenerationConfig *g = &vlm->generation;
@@ -66,7 +66,9 @@ static Status load_generation(Vlm *vlm, const Json *config, Error *e)
     Json j;
     Status status;
     if (!file_exists(path)) {
-        status = load_eos(g, config, e);
+        status = load_eos(g, config, config->root, e);
+        if (status == OK && !g->n_eos)
+            status = load_eos(g, config, json_object_get(config->root, "text_config"), e);
     } else if ((status = json_open(&j, path, 1 << 20, e)) == OK) {
         if (!json_is_object(j.root))
             error_set(e, BAD_INPUT, "%s: wanted an object, found %s", path, json_kind(j.root));
@@ -76,7 +78,7 @@ static Status load_generation(Vlm *vlm, const Json *config, Error *e)
         json_integer_or(&j, j.root, "", "top_k", 0, INT32_MAX, 50, &g->top_k, e);
         json_real_or(&j, j.root, "", "top_p", 0, 1, 1, &g->top_p, e);
         json_real_or(&j, j.root, "", "repetition_penalty", 1e-3, 1e3, 1, &g->repetition_penalty, e);
-        load_eos(g, &j, e);
+        load_eos(g, &j, j.root, e);
         status = e->status;
         json_close(&j);
     }
@@ -113,15 +115,38 @@ Status vlm_open(Vlm *vlm, const char *folder, Error *e)
 {
     *vlm = (Vlm){0};
     arena_init(&vlm->arena);
-    gemm_start();
     Json config = {0};
     char *path = path_join(folder, "config.json", e);
     vlm->folder = memory_copy(folder, e);
-    Status status = path && vlm->folder ? json_open(&config, path, 16 << 20, e) : NO_MEMORY;
+    Status status = path && vlm->folder ? gemm_start(e) : NO_MEMORY;
+    if (status == OK)
+        status = json_open(&config, path, 16 << 20, e);
     if (status == OK)
         status = open_parts(vlm, &config, e);
     json_close(&config);
     free(path);
+    if (status != OK)
+        vlm_close(vlm);
+    return status;
+}
+
+Status vlm_invent(Vlm *vlm, const char *config, Error *e)
+{
+    *vlm = (Vlm){0};
+    arena_init(&vlm->arena);
+    Json j = {0};
+    const char *slash = strrchr(config, '/');
+    vlm->folder = slash ? memory_copy_bytes(config, (size_t)(slash - config), e) : memory_copy(".", e);
+    Status status = vlm->folder ? gemm_start(e) : NO_MEMORY;
+    if (status == OK)
+        status = json_open(&j, config, 16 << 20, e);
+    if (status == OK)
+        status = find_family(vlm, &j, e);
+    if (status == OK) {
+        checkpoint_invent(&vlm->checkpoint);
+        status = vlm->family->load(vlm, &j, e);
+    }
+    json_close(&j);
     if (status != OK)
         vlm_close(vlm);
     return status;
@@ -236,9 +261,42 @@ Batch *batch_pack(Run *run, const Sample *samples, int64_t count)
     return b;
 }
 
+int64_t batch_labels(Run *run, const Batch *b, const Sample *samples, const int64_t **rows, const int32_t **labels)
+{
+    int64_t count = 0, *at = b ? run_alloc(run, b->rows, sizeof *at) : NULL;
+    int32_t *next = at ? run_alloc(run, b->rows, sizeof *next) : NULL;
+    for (int64_t s = 0; next && s < b->seqs.count; s++)
+        for (int64_t i = 0; samples[s].labels && i + 1 < samples[s].count; i++)
+            if (samples[s].labels[i + 1] != LABEL_NONE) {
+                at[count] = b->seqs.start[s] + i;
+                next[count++] = samples[s].labels[i + 1];
+            }
+    *rows = at;
+    *labels = next;
+    return count;
+}
+
+/* Whether a gradient is wanted of any parameter whose name starts with one of `prefixes`. */
+static bool trains(const Vlm *vlm, const char *const *prefixes)
+{
+    for (int64_t i = 0; i < vlm->checkpoint.params; i++) {
+        const Param *p = vlm->checkpoint.param[i];
+        for (const char *const *prefix = prefixes; p->grad && *prefix; prefix++)
+            if (!strncmp(p->name, *prefix, strlen(*prefix)))
+                return true;
+    }
+    return false;
+}
+
 Mat *vlm_forward(Run *run, const Vlm *vlm, const Batch *batch, KvCache *cache)
 {
-    Mat *x = batch ? vlm->family->forward(run, vlm, batch, cache) : NULL;
+    if (!batch)
+        return NULL;
+    Run vision_run = *run;
+    if (!trains(vlm, vlm->family->vision_parameters))
+        vision_run.tape = NULL;
+    Mat *rows = batch->n_pictures ? vlm->family->vision(&vision_run, vlm, batch->pictures, batch->n_pictures) : NULL;
+    Mat *x = vlm->family->text(run, vlm, batch, cache, rows);
     if (x && cache)
         kv_cache_advance(cache, &batch->seqs);
     return x;

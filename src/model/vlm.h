@@ -64,6 +64,7 @@ typedef struct {
     char warning[300]; /* not empty: something the user should be told (an unknown chat template) */
     /* sizes that others need, filled in by the family */
     int64_t layers, width, kv_width, vocab, max_positions;
+    int32_t image;             /* the token in whose place a picture's rows are put */
     int64_t row_bytes;         /* memory that one text row takes while it passes a decoder layer */
     int64_t picture_row_bytes; /* memory that the patches of one picture token take while they pass the vision tower */
     Linear head;               /* rows to logits */
@@ -89,14 +90,20 @@ struct Family {
     Status (*answer)(const Vlm *vlm, Ids *ids, const char *text, bool extra_newline, Error *e);
     /* Fills in position and next_position from ids. */
     Status (*positions)(const Vlm *vlm, Sample *sample, Error *e);
-    /* The last hidden rows [rows, D], after the final norm. cache may be NULL. */
-    Mat *(*forward)(Run *run, const Vlm *vlm, const Batch *batch, KvCache *cache);
+    /* The rows that stand for pictures in the text, in their order: [sum of tokens, D]. */
+    Mat *(*vision)(Run *run, const Vlm *vlm, const Picture *const *pictures, int64_t count);
+    const char *const *vision_parameters; /* what their names start with; NULL at the end */
+    /* The last hidden rows [rows, D], after the final norm. cache may be NULL, and picture_rows in a batch without pictures. */
+    Mat *(*text)(Run *run, const Vlm *vlm, const Batch *batch, KvCache *cache, Mat *picture_rows);
     /* Puts the values of a single sample that no layer produces (pixel values, grids) into run->probe. */
     void (*probe_inputs)(Run *run, const Vlm *vlm, const Sample *sample);
 };
 
 /* Opens DIR: config.json, weights, tokenizer.json, generation_config.json, preprocessor_config.json, chat template. */
 Status vlm_open(Vlm *vlm, const char *folder, Error *e);
+/* A model of the shape that the file CONFIG says, with random weights stored as bfloat16 and without a tokenizer: to measure speed and memory.
+ * preprocessor_config.json is read from beside it. */
+Status vlm_invent(Vlm *vlm, const char *config, Error *e);
 void vlm_close(Vlm *vlm);
 
 /* An image file as the model's picture. Owned: picture_free. */
@@ -112,6 +119,8 @@ void sample_free(Sample *s);
 
 /* Packs samples into a batch (arena memory of the run); NULL after a failure. */
 Batch *batch_pack(Run *run, const Sample *samples, int64_t count);
+/* The rows of the batch whose next token is a label, and those labels; how many, 0 also after a failure. */
+int64_t batch_labels(Run *run, const Batch *b, const Sample *samples, const int64_t **rows, const int32_t **labels);
 Mat *vlm_forward(Run *run, const Vlm *vlm, const Batch *batch, KvCache *cache);
 Mat *vlm_logits(Run *run, const Vlm *vlm, Mat *hidden); /* [rows, V] */
 

@@ -26,6 +26,6 @@ typedef struct {
 } Command;
 
 CommandFunction command_run, command_annotate, command_identify, command_level, command_evaluate;
-CommandFunction command_ask, command_trace, command_compare, command_tokenize, command_inspect;
+CommandFunction command_ask, command_trace, command_compare, command_tokenize, command_inspect, command_bench;
 
 #endif

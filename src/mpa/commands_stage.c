@@ -49,7 +49,8 @@ static Status stage_begin(Stage *s, Invocation *in, bool *stop, Error *e)
         return status;
     s->folder = config_text(&s->config, "run.dir");
     parallel_set_threads((int)config_integer(&s->config, "run.threads"));
-    gemm_start();
+    if (gemm_start(e) != OK)
+        return e->status;
     print_header(s);
     return folder_make(s->folder, e);
 }

@@ -6,21 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Rows whose next token counts, and those next tokens. */
-static int64_t label_rows(Run *run, const Sample *s, const int64_t **rows, const int32_t **labels)
-{
-    int64_t *at = run_alloc(run, s->count, sizeof *at), count = 0;
-    int32_t *next = run_alloc(run, s->count, sizeof *next);
-    for (int64_t i = 0; at && next && s->labels && i + 1 < s->count; i++)
-        if (s->labels[i + 1] != LABEL_NONE) {
-            at[count] = i;
-            next[count++] = s->labels[i + 1];
-        }
-    *rows = at;
-    *labels = next;
-    return count;
-}
-
 /* Gradients for all parameters, or back to none. */
 static Status gradients_set(const Checkpoint *c, Arena *arena, bool on, Error *e)
 {
@@ -48,7 +33,8 @@ static Status trace_run(Run *run, const Vlm *vlm, const Sample *s, bool grad)
     probe_array(run, s->ids, I32, 2, (int64_t[]){1, s->count}, "input_ids");
     probe_array(run, s->position, I32, 3, (int64_t[]){3, 1, s->count}, "position_ids");
     vlm->family->probe_inputs(run, vlm, s);
-    Mat *hidden = vlm_forward(run, vlm, batch_pack(run, s, 1), NULL);
+    const Batch *b = batch_pack(run, s, 1);
+    Mat *hidden = vlm_forward(run, vlm, b, NULL);
     Run silent = *run;
     silent.tape = NULL;
     probe_mat(run, vlm_logits(&silent, vlm, hidden), 1, "logits");
@@ -56,7 +42,7 @@ static Status trace_run(Run *run, const Vlm *vlm, const Sample *s, bool grad)
         return run->error->status;
     const int64_t *rows;
     const int32_t *labels;
-    int64_t count = label_rows(run, s, &rows, &labels);
+    int64_t count = batch_labels(run, b, s, &rows, &labels);
     double loss = 0;
     head_cross_entropy(run, &vlm->head, gather_rows(run, hidden, rows, count), labels, 1 / (double)count, &loss);
     float value = (float)loss;

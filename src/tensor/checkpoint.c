@@ -218,6 +218,11 @@ void checkpoint_close(Checkpoint *c)
     *c = (Checkpoint){0};
 }
 
+void checkpoint_invent(Checkpoint *c)
+{
+    *c = (Checkpoint){.invented = true};
+}
+
 Status checkpoint_rename(Checkpoint *c, const char *from, const char *to, Error *e)
 {
     size_t length = strlen(from);
@@ -280,7 +285,8 @@ static Status check_shape(const Name *n, int ndim, const int64_t *dim, Error *e)
     return error_set(e, BAD_INPUT, "%s: tensor %s: wanted shape %s (from config.json), found %s", n->path, n->name, wanted, found);
 }
 
-static Param *register_param(Checkpoint *c, Name *n, Error *e)
+/* Takes *p over into the list. */
+static Param *add_param(Checkpoint *c, const Param *like, size_t extra, Error *e)
 {
     if (c->params == c->capacity) {
         int64_t capacity = c->capacity * 2 + 64;
@@ -290,15 +296,41 @@ static Param *register_param(Checkpoint *c, Name *n, Error *e)
         c->param = more;
         c->capacity = capacity;
     }
-    Param *p = memory_new(1, sizeof *p, e);
+    Param *p = memory_new(1, sizeof *p + extra, e);
     if (!p)
         return NULL;
+    *p = *like;
+    return c->param[c->params++] = p;
+}
+
+static Param *register_param(Checkpoint *c, Name *n, Error *e)
+{
     const Tensor *t = n->tensor;
-    *p = (Param){.name = n->name, .ndim = t->ndim, .count = t->count, .dtype = t->dtype, .stored = t->dtype};
-    memcpy(p->dim, t->dim, sizeof p->dim);
-    c->param[c->params++] = n->param = p;
-    n->used = true;
-    return bind_data(p, t, e) == OK ? p : NULL;
+    Param like = {.name = n->name, .ndim = t->ndim, .count = t->count, .dtype = t->dtype, .stored = t->dtype};
+    memcpy(like.dim, t->dim, sizeof like.dim);
+    Param *p = n->param = add_param(c, &like, 0, e);
+    n->used = p != NULL;
+    return p && bind_data(p, t, e) == OK ? p : NULL;
+}
+
+/* The values of an invented matrix are between 2^-7 and 2^-5 in size, of either sign. Its name stands behind the parameter. */
+static Param *invent_param(Checkpoint *c, int ndim, const int64_t *dim, const char *name, Error *e)
+{
+    Param like = {.ndim = ndim, .count = 1, .dtype = BF16, .stored = BF16};
+    for (int i = 0; i < ndim; i++)
+        like.count *= like.dim[i] = dim[i];
+    Param *p = add_param(c, &like, strlen(name) + 1, e);
+    uint16_t *data = p ? memory_grow(NULL, p->count, sizeof *data, e) : NULL;
+    if (!data)
+        return NULL;
+    p->name = strcpy((char *)(p + 1), name);
+    p->data = p->copy = data;
+    uint32_t state = (uint32_t)c->params;
+    for (int64_t i = 0; i < p->count; i++) {
+        state = state * 1664525 + 1013904223;
+        data[i] = ndim == 1 ? 0x3F80 : (uint16_t)((state >> 16 & 0x80FF) | 0x3C00);
+    }
+    return p;
 }
 
 static Param *ask(Checkpoint *c, Error *e, int ndim, const int64_t *dim, const char *format, va_list args)
@@ -307,6 +339,8 @@ static Param *ask(Checkpoint *c, Error *e, int ndim, const int64_t *dim, const c
     vsnprintf(name, sizeof name, format, args);
     if (e->status != OK)
         return NULL;
+    if (c->invented)
+        return invent_param(c, ndim, dim, name, e);
     Name *n = find(c, name);
     if (!n) {
         error_set(e, BAD_INPUT, "%s: the weights lack tensor %s", c->folder, name);

@@ -12,12 +12,15 @@ typedef struct {
     int64_t files;
     struct CheckpointName *name; /* [names], sorted; every tensor of every file under its canonical name */
     int64_t names;
+    bool invented; /* no files: what is asked for gets random values */
     Param **param; /* [params], in the order in which they were asked for; each owned */
     int64_t params, capacity;
 } Checkpoint;
 
 /* Opens the folder's safetensors files and checks the index against them. */
 Status checkpoint_open(Checkpoint *c, const char *folder, Error *e);
+/* In place of files: every parameter that is asked for exists, as bfloat16 with random values (ones where it is a vector). */
+void checkpoint_invent(Checkpoint *c);
 void checkpoint_close(Checkpoint *c);
 
 /* Tensors whose name starts with `from` are from now on known with `to` in its place (older and newer names of the same tensor). Two that come to have the

@@ -1,102 +1,194 @@
+/* Products of matrices: c = a b, or c += a b, cut into tiles that fit the registers (kernels.h).
+ *
+ * All of a is packed once into panels, blocks of KC along k; then each thread takes blocks of c's columns, packs its part of b, which is where weights become
+ * float32, and multiplies. An element of c is a sum over k in steps of KC, whoever computes it: results do not depend on the number of threads. */
 #include "tensor/gemm.h"
 
 #include "base/parallel.h"
+#include "tensor/kernels.h"
 
-/* BLOCK: output columns (weight rows) that one thread computes at a time; FEW: rows up to which decoding streams the weights. */
-enum { BLOCK = 64, WIDE_BLOCK = 256, FEW = 8, LANES = 16 };
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
 
-static int64_t block_size(int64_t count)
+/* KC: of k at a time; COLUMNS and ROWS: of c that one thread takes at a time; FEW: rows up to which the weights are streamed; STRIP: weight rows at a time. */
+enum { KC = 256, COLUMNS = 128, ROWS = 480, FEW = 32, STRIP = 64, MOST_TILE = 16 * 64 };
+
+/* A matrix [count, K] as a factor: element (i, k) is number i * step + k when `rows`, else k * step + i. */
+typedef struct {
+    const void *data;
+    Dtype type;
+    int64_t step;
+    bool rows;
+} Factor;
+
+static int64_t least(int64_t a, int64_t b)
 {
-    return count >= 8 * WIDE_BLOCK ? WIDE_BLOCK : BLOCK;
+    return a < b ? a : b;
 }
 
-/* `size` floats for each thread; NULL after a failure. */
-static float *scratch_new(Run *run, int64_t size)
+static const void *element(const Factor *f, int64_t i, int64_t k)
 {
-    return run_alloc(run, size * parallel_threads(), sizeof(float));
+    return (const unsigned char *)f->data + (size_t)(f->rows ? i * f->step + k : k * f->step + i) * dtype_size(f->type);
 }
 
-static float dot(const float *a, const float *b, int64_t count)
+/* The panel of rows first .. first + count - 1 and k from k0 on. */
+static void pack_panel(float *out, int width, const Factor *f, int64_t first, int64_t count, int64_t k0, int64_t K)
 {
-    float sum[LANES] = {0};
-    int64_t i = 0;
-    for (; i + LANES <= count; i += LANES)
-        for (int j = 0; j < LANES; j++)
-            sum[j] += a[i + j] * b[i + j];
-    for (int j = 0; i < count; i++, j++)
-        sum[j] += a[i] * b[i];
-    for (int width = LANES / 2; width; width /= 2)
-        for (int j = 0; j < width; j++)
-            sum[j] += sum[j + width];
-    return sum[0];
-}
-
-/* Decoding: every weight row is read once, widened into the cache and multiplied with all of the few rows of x. */
-static void stream(float *y, const float *x, const void *w, Dtype type, int64_t N, int64_t O, int64_t I, float *scratch)
-{
-    size_t size = dtype_size(type);
-#pragma omp parallel for schedule(static) if (parallel_worth(N * O * I / 4))
-    for (int64_t o = 0; o < O; o++) {
-        float *row = scratch + parallel_index() * I;
-        dtype_widen(row, (const unsigned char *)w + (size_t)(o * I) * size, type, I);
-        for (int64_t n = 0; n < N; n++)
-            y[n * O + o] = dot(x + n * I, row, I);
+    if (f->rows) {
+        kernels->pack(out, width, element(f, first, k0), f->type, f->step, count, K);
+        return;
     }
+    for (int64_t k = 0; k < K; k++, out += width) {
+        kernels->widen(out, element(f, first, k0 + k), f->type, count);
+        for (int64_t i = count; i < width; i++)
+            out[i] = 0;
+    }
+}
+
+typedef struct {
+    float *c;
+    int64_t ldc, M, N, K;
+    Factor b;
+    bool add;
+    const float *a; /* packed: blocks of KC, in each its panels */
+    int64_t panels; /* of a */
+} Product;
+
+/* One tile; at the edges only what belongs to c is taken over. */
+static void multiply_tile(const Product *p, const float *a, const float *b, int64_t m, int64_t n, int64_t K, bool add)
+{
+    int64_t rows = least(kernels->tile_rows, p->M - m), columns = least(kernels->tile_cols, p->N - n);
+    float *c = p->c + m * p->ldc + n;
+    if (rows == kernels->tile_rows && columns == kernels->tile_cols) {
+        kernels->tile(c, p->ldc, a, b, K, add);
+        return;
+    }
+    float whole[MOST_TILE];
+    kernels->tile(whole, kernels->tile_cols, a, b, K, false);
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++)
+            c[i * p->ldc + j] = whole[i * kernels->tile_cols + j] + (add ? c[i * p->ldc + j] : 0);
+}
+
+/* The block of c from (m0, n0) on. */
+static void multiply_block(const Product *p, int64_t m0, int64_t n0, float *scratch)
+{
+    int64_t MR = kernels->tile_rows, NR = kernels->tile_cols, m1 = least(m0 + ROWS, p->M), n1 = least(n0 + COLUMNS, p->N);
+    for (int64_t k0 = 0; k0 < p->K; k0 += KC) {
+        int64_t K = least(KC, p->K - k0);
+        for (int64_t n = n0; n < n1; n += NR)
+            pack_panel(scratch + (n - n0) * K, (int)NR, &p->b, n, least(NR, n1 - n), k0, K);
+        for (int64_t m = m0; m < m1; m += MR)
+            for (int64_t n = n0; n < n1; n += NR)
+                multiply_tile(p, p->a + k0 * p->panels * MR + m * K, scratch + (n - n0) * K, m, n, K, p->add || k0);
+    }
+}
+
+static const float *pack_all(Run *run, const Factor *a, int64_t M, int64_t K, int64_t panels)
+{
+    int64_t MR = kernels->tile_rows, blocks = (K + KC - 1) / KC;
+    float *packed = run_alloc(run, panels * MR * K, sizeof *packed);
+    if (!packed)
+        return NULL;
+#pragma omp parallel for schedule(static) if (parallel_worth(M * K))
+    for (int64_t i = 0; i < blocks * panels; i++) {
+        int64_t k0 = i / panels * KC, m = i % panels * MR, part = least(KC, K - k0);
+        pack_panel(packed + k0 * panels * MR + m * part, (int)MR, a, m, least(MR, M - m), k0, part);
+    }
+    return packed;
+}
+
+static void multiply(Run *run, float *c, int64_t M, int64_t N, int64_t K, Factor a, Factor b, bool add)
+{
+    ArenaMark mark = arena_mark(run->arena);
+    int64_t MR = kernels->tile_rows, NR = kernels->tile_cols, panels = (M + MR - 1) / MR, size = (COLUMNS + NR) * KC;
+    assert(ROWS % MR == 0 && COLUMNS % NR == 0 && MR * NR <= MOST_TILE);
+    const Product p = {c, N, M, N, K, b, add, pack_all(run, &a, M, K, panels), panels};
+    float *scratch = p.a ? run_alloc(run, size * parallel_threads(), sizeof *scratch) : NULL;
+    int64_t down = (M + ROWS - 1) / ROWS, across = (N + COLUMNS - 1) / COLUMNS;
+    if (scratch) {
+#pragma omp parallel for schedule(dynamic) if (parallel_worth(M * N * K / 16))
+        for (int64_t i = 0; i < down * across; i++)
+            multiply_block(&p, i % down * ROWS, i / down * COLUMNS, scratch + size * parallel_index());
+    }
+    arena_release(run->arena, mark);
+}
+
+/* Few rows, as in decoding: every weight row is read once, as it is stored, and multiplied with all of them. */
+static void stream(Run *run, float *y, const float *x, const void *w, Dtype type, int64_t N, int64_t O, int64_t I)
+{
+    ArenaMark mark = arena_mark(run->arena);
+    int64_t width = kernels->stream_width(type, I);
+    float *prepared = run_alloc(run, N * width, sizeof *prepared);
+    for (int64_t n = 0; prepared && n < N; n++)
+        kernels->prepare(prepared + n * width, x + n * I, type, I);
+    if (prepared) {
+#pragma omp parallel for schedule(static) if (parallel_worth(N * O * I / 4))
+        for (int64_t o = 0; o < O; o += STRIP)
+            kernels->stream(y + o, O, prepared, (const unsigned char *)w + (size_t)(o * I) * dtype_size(type), type, N, least(STRIP, O - o), I);
+    }
+    arena_release(run->arena, mark);
+}
+
+/* Without a tile, by gemm_block (BLAS, or plain C): blocks of b's rows, widened where they are not float32, as one factor. */
+static void multiply_by_blocks(Run *run, float *c, int64_t M, int64_t N, int64_t K, const Factor *a, const Factor *b, bool add)
+{
+    ArenaMark mark = arena_mark(run->arena);
+    float *scratch = run_alloc(run, b->type == F32 ? 0 : COLUMNS * K * parallel_threads(), sizeof *scratch);
+    if (scratch) {
+#pragma omp parallel for schedule(dynamic) if (parallel_worth(M * N * K / 16))
+        for (int64_t n = 0; n < N; n += COLUMNS) {
+            int64_t columns = least(COLUMNS, N - n), step = b->step;
+            const float *part = element(b, n, 0);
+            if (b->type != F32) {
+                float *wide = scratch + parallel_index() * COLUMNS * K;
+                step = b->rows ? K : columns;
+                for (int64_t i = 0; i < (b->rows ? columns : K); i++)
+                    kernels->widen(wide + i * step, b->rows ? element(b, n + i, 0) : element(b, n, i), b->type, step);
+                part = wide;
+            }
+            gemm_block(!a->rows, b->rows, M, columns, K, 1, a->data, a->step, part, step, add, c + n, N);
+        }
+    }
+    arena_release(run->arena, mark);
+}
+
+static void product(Run *run, float *c, int64_t M, int64_t N, int64_t K, Factor a, Factor b, bool add)
+{
+    if (kernels->tile_rows)
+        multiply(run, c, M, N, K, a, b, add);
+    else
+        multiply_by_blocks(run, c, M, N, K, &a, &b, add);
 }
 
 void gemm_forward(Run *run, float *y, const float *x, const void *w, Dtype type, int64_t N, int64_t O, int64_t I)
 {
-    ArenaMark mark = arena_mark(run->arena);
-    int64_t block = block_size(O);
-    bool few = run->decode && N <= FEW;
-    float *scratch = scratch_new(run, few ? I : type == F32 ? 0 : block * I);
-    if (scratch && few) {
-        stream(y, x, w, type, N, O, I, scratch);
-    } else if (scratch) {
-#pragma omp parallel for schedule(dynamic) if (parallel_worth(N * O * I / 16))
-        for (int64_t o = 0; o < O; o += block) {
-            int64_t rows = O - o < block ? O - o : block;
-            const float *part = (const float *)w + o * I;
-            if (type != F32) {
-                float *wide = scratch + parallel_index() * block * I;
-                dtype_widen(wide, (const uint16_t *)w + o * I, type, rows * I);
-                part = wide;
-            }
-            gemm_block(false, true, N, rows, I, 1, x, I, part, I, 0, y + o, O);
-        }
-    }
-    arena_release(run->arena, mark);
+    if (N <= FEW)
+        stream(run, y, x, w, type, N, O, I);
+    else
+        product(run, y, N, O, I, (Factor){x, F32, I, true}, (Factor){w, type, I, true}, false);
 }
 
 void gemm_input_grad(Run *run, float *dx, const float *dy, const void *w, Dtype type, int64_t N, int64_t O, int64_t I)
 {
-    ArenaMark mark = arena_mark(run->arena);
-    int64_t block = block_size(I);
-    float *scratch = scratch_new(run, type == F32 ? 0 : block * O);
-    if (scratch) {
-#pragma omp parallel for schedule(dynamic) if (parallel_worth(N * O * I / 16))
-        for (int64_t i = 0; i < I; i += block) {
-            int64_t cols = I - i < block ? I - i : block, stride = I;
-            const float *part = (const float *)w + i;
-            if (type != F32) {
-                float *wide = scratch + parallel_index() * block * O;
-                for (int64_t o = 0; o < O; o++)
-                    dtype_widen(wide + o * cols, (const uint16_t *)w + o * I + i, type, cols);
-                part = wide;
-                stride = cols;
-            }
-            gemm_block(false, false, N, cols, O, 1, dy, O, part, stride, 1, dx + i, I);
-        }
-    }
-    arena_release(run->arena, mark);
+    product(run, dx, N, I, O, (Factor){dy, F32, O, true}, (Factor){w, type, I, false}, true);
 }
 
-void gemm_weight_grad(float *dw, const float *dy, const float *x, int64_t N, int64_t O, int64_t I)
+void gemm_weight_grad(Run *run, float *dw, const float *dy, const float *x, int64_t N, int64_t O, int64_t I)
 {
-    int64_t block = block_size(O);
-#pragma omp parallel for schedule(dynamic) if (parallel_worth(N * O * I / 16))
-    for (int64_t o = 0; o < O; o += block) {
-        int64_t rows = O - o < block ? O - o : block;
-        gemm_block(true, false, rows, I, N, 1, dy + o, O, x, I, 1, dw + o * I, I);
-    }
+    product(run, dw, O, I, N, (Factor){dy, F32, O, false}, (Factor){x, F32, I, false}, true);
+}
+
+Status gemm_start(Error *e)
+{
+    gemm_block_start();
+    return kernels_choose(getenv("MPA_KERNELS"), e);
+}
+
+const char *gemm_description(void)
+{
+    static char text[200];
+    snprintf(text, sizeof text, "kernels %s; %s", kernels->name, gemm_block_description());
+    return text;
 }

@@ -10,12 +10,12 @@ void gemm_block(bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_
                 alpha, a, (blasint)lda, b, (blasint)ldb, beta, c, (blasint)ldc);
 }
 
-void gemm_start(void)
+void gemm_block_start(void)
 {
     openblas_set_num_threads(1);
 }
 
-const char *gemm_description(void)
+const char *gemm_block_description(void)
 {
     return openblas_get_config();
 }

@@ -49,11 +49,11 @@ void gemm_block(bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_
     }
 }
 
-void gemm_start(void)
+void gemm_block_start(void)
 {
 }
 
-const char *gemm_description(void)
+const char *gemm_block_description(void)
 {
     return "plain C";
 }

@@ -28,7 +28,6 @@ typedef struct {
     Tape *tape;      /* NULL: inference, nothing is recorded */
     Probe *probe;    /* NULL, or who wants to see named values */
     Error *error;    /* borrowed, never NULL */
-    bool decode;     /* one new row per sequence: products stream the weights once instead of multiplying by blocks */
     bool checkpoint; /* with a tape: blocks keep only their input and run again on the way back */
 } Run;
 

@@ -78,21 +78,6 @@ static int64_t label_count(Trainer *t, int64_t pair)
     return count;
 }
 
-/* The rows of the batch whose next token is a label, and those labels. */
-static int64_t label_rows(Run *run, const Micro *m, const Batch *b, int64_t **rows, int32_t **labels)
-{
-    int64_t count = 0;
-    *rows = run_alloc(run, b->rows, sizeof **rows);
-    *labels = run_alloc(run, b->rows, sizeof **labels);
-    for (int64_t s = 0; *rows && *labels && s < m->n_samples; s++)
-        for (int64_t i = 0; i + 1 < m->samples[s].count; i++)
-            if (m->samples[s].labels[i + 1] != LABEL_NONE) {
-                (*rows)[count] = b->seqs.start[s] + i;
-                (*labels)[count++] = m->samples[s].labels[i + 1];
-            }
-    return count;
-}
-
 /* Whether activations are too many to keep: then blocks run a second time on the way back. */
 static bool must_recompute(const Trainer *t, const Micro *m)
 {
@@ -114,13 +99,13 @@ static Status micro_step(Trainer *t, const int64_t *which, int64_t n, int64_t st
     ArenaMark mark = arena_mark(&t->arena);
     Run run = {.arena = &t->arena, .error = t->error};
     if (status == OK) {
-        int64_t *rows, parts = t->o->batch / t->o->micro_batch;
-        int32_t *labels;
+        const int64_t *rows, parts = t->o->batch / t->o->micro_batch;
+        const int32_t *labels;
         double loss = 0;
         run.checkpoint = must_recompute(t, &m);
         run.tape = tape_new(&run);
         const Batch *b = batch_pack(&run, m.samples, m.n_samples);
-        int64_t count = b ? label_rows(&run, &m, b, &rows, &labels) : 0;
+        int64_t count = b ? batch_labels(&run, b, m.samples, &rows, &labels) : 0;
         double scale = step_tokens ? 1 / (double)step_tokens : 1 / ((double)count * (double)parts);
         if (b && !count)
             error_set(t->error, BAD_INPUT, "pair %s: no token of it counts in the loss", t->pairs[which[0]].id);

@@ -12,8 +12,6 @@
 #include <cmocka.h>
 
 enum { PROMPTS = 8, PICTURES = 4 };
-static const char golden[] = "golden/generate/texts.json";
-
 /* The prompts of one job and what they are continued with. */
 typedef struct {
     Vlm vlm;
@@ -94,7 +92,7 @@ static bool same_text(const Job *j, const Ids *got, const char *want)
 }
 
 /* Continues the prompts, all together or each alone; returns how many differ. */
-static int wrong_answers(const Job *j, const json_t *o, bool together, size_t number)
+static int wrong_answers(const Job *j, const json_t *o, bool together, const char *golden, size_t number)
 {
     Ids answers[PROMPTS] = {{0}};
     Error e = {0};
@@ -119,7 +117,7 @@ static int wrong_answers(const Job *j, const json_t *o, bool together, size_t nu
 
 static void greedy(void **state)
 {
-    (void)state;
+    const char *golden = *state;
     Json file = {0};
     Error e = {0};
     size_t n;
@@ -130,9 +128,9 @@ static void greedy(void **state)
     {
         Job j;
         job_open(&j, o);
-        wrong += wrong_answers(&j, o, true, n);
+        wrong += wrong_answers(&j, o, true, golden, n);
         if (j.count > 1)
-            wrong += wrong_answers(&j, o, false, n);
+            wrong += wrong_answers(&j, o, false, golden, n);
         job_close(&j);
         done++;
     }
@@ -144,6 +142,7 @@ static void greedy(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(greedy)};
+    static char qwen2vl[] = "golden/generate/texts.json", smolvlm[] = "golden/smolvlm/texts.json";
+    const struct CMUnitTest tests[] = {{"Qwen2-VL", greedy, NULL, NULL, qwen2vl}, {"SmolVLM", greedy, NULL, NULL, smolvlm}};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

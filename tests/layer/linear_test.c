@@ -19,13 +19,6 @@ static Mat *forward(Bench *b)
     return linear(&b->run, l, x);
 }
 
-/* One new row per sequence streams the weights instead of multiplying by blocks. */
-static Mat *decode(Bench *b)
-{
-    b->run.decode = true;
-    return forward(b);
-}
-
 static void with_bias(void **state)
 {
     (void)state;
@@ -39,16 +32,8 @@ static void without_bias(void **state)
     bench_layer("layer/linear-plain", forward, source);
 }
 
-static void decoding(void **state)
-{
-    (void)state;
-    bench_layer("layer/linear-bias", decode, source);
-    bench_layer("layer/linear-wide", decode, source);
-    bench_layer("layer/linear-plain", decode, source);
-}
-
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(with_bias), cmocka_unit_test(without_bias), cmocka_unit_test(decoding)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(with_bias), cmocka_unit_test(without_bias)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,26 +1,25 @@
 /* A model folder with one wrong field at a time: vlm_open must refuse it with BAD_INPUT and name the file and the field. */
+#include "model_folder.h"
+
 #include "base/file.h"
 #include "base/memory.h"
 #include "model/vlm.h"
 
-#include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-static const char source[] = "weights/tiny-qwen2vl-b";
-
-/* Sets `path` ("a.b" for a field of an object) of `file` to the JSON `value` (NULL: removes it); `expected` must stand in the message. */
+/* Sets `path` ("a.b" for a field of an object) of `file` to the JSON `value` (NULL: removes it); `expected` must stand in the message. {0} ends
+ * a list. */
 typedef struct {
     const char *file, *path, *value, *expected;
 } Case;
 
-static const Case cases[] = {
+static const Case qwen2vl[] = {
     {"config.json", "model_type", "\"llama\"", "model_type"},
     {"config.json", "model_type", NULL, "model_type"},
     {"config.json", "model_type", "7", "model_type"},
@@ -75,58 +74,60 @@ static const Case cases[] = {
     {"generation_config.json", "eos_token_id", "\"<eos>\"", "eos_token_id"},
     {"generation_config.json", "eos_token_id", "[1, -2]", "eos_token_id"},
     {"generation_config.json", "repetition_penalty", "0", "repetition_penalty"},
+    {0},
 };
 
-/* A new folder of links to the files of `source`. */
-static void folder_of_links(char *folder)
-{
-    char **names, *here = getcwd(NULL, 0);
-    int64_t count;
-    Error e = {0};
-    strcpy(folder, "/tmp/mpa-bad-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    assert_int_equal(folder_list(&names, &count, source, NULL, &e), OK);
-    for (int64_t i = 0; i < count; i++) {
-        char from[1000], to[1000];
-        snprintf(from, sizeof from, "%s/%s/%s", here, source, names[i]);
-        snprintf(to, sizeof to, "%s/%s", folder, names[i]);
-        assert_int_equal(symlink(from, to), 0);
-    }
-    names_free(names, count);
-    free(here);
-}
+static const Case smolvlm[] = {
+    {"config.json", "image_token_id", "99999999", "image_token_id"},
+    {"config.json", "image_token_id", NULL, "image_token_id"}, /* its default lies outside this vocabulary */
+    {"config.json", "scale_factor", "0", "scale_factor"},
+    {"config.json", "scale_factor", "3", "modality_projection"},
+    {"config.json", "tie_word_embeddings", "1", "tie_word_embeddings"},
+    {"config.json", "text_config", "[]", "text_config"},
+    {"config.json", "text_config", NULL, "embed_tokens"},
+    {"config.json", "text_config.hidden_size", "0", "text_config.hidden_size"},
+    {"config.json", "text_config.hidden_size", "\"48\"", "text_config.hidden_size"},
+    {"config.json", "text_config.num_attention_heads", "7", "num_attention_heads"},
+    {"config.json", "text_config.num_key_value_heads", "3", "num_key_value_heads"},
+    {"config.json", "text_config.num_key_value_heads", NULL, "k_proj"},
+    {"config.json", "text_config.head_dim", "13", "head"},
+    {"config.json", "text_config.head_dim", "12", "q_proj"},
+    {"config.json", "text_config.num_hidden_layers", "2", "model.text_model.layers.2"},
+    {"config.json", "text_config.num_hidden_layers", "99", "model.text_model.layers."},
+    {"config.json", "text_config.vocab_size", "100", "image_token_id"},
+    {"config.json", "text_config.rope_theta", "0", "rope_theta"},
+    {"config.json", "text_config.rms_norm_eps", "-1", "rms_norm_eps"},
+    {"config.json", "text_config.hidden_act", "\"gelu\"", "hidden_act"},
+    {"config.json", "text_config.rope_scaling", "{\"rope_type\": \"llama3\"}", "rope_scaling"},
+    {"config.json", "vision_config", "7", "vision_config"},
+    {"config.json", "vision_config.num_attention_heads", "4", "num_attention_heads"},
+    {"config.json", "vision_config.num_hidden_layers", "1", "model.vision_model.encoder.layers.1"},
+    {"config.json", "vision_config.hidden_size", "33", "model.vision_model"},
+    {"config.json", "vision_config.image_size", "3", "image_size"},
+    {"config.json", "vision_config.image_size", "40", "position_embedding"},
+    {"config.json", "vision_config.patch_size", "6", "patch_embedding"},
+    {"config.json", "vision_config.num_channels", "1", "num_channels"},
+    {"config.json", "vision_config.hidden_act", "\"gelu\"", "vision_config.hidden_act"},
+    {"config.json", "vision_config.layer_norm_eps", "\"small\"", "layer_norm_eps"},
+    {"preprocessor_config.json", "size.longest_edge", "0", "size.longest_edge"},
+    {"preprocessor_config.json", "size.longest_edge", "\"large\"", "size.longest_edge"},
+    {"preprocessor_config.json", "size", "[50]", "size"},
+    {"preprocessor_config.json", "max_image_size.longest_edge", "20", "max_image_size.longest_edge"},
+    {"preprocessor_config.json", "max_image_size.longest_edge", NULL, "max_image_size"},
+    {"preprocessor_config.json", "do_image_splitting", "\"no\"", "do_image_splitting"},
+    {"preprocessor_config.json", "do_convert_rgb", "false", "do_convert_rgb"},
+    {"preprocessor_config.json", "resample", "3", "resample"},
+    {"preprocessor_config.json", "image_std", "[0.5, 0, 0.5]", "image_std"},
+    {"generation_config.json", "eos_token_id", "\"<eos>\"", "eos_token_id"},
+    {0},
+};
 
-static void write_text(const char *folder, const char *file, const char *text, size_t count)
-{
-    char path[1000];
-    Error e = {0};
-    snprintf(path, sizeof path, "%s/%s", folder, file);
-    unlink(path);
-    assert_int_equal(file_replace(path, text, count, &e), OK);
-}
-
-static void change(const char *folder, const Case *c)
-{
-    char from[1000], first[100];
-    snprintf(from, sizeof from, "%s/%s", source, c->file);
-    json_error_t why;
-    json_t *root = file_exists(from) ? json_load_file(from, 0, &why) : json_object(), *object = root;
-    assert_non_null(root);
-    const char *dot = strchr(c->path, '.'), *key = dot ? dot + 1 : c->path;
-    if (dot) {
-        snprintf(first, sizeof first, "%.*s", (int)(dot - c->path), c->path);
-        object = json_object_get(root, first);
-        assert_non_null(object);
-    }
-    if (c->value)
-        assert_int_equal(json_object_set_new(object, key, json_loads(c->value, JSON_DECODE_ANY, &why)), 0);
-    else
-        json_object_del(object, key);
-    char *text = json_dumps(root, JSON_INDENT(1));
-    write_text(folder, c->file, text, strlen(text));
-    free(text);
-    json_decref(root);
-}
+/* A checkpoint with the wrong fields to try on it. */
+typedef struct {
+    const char *source;
+    const Case *cases;
+} Model;
+static Model models[] = {{"weights/tiny-qwen2vl-b", qwen2vl}, {"weights/tiny-smolvlm-b", smolvlm}};
 
 static void refused(const char *folder, const char *file, const char *expected)
 {
@@ -141,24 +142,24 @@ static void refused(const char *folder, const char *file, const char *expected)
 
 static void test_each_wrong_field_is_named(void **state)
 {
-    (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char folder[64];
+    const Model *m = *state;
+    for (const Case *c = m->cases; c->file; c++) {
+        char folder[MODEL_FOLDER];
         Error e = {0};
-        folder_of_links(folder);
-        change(folder, cases + i);
-        refused(folder, cases[i].file, cases[i].expected);
+        model_folder_make(folder, m->source);
+        model_folder_change(folder, m->source, c->file, c->path, c->value);
+        refused(folder, c->file, c->expected);
         folder_remove(folder, &e);
     }
 }
 
 static void test_unchanged_copy_opens(void **state)
 {
-    (void)state;
-    char folder[64];
+    const Model *m = *state;
+    char folder[MODEL_FOLDER];
     Vlm vlm;
     Error e = {0};
-    folder_of_links(folder);
+    model_folder_make(folder, m->source);
     assert_int_equal(vlm_open(&vlm, folder, &e), OK);
     vlm_close(&vlm);
     folder_remove(folder, &e);
@@ -167,26 +168,26 @@ static void test_unchanged_copy_opens(void **state)
 /* Every file cut in the middle, empty, or replaced by a web page. */
 static void test_cut_files_are_named(void **state)
 {
-    (void)state;
+    const Model *m = *state;
     static const char *const files[] = {"config.json", "preprocessor_config.json", "tokenizer.json", "model.safetensors"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         Text text = {0};
         char path[1000];
         Error e = {0};
-        snprintf(path, sizeof path, "%s/%s", source, files[i]);
+        snprintf(path, sizeof path, "%s/%s", m->source, files[i]);
         assert_int_equal(file_read(&text, path, 1 << 24, &e), OK);
         const size_t lengths[] = {0, 1, text.count / 2, text.count - 2};
         for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
-            char folder[64];
-            folder_of_links(folder);
-            write_text(folder, files[i], text.data, lengths[k]);
+            char folder[MODEL_FOLDER];
+            model_folder_make(folder, m->source);
+            model_folder_write(folder, files[i], text.data, lengths[k]);
             refused(folder, files[i], files[i]);
             folder_remove(folder, &e);
         }
-        char folder[64];
+        char folder[MODEL_FOLDER];
         const char page[] = "<!DOCTYPE html><html><body>Not found</body></html>";
-        folder_of_links(folder);
-        write_text(folder, files[i], page, strlen(page));
+        model_folder_make(folder, m->source);
+        model_folder_write(folder, files[i], page, strlen(page));
         refused(folder, files[i], files[i]);
         folder_remove(folder, &e);
         text_free(&text);
@@ -195,12 +196,12 @@ static void test_cut_files_are_named(void **state)
 
 static void test_missing_files_are_named(void **state)
 {
-    (void)state;
+    const Model *m = *state;
     static const char *const files[] = {"config.json", "tokenizer.json", "model.safetensors"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        char folder[64], path[1000];
+        char folder[MODEL_FOLDER], path[1000];
         Error e = {0};
-        folder_of_links(folder);
+        model_folder_make(folder, m->source);
         snprintf(path, sizeof path, "%s/%s", folder, files[i]);
         unlink(path);
         refused(folder, files[i], files[i]);
@@ -211,10 +212,14 @@ static void test_missing_files_are_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_unchanged_copy_opens),
-        cmocka_unit_test(test_each_wrong_field_is_named),
-        cmocka_unit_test(test_cut_files_are_named),
-        cmocka_unit_test(test_missing_files_are_named),
+        {"unchanged copy opens", test_unchanged_copy_opens, NULL, NULL, models},
+        {"each wrong field is named", test_each_wrong_field_is_named, NULL, NULL, models},
+        {"cut files are named", test_cut_files_are_named, NULL, NULL, models},
+        {"missing files are named", test_missing_files_are_named, NULL, NULL, models},
+        {"SmolVLM: unchanged copy opens", test_unchanged_copy_opens, NULL, NULL, models + 1},
+        {"SmolVLM: each wrong field is named", test_each_wrong_field_is_named, NULL, NULL, models + 1},
+        {"SmolVLM: cut files are named", test_cut_files_are_named, NULL, NULL, models + 1},
+        {"SmolVLM: missing files are named", test_missing_files_are_named, NULL, NULL, models + 1},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,18 +10,31 @@
 
 #include <cmocka.h>
 
-/* The stages of the way forward, in order; %d counts up as long as the golden has such a tensor. */
+/* The stages of a family's way forward, in order; %d counts up as long as the golden has such a tensor. */
 typedef struct {
     const char *name, *read;
+    bool vision; /* not there without a picture */
 } Stage;
-static const Stage stages[] = {
-    {"visual.patch_embed", "src/model/qwen2vl_vision.c, src/layer/linear.c"},
-    {"visual.blocks.%d", "src/model/qwen2vl_vision.c"},
-    {"visual.merger", "src/model/qwen2vl_vision.c"},
-    {"model.embed_tokens", "src/model/qwen2vl.c, src/layer/embedding.c"},
-    {"model.layers.%d", "src/model/decoder.c; of layer 0 also src/model/qwen2vl.c (scatter, positions)"},
-    {"model.norm", "src/layer/rmsnorm.c"},
-    {"logits", "src/model/vlm.c, src/tensor/gemm.c"},
+static const Stage qwen2vl[] = {
+    {"visual.patch_embed", "src/model/qwen2vl_vision.c, src/layer/linear.c", true},
+    {"visual.blocks.%d", "src/model/qwen2vl_vision.c", true},
+    {"visual.merger", "src/model/qwen2vl_vision.c", true},
+    {"model.embed_tokens", "src/model/qwen2vl.c, src/layer/embedding.c", false},
+    {"model.layers.%d", "src/model/decoder.c; of layer 0 also src/model/qwen2vl.c (scatter, positions)", false},
+    {"model.norm", "src/layer/rmsnorm.c", false},
+    {"logits", "src/model/vlm.c, src/tensor/gemm.c", false},
+    {NULL, NULL, false},
+};
+static const Stage smolvlm[] = {
+    {"model.vision_model.embeddings", "src/model/siglip.c (siglip_embeddings, siglip_buckets), src/layer/linear.c", true},
+    {"model.vision_model.encoder.layers.%d", "src/model/siglip.c", true},
+    {"model.vision_model.post_layernorm", "src/model/siglip.c, src/layer/layernorm.c", true},
+    {"model.connector", "src/model/smolvlm.c (connector), src/layer/merge.c", true},
+    {"model.text_model.embed_tokens", "src/model/smolvlm.c, src/layer/embedding.c", false},
+    {"model.text_model.layers.%d", "src/model/decoder.c; of layer 0 also src/model/smolvlm.c, src/layer/scatter.c", false},
+    {"model.text_model.norm", "src/layer/rmsnorm.c", false},
+    {"logits", "src/model/vlm.c, src/tensor/gemm.c", false},
+    {NULL, NULL, false},
 };
 
 /* What is wrong so far: the first broken stage, and how many. */
@@ -46,40 +59,49 @@ static void judge(Verdict *v, Golden *g, bool good, const char *name, const char
 static void check_inputs(Verdict *v, Case *c)
 {
     Golden *g = &c->g;
-    const char *read = "src/model/qwen2vl.c (prompt, answer), src/text/";
+    const char *read = case_is_smolvlm(c) ? "src/model/smolvlm.c (prompt, answer), src/text/" : "src/model/qwen2vl.c (prompt, answer), src/text/";
     judge(v, g, golden_ints_equal(g, "input_ids", c->sample.ids, c->sample.count, read), "input_ids", read);
     if (case_has_answer(c))
         judge(v, g, golden_ints_equal(g, "labels", c->sample.labels, c->sample.count, "src/model/vlm.c"), "labels", "src/model/vlm.c");
-    read = "src/model/qwen2vl.c (positions)";
+    read = case_is_smolvlm(c) ? "src/model/smolvlm.c (positions)" : "src/model/qwen2vl.c (positions)";
     judge(v, g, golden_ints_equal(g, "position_ids", c->sample.position, 3 * c->sample.count, read), "position_ids", read);
+}
+
+static int64_t values(const TensorOut *t)
+{
+    int64_t n = 1;
+    for (int i = 0; i < t->ndim; i++)
+        n *= t->dim[i];
+    return n;
 }
 
 static void check_pictures(Verdict *v, Case *c, const Pass *p)
 {
-    const char *read = "src/model/qwen2vl_picture.c, src/image/";
-    const TensorOut *pixels = pass_value(p, "pixel_values"), *grid = pass_value(p, "image_grid_thw");
+    bool smol = case_is_smolvlm(c);
+    const char *read = smol ? "src/model/smolvlm_picture.c, src/image/" : "src/model/qwen2vl_picture.c, src/image/";
+    const char *shape = smol ? "pixel_attention_mask" : "image_grid_thw";
+    const TensorOut *pixels = pass_value(p, "pixel_values"), *grid = pass_value(p, shape);
     if (!golden_has(&c->g, "pixel_values")) {
         judge(v, &c->g, !pixels && !grid, "pixel_values without a picture", read);
         return;
     }
-    judge(v, &c->g, grid && golden_ints_equal(&c->g, "image_grid_thw", grid->data, grid->dim[0] * grid->dim[1], read), "image_grid_thw", read);
-    judge(v, &c->g, pixels && golden_within(&c->g, "pixel_values", pixels->data, pixels->dim[0] * pixels->dim[1], 1e-6, 1, read), "pixel_values",
-          read);
+    judge(v, &c->g, grid && golden_ints_equal(&c->g, shape, grid->data, values(grid), read), shape, read);
+    judge(v, &c->g, pixels && same_shape(golden_tensor(&c->g, "pixel_values"), pixels->ndim, pixels->dim), "shape of pixel_values", read);
+    judge(v, &c->g, pixels && golden_within(&c->g, "pixel_values", pixels->data, values(pixels), 1e-6, 1, read), "pixel_values", read);
 }
 
 static void check_forward(Verdict *v, Case *c, const Pass *p)
 {
-    for (size_t s = 0; s < sizeof stages / sizeof *stages; s++)
+    for (const Stage *s = case_is_smolvlm(c) ? smolvlm : qwen2vl; s->name; s++)
         for (int i = 0;; i++) {
             char name[60], number[12];
-            const char *percent = strstr(stages[s].name, "%d");
+            const char *percent = strstr(s->name, "%d");
             snprintf(number, sizeof number, "%d", i);
-            snprintf(name, sizeof name, "%.*s%s", percent ? (int)(percent - stages[s].name) : (int)sizeof name, stages[s].name,
-                     percent ? number : "");
+            snprintf(name, sizeof name, "%.*s%s", percent ? (int)(percent - s->name) : (int)sizeof name, s->name, percent ? number : "");
             bool there = golden_has(&c->g, name);
             if (there)
-                judge(v, &c->g, golden_matches(&c->g, name, pass_value(p, name), golden_pass_limit, stages[s].read), name, stages[s].read);
-            else if (!(percent && i > 0) && strncmp(name, "visual", 6))
+                judge(v, &c->g, golden_matches(&c->g, name, pass_value(p, name), golden_pass_limit, s->read), name, s->read);
+            else if (!(percent && i > 0) && !(s->vision && !c->pictures))
                 fail_msg("golden/%s has no %s", c->g.name, name);
             if (!there || !percent)
                 break;
@@ -90,12 +112,19 @@ static void check_forward(Verdict *v, Case *c, const Pass *p)
         judge(v, &c->g, golden_close_to(&c->g, "loss", &loss, 1, golden_pass_limit, read), "loss", read);
 }
 
+static bool is_vision(const char *name)
+{
+    return !strncmp(name, "visual.", 7) || strstr(name, "vision_model.") || strstr(name, "connector.");
+}
+
 static const char *gradient_source(const char *name)
 {
-    return !strncmp(name, "visual", 6)          ? "the backward functions in src/layer that src/model/qwen2vl_vision.c calls"
-           : !strncmp(name, "model.layers", 12) ? "the backward functions in src/layer that src/model/decoder.c calls"
-           : strstr(name, "embed_tokens")       ? "src/layer/embedding.c, src/layer/scatter.c, src/layer/cross_entropy.c (tied head)"
-                                                : "src/layer/cross_entropy.c, src/layer/rmsnorm.c";
+    return !strncmp(name, "visual", 6)    ? "the backward functions in src/layer that src/model/qwen2vl_vision.c calls"
+           : strstr(name, "connector")    ? "src/layer/merge.c, src/layer/linear.c, src/layer/scatter.c; src/model/smolvlm.c (connector)"
+           : is_vision(name)              ? "the backward functions in src/layer that src/model/siglip.c calls"
+           : strstr(name, ".layers.")     ? "the backward functions in src/layer that src/model/decoder.c calls"
+           : strstr(name, "embed_tokens") ? "src/layer/embedding.c, src/layer/scatter.c, src/layer/cross_entropy.c (tied head)"
+                                          : "src/layer/cross_entropy.c, src/layer/rmsnorm.c";
 }
 
 /* In the order of the way back: the text model's parameters from the last to the first, then the vision tower's. */
@@ -105,7 +134,7 @@ static void check_gradients(Verdict *v, Case *c, const Pass *p)
     for (int vision = 0; vision < 2; vision++)
         for (int64_t i = k->params - 1; i >= 0; i--) {
             const Param *w = k->param[i];
-            if ((strncmp(w->name, "visual.", 7) == 0) != vision)
+            if (is_vision(w->name) != vision)
                 continue;
             char name[120];
             snprintf(name, sizeof name, "grad.%s", w->name);
@@ -159,7 +188,9 @@ static void from_golden_inputs(void **state)
 
 int main(void)
 {
-    static char names[][20] = {"model/a-none", "model/a-one", "model/a-two", "model/b-none", "model/b-one", "model/b-two"};
+    static char names[][20] = {"model/a-none",  "model/a-one",    "model/a-two",    "model/b-none",  "model/b-one",
+                               "model/b-two",   "smolvlm/a-none", "smolvlm/a-one",  "smolvlm/a-two", "smolvlm/b-none",
+                               "smolvlm/b-one", "smolvlm/b-two",  "smolvlm/b-whole"};
     const struct CMUnitTest tests[] = {
         {"a-none: model alone", from_golden_inputs, NULL, NULL, names[0]},
         {"a-one: model alone", from_golden_inputs, NULL, NULL, names[1]},
@@ -167,12 +198,26 @@ int main(void)
         {"b-none: model alone", from_golden_inputs, NULL, NULL, names[3]},
         {"b-one: model alone", from_golden_inputs, NULL, NULL, names[4]},
         {"b-two: model alone", from_golden_inputs, NULL, NULL, names[5]},
+        {"smolvlm a-none: model alone", from_golden_inputs, NULL, NULL, names[6]},
+        {"smolvlm a-one: model alone", from_golden_inputs, NULL, NULL, names[7]},
+        {"smolvlm a-two: model alone", from_golden_inputs, NULL, NULL, names[8]},
+        {"smolvlm b-none: model alone", from_golden_inputs, NULL, NULL, names[9]},
+        {"smolvlm b-one: model alone", from_golden_inputs, NULL, NULL, names[10]},
+        {"smolvlm b-two: model alone", from_golden_inputs, NULL, NULL, names[11]},
+        {"smolvlm b-whole: model alone", from_golden_inputs, NULL, NULL, names[12]},
         {"a-none", from_files, NULL, NULL, names[0]},
         {"a-one", from_files, NULL, NULL, names[1]},
         {"a-two", from_files, NULL, NULL, names[2]},
         {"b-none", from_files, NULL, NULL, names[3]},
         {"b-one", from_files, NULL, NULL, names[4]},
         {"b-two", from_files, NULL, NULL, names[5]},
+        {"smolvlm a-none", from_files, NULL, NULL, names[6]},
+        {"smolvlm a-one", from_files, NULL, NULL, names[7]},
+        {"smolvlm a-two", from_files, NULL, NULL, names[8]},
+        {"smolvlm b-none", from_files, NULL, NULL, names[9]},
+        {"smolvlm b-one", from_files, NULL, NULL, names[10]},
+        {"smolvlm b-two", from_files, NULL, NULL, names[11]},
+        {"smolvlm b-whole", from_files, NULL, NULL, names[12]},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-static char cases[][20] = {"model/a-one", "model/b-two"};
+static char cases[][20] = {"model/a-one", "model/b-two", "smolvlm/a-one", "smolvlm/b-two"};
 
 static void done(Case *c)
 {
@@ -112,7 +112,7 @@ static double apart(const Case *c, const float *a, const float *b, int64_t count
         double d = fabs((double)a[i] - (double)b[i]);
         worst = d <= worst ? worst : d;
     }
-    return worst / golden_unit(&c->g, "model.norm");
+    return worst / golden_unit(&c->g, case_is_smolvlm(c) ? "model.text_model.norm" : "model.norm");
 }
 
 static Run run_new(Arena *arena, Error *e)
@@ -143,7 +143,6 @@ static void cache_or_not(void **state)
         for (int axis = 0; axis < 3; axis++)
             memcpy(position + axis * rows, s->position + axis * s->count + n, (size_t)rows * sizeof *position);
         Batch part = {rows, s->ids + n, position, {1, start}, n ? NULL : all->pictures, n ? 0 : all->n_pictures};
-        run.decode = n > 0;
         Mat *h = vlm_forward(&run, &c.vlm, &part, cache);
         assert_non_null(h);
         double d = apart(&c, whole.hidden->data + n * D, h->data, rows * D);
@@ -203,16 +202,28 @@ int main(void)
     const struct CMUnitTest tests[] = {
         {"a: tape or not", tape_or_not, NULL, NULL, cases[0]},
         {"b: tape or not", tape_or_not, NULL, NULL, cases[1]},
+        {"smolvlm a: tape or not", tape_or_not, NULL, NULL, cases[2]},
+        {"smolvlm b: tape or not", tape_or_not, NULL, NULL, cases[3]},
         {"a: probe or not", probe_or_not, NULL, NULL, cases[0]},
         {"b: probe or not", probe_or_not, NULL, NULL, cases[1]},
+        {"smolvlm a: probe or not", probe_or_not, NULL, NULL, cases[2]},
+        {"smolvlm b: probe or not", probe_or_not, NULL, NULL, cases[3]},
         {"a: checkpointing or not", checkpointing_or_not, NULL, NULL, cases[0]},
         {"b: checkpointing or not", checkpointing_or_not, NULL, NULL, cases[1]},
+        {"smolvlm a: checkpointing or not", checkpointing_or_not, NULL, NULL, cases[2]},
+        {"smolvlm b: checkpointing or not", checkpointing_or_not, NULL, NULL, cases[3]},
         {"a: any number of threads", any_number_of_threads, NULL, NULL, cases[0]},
         {"b: any number of threads", any_number_of_threads, NULL, NULL, cases[1]},
+        {"smolvlm a: any number of threads", any_number_of_threads, NULL, NULL, cases[2]},
+        {"smolvlm b: any number of threads", any_number_of_threads, NULL, NULL, cases[3]},
         {"a: cache or not", cache_or_not, NULL, NULL, cases[0]},
         {"b: cache or not", cache_or_not, NULL, NULL, cases[1]},
+        {"smolvlm a: cache or not", cache_or_not, NULL, NULL, cases[2]},
+        {"smolvlm b: cache or not", cache_or_not, NULL, NULL, cases[3]},
         {"a: batch or alone", batch_or_alone, NULL, NULL, cases[0]},
         {"b: batch or alone", batch_or_alone, NULL, NULL, cases[1]},
+        {"smolvlm a: batch or alone", batch_or_alone, NULL, NULL, cases[2]},
+        {"smolvlm b: batch or alone", batch_or_alone, NULL, NULL, cases[3]},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

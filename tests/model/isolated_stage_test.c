@@ -2,7 +2,9 @@
 #include "model_pass.h"
 
 #include "model/decoder.h"
+#include "model/load.h"
 #include "model/qwen2vl_vision.h"
+#include "model/siglip.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -159,20 +161,60 @@ static void check_qwen2vl(Bench *b)
     check_text(b, "model", b->config.root, section, "visual.merger");
 }
 
+/* All but the connector, which no other file can call: golden_model_test has it. */
+static void check_siglip(Bench *b)
+{
+    Siglip v;
+    char name[60] = "model.vision_model.embeddings";
+    siglip_load(&v, &b->parts, &b->config, "model.vision_model", &b->error);
+    must(b);
+    const char *read = "src/model/siglip.c";
+    const Picture *list[1] = {b->c.picture};
+    assert_int_equal(b->c.pictures, 1);
+    const SiglipPlaces *places = siglip_places(&b->run, &v, list, 1);
+    check(b, name, siglip_embeddings(&b->run, &v, places, picture_patches(&b->run, list, 1)), read);
+    for (int64_t i = 0; i < v.depth; i++) {
+        Mat *x = golden_mat(b, name);
+        snprintf(name, sizeof name, "model.vision_model.encoder.layers.%lld", (long long)i);
+        check(b, name, siglip_layer(&b->run, &v, i, places, x), read);
+    }
+    check(b, "model.vision_model.post_layernorm", layernorm(&b->run, &v.post_layernorm, golden_mat(b, name)), "src/layer/layernorm.c");
+}
+
+static void check_smolvlm(Bench *b)
+{
+    if (b->c.pictures)
+        check_siglip(b);
+    check_text(b, "model.text_model", json_object_get(b->config.root, "text_config"), NULL, "model.connector");
+}
+
 static void check_case(void **state)
 {
     Bench b;
     bench_open(&b, *state);
-    check_qwen2vl(&b);
+    (case_is_smolvlm(&b.c) ? check_smolvlm : check_qwen2vl)(&b);
     bench_close(&b);
 }
 
 int main(void)
 {
-    static char names[][20] = {"model/a-none", "model/a-one", "model/a-two", "model/b-none", "model/b-one", "model/b-two"};
+    static char names[][20] = {"model/a-none",  "model/a-one",    "model/a-two",    "model/b-none",  "model/b-one",
+                               "model/b-two",   "smolvlm/a-none", "smolvlm/a-one",  "smolvlm/a-two", "smolvlm/b-none",
+                               "smolvlm/b-one", "smolvlm/b-two",  "smolvlm/b-whole"};
     const struct CMUnitTest tests[] = {
-        {"a-none", check_case, NULL, NULL, names[0]}, {"a-one", check_case, NULL, NULL, names[1]}, {"a-two", check_case, NULL, NULL, names[2]},
-        {"b-none", check_case, NULL, NULL, names[3]}, {"b-one", check_case, NULL, NULL, names[4]}, {"b-two", check_case, NULL, NULL, names[5]},
+        {"a-none", check_case, NULL, NULL, names[0]},
+        {"a-one", check_case, NULL, NULL, names[1]},
+        {"a-two", check_case, NULL, NULL, names[2]},
+        {"b-none", check_case, NULL, NULL, names[3]},
+        {"b-one", check_case, NULL, NULL, names[4]},
+        {"b-two", check_case, NULL, NULL, names[5]},
+        {"smolvlm a-none", check_case, NULL, NULL, names[6]},
+        {"smolvlm a-one", check_case, NULL, NULL, names[7]},
+        {"smolvlm a-two", check_case, NULL, NULL, names[8]},
+        {"smolvlm b-none", check_case, NULL, NULL, names[9]},
+        {"smolvlm b-one", check_case, NULL, NULL, names[10]},
+        {"smolvlm b-two", check_case, NULL, NULL, names[11]},
+        {"smolvlm b-whole", check_case, NULL, NULL, names[12]},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

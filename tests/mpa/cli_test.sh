@@ -49,7 +49,7 @@ for command in run annotate identify level evaluate ask trace compare tokenize i
 done
 expect 2 'a command is needed'
 expect 2 'did you mean annotate\?' anotate
-for command in report bench merge explain; do
+for command in report merge explain; do
     expect 2 "unknown command $command" $command x
 done
 expect 2 'did you mean --prompt\?' ask --promt x

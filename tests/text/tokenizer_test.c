@@ -1,4 +1,4 @@
-/* Tokenizers against the reference library: golden/text by ref/golden_text.py. */
+/* Tokenizers against the reference library: golden/text by ref/golden_text.py, golden/smolvlm by ref/golden_smolvlm.py. */
 #define _XOPEN_SOURCE 700 /* mkstemp */
 
 #include "base/file.h"
@@ -73,6 +73,14 @@ static void test_digits_form(void **state)
 {
     (void)state;
     check_cases("golden/text/digits.json", "golden/text/digits-cases.json");
+}
+
+/* SmolVLM's, with the tags of tiles as added tokens and without. */
+static void test_smolvlm_form(void **state)
+{
+    (void)state;
+    check_cases("weights/tiny-smolvlm-a/tokenizer.json", "golden/smolvlm/tokenizer-a.json");
+    check_cases("weights/tiny-smolvlm-b/tokenizer.json", "golden/smolvlm/tokenizer-b.json");
 }
 
 static void check_class(const Json *j, const char *name, bool (*member)(int32_t))
@@ -204,11 +212,9 @@ static void test_cut_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_qwen2_form),
-        cmocka_unit_test(test_digits_form),
-        cmocka_unit_test(test_classes_over_all_code_points),
-        cmocka_unit_test(test_long_runs),
-        cmocka_unit_test(test_what_is_unknown_is_refused_by_name),
+        cmocka_unit_test(test_qwen2_form),   cmocka_unit_test(test_digits_form),
+        cmocka_unit_test(test_smolvlm_form), cmocka_unit_test(test_classes_over_all_code_points),
+        cmocka_unit_test(test_long_runs),    cmocka_unit_test(test_what_is_unknown_is_refused_by_name),
         cmocka_unit_test(test_cut_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

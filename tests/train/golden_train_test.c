@@ -199,14 +199,13 @@ static const Mat *hidden_rows(const Vlm *vlm, Arena *arena)
 /* Saved as float32 and as bfloat16 (which holds these weights exactly), loaded: the same bits come out. */
 static void saved_and_loaded(void **state)
 {
-    (void)state;
     Vlm vlm, again;
     Error e = {0};
     Arena arena;
     char path[200];
     snprintf(path, sizeof path, "%s/saved", folder);
     arena_init(&arena);
-    must(vlm_open(&vlm, "weights/tiny-qwen2vl-a", &e), &e);
+    must(vlm_open(&vlm, *state, &e), &e);
     const Mat *want = hidden_rows(&vlm, &arena);
     const Dtype types[] = {F32, BF16};
     for (int i = 0; i < 2; i++) {
@@ -226,12 +225,16 @@ static void saved_and_loaded(void **state)
 
 int main(void)
 {
-    static char names[][20] = {"train/cosine", "train/token", "train/leftover"};
+    static char names[][20] = {"train/cosine", "train/token", "train/leftover", "smolvlm/train-a", "smolvlm/train-b"};
+    static char folders[][40] = {"weights/tiny-qwen2vl-a", "weights/tiny-smolvlm-a"};
     const struct CMUnitTest tests[] = {
         {"cosine, mean of the micro-batch means", check_run, NULL, NULL, names[0]},
         {"linear, mean over all tokens", check_run, NULL, NULL, names[1]},
         {"an epoch's leftover", check_run, NULL, NULL, names[2]},
-        cmocka_unit_test(saved_and_loaded),
+        {"SmolVLM", check_run, NULL, NULL, names[3]},
+        {"SmolVLM, tied, mean over all tokens", check_run, NULL, NULL, names[4]},
+        {"saved and loaded", saved_and_loaded, NULL, NULL, folders[0]},
+        {"SmolVLM saved and loaded", saved_and_loaded, NULL, NULL, folders[1]},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

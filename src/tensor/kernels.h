@@ -1,0 +1,47 @@
+/* The inner loops that decide speed. There is a set of them per instruction set, each in a file of its own; one set is chosen when a program starts, the best
+ * that this CPU has or the one that the environment variable MPA_KERNELS names. All sets compute the same formulas; they differ in the order of sums
+ * and in fused multiply-adds, so each has its own last bits. */
+#ifndef MPA_TENSOR_KERNELS_H
+#define MPA_TENSOR_KERNELS_H
+
+#include "tensor/dtype.h"
+
+typedef struct {
+    const char *name;
+
+    /* Products of blocks. A panel of A holds tile_rows rows side by side, element (m, k) at [k * tile_rows + m]; a panel of B tile_cols columns, (k, n)
+     * at [k * tile_cols + n]. tile: c[tile_rows, tile_cols] = (add ? c : 0) + A B. tile_rows 0: the set has no tile; gemm_block multiplies. */
+    int tile_rows, tile_cols;
+    void (*tile)(float *c, int64_t ldc, const float *a, const float *b, int64_t K, bool add);
+    /* The panel of `rows` <= width rows of `from` (row r at element r * stride, K of them used): out[k * width + r]; missing rows become 0. */
+    void (*pack)(float *out, int width, const void *from, Dtype type, int64_t stride, int64_t rows, int64_t K);
+
+    /* out[count] = in[count] as float32, from F32, F16 or BF16. */
+    void (*widen)(float *out, const void *in, Dtype type, int64_t count);
+
+    /* Decoding: y[n * ldy + r] = sum_i x[n, i] w[r, i] for N rows of x and `rows` rows of w [rows, I], of which each is read once. x as `prepare` left it:
+     * stream_width(I) floats per row. */
+    int64_t (*stream_width)(Dtype type, int64_t I);
+    void (*prepare)(float *out, const float *x, Dtype type, int64_t I);
+    void (*stream)(float *y, int64_t ldy, const float *x, const void *w, Dtype type, int64_t N, int64_t rows, int64_t I);
+
+    float (*most)(const float *x, int64_t count); /* the largest; count >= 1 */
+    /* x := exp(x - shift), x - shift <= 0; the sum of the results. */
+    double (*exp_sum)(float *x, float shift, int64_t count);
+    /* x := 1 / (1 + exp(-x)) */
+    void (*sigmoid)(float *x, int64_t count);
+} Kernels;
+
+/* The chosen set. Before kernels_choose: the plain one. */
+extern const Kernels *kernels;
+
+/* Chooses: `name` (as in MPA_KERNELS), or with NULL or "" the best that this CPU has. BAD_USAGE: an unknown name, or a set that this CPU or build has not. */
+Status kernels_choose(const char *name, Error *e);
+/* The sets of this build that this CPU can run, best first, NULL at the end; the last one is plain. */
+const Kernels *const *kernels_available(void);
+
+extern const Kernels kernels_plain;
+/* What a set shares with the plain one. */
+void plain_pack(float *out, int width, const void *from, Dtype type, int64_t stride, int64_t rows, int64_t K);
+
+#endif

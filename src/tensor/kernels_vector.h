@@ -1,0 +1,315 @@
+/* The body of the sets that use vector registers: the including file says WIDTH (floats in a register), TILE_ROWS and TILE_VECTORS (registers of a tile: rows, and
+ * vectors in each), SET (the name of what it defines) and TITLE. It is written with the vector types of GCC and clang, which become the
+ * instructions that the file is compiled for. */
+#include "tensor/kernels.h"
+
+#include <string.h>
+
+enum { TILE_COLS = TILE_VECTORS * WIDTH, PAIR = 2 * WIDTH };
+
+typedef float V __attribute__((vector_size(4 * WIDTH)));
+typedef int32_t I __attribute__((vector_size(4 * WIDTH)));
+typedef uint32_t U __attribute__((vector_size(4 * WIDTH)));
+typedef uint16_t H __attribute__((vector_size(2 * WIDTH)));
+/* The same where memory need not be aligned. */
+typedef V UV __attribute__((aligned(1), may_alias));
+typedef U UU __attribute__((aligned(1), may_alias));
+typedef H UH __attribute__((aligned(1), may_alias));
+
+#define INLINE static inline __attribute__((always_inline))
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (I){__VA_ARGS__})
+#endif
+
+INLINE V load(const float *p)
+{
+    return *(const UV *)p;
+}
+
+INLINE void store(float *p, V v)
+{
+    *(UV *)p = v;
+}
+
+INLINE V all(float x)
+{
+    return x - (V){0};
+}
+
+INLINE V load_bf16(const uint16_t *p)
+{
+    return (V)(__builtin_convertvector(*(const UH *)p, U) << 16);
+}
+
+INLINE V load_as(const void *p, Dtype type, int64_t at)
+{
+    return type == F32 ? load((const float *)p + at) : load_bf16((const uint16_t *)p + at);
+}
+
+INLINE float sum_of(V v)
+{
+    float x[WIDTH];
+    memcpy(x, &v, sizeof x);
+    for (int width = WIDTH / 2; width; width /= 2)
+        for (int j = 0; j < width; j++)
+            x[j] += x[j + width];
+    return x[0];
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------- products of blocks */
+
+static void tile(float *c, int64_t ldc, const float *a, const float *b, int64_t K, bool add)
+{
+    V sum[TILE_ROWS][TILE_VECTORS];
+    UNROLL for (int m = 0; m < TILE_ROWS; m++) UNROLL for (int j = 0; j < TILE_VECTORS; j++) sum[m][j] = (V){0};
+    for (int64_t k = 0; k < K; k++, a += TILE_ROWS, b += TILE_COLS) {
+        V right[TILE_VECTORS];
+        UNROLL for (int j = 0; j < TILE_VECTORS; j++) right[j] = load(b + j * WIDTH);
+        UNROLL for (int m = 0; m < TILE_ROWS; m++) UNROLL for (int j = 0; j < TILE_VECTORS; j++) sum[m][j] += all(a[m]) * right[j];
+    }
+    UNROLL for (int m = 0; m < TILE_ROWS; m++) UNROLL for (int j = 0; j < TILE_VECTORS; j++)
+    {
+        float *to = c + m * ldc + j * WIDTH;
+        store(to, add ? load(to) + sum[m][j] : sum[m][j]);
+    }
+}
+
+/* Rows become columns: log2(WIDTH) times, the first half is interleaved with the second. */
+INLINE void transpose(V row[WIDTH])
+{
+    UNROLL for (int step = 1; step < WIDTH; step *= 2)
+    {
+        V next[WIDTH];
+        UNROLL for (int i = 0; i < WIDTH / 2; i++)
+        {
+            next[2 * i] = SHUFFLE(row[i], row[i + WIDTH / 2], INTERLEAVE_LOW);
+            next[2 * i + 1] = SHUFFLE(row[i], row[i + WIDTH / 2], INTERLEAVE_HIGH);
+        }
+        UNROLL for (int i = 0; i < WIDTH; i++) row[i] = next[i];
+    }
+}
+
+/* `rows` <= WIDTH rows from column `first` on to the panel's columns; k in steps of WIDTH, what is left over one by one. */
+INLINE void pack_group(float *out, int width, const void *from, Dtype type, int64_t stride, int64_t rows, int64_t columns, int64_t K)
+{
+    int64_t k = 0;
+    for (; k + WIDTH <= K; k += WIDTH) {
+        V row[WIDTH];
+        UNROLL for (int r = 0; r < WIDTH; r++) row[r] = r < rows ? load_as(from, type, r * stride + k) : (V){0};
+        transpose(row);
+        if (columns == WIDTH)
+            UNROLL for (int r = 0; r < WIDTH; r++) store(out + (k + r) * width, row[r]);
+        else
+            for (int r = 0; r < WIDTH; r++)
+                memcpy(out + (k + r) * width, row + r, (size_t)columns * sizeof(float));
+    }
+    for (; k < K; k++)
+        for (int64_t r = 0; r < columns; r++)
+            out[k * width + r] = r >= rows     ? 0
+                                 : type == F32 ? ((const float *)from)[r * stride + k]
+                                               : bf16_load(((const uint16_t *)from)[r * stride + k]);
+}
+
+static void pack(float *out, int width, const void *from, Dtype type, int64_t stride, int64_t rows, int64_t K)
+{
+    if (type != F32 && type != BF16) {
+        plain_pack(out, width, from, type, stride, rows, K);
+        return;
+    }
+    for (int64_t first = 0; first < width; first += WIDTH) {
+        int64_t left = rows - first, columns = width - first < WIDTH ? width - first : WIDTH, some = left < 0 ? 0 : left < columns ? left : columns;
+        const unsigned char *at = (const unsigned char *)from + (size_t)(some ? first * stride : 0) * dtype_size(type);
+        if (type == F32)
+            pack_group(out + first, width, at, F32, stride, some, columns, K);
+        else
+            pack_group(out + first, width, at, BF16, stride, some, columns, K);
+    }
+}
+
+static void widen(float *out, const void *in, Dtype type, int64_t count)
+{
+    int64_t i = 0;
+    if (type == BF16)
+        for (; i + WIDTH <= count; i += WIDTH)
+            store(out + i, load_bf16((const uint16_t *)in + i));
+    dtype_widen(out + i, (const unsigned char *)in + (size_t)i * dtype_size(type), type, count - i);
+}
+
+/* -------------------------------------------------------------------------------------------------------------------------------- decoding */
+
+/* Two bf16 weights are read as one 32-bit word: the even one by a shift, the odd one by a mask. x stands in the matching order: of every PAIR values
+ * first the even ones, then the odd ones. float32 weights are brought into that order too, so that the same values give the same bits. Zeros
+ * fill up the last PAIR. */
+static int64_t stream_width(Dtype type, int64_t count)
+{
+    return type == F16 ? kernels_plain.stream_width(type, count) : (count + PAIR - 1) / PAIR * PAIR;
+}
+
+static void prepare(float *out, const float *x, Dtype type, int64_t count)
+{
+    if (type == F16) {
+        kernels_plain.prepare(out, x, type, count);
+        return;
+    }
+    for (int64_t i = 0; i < stream_width(type, count); i++)
+        out[i / PAIR * PAIR + i % 2 * WIDTH + i % PAIR / 2] = i < count ? x[i] : 0;
+}
+
+/* The even or the odd weights of the PAIR at p. */
+INLINE V weights(const Dtype TYPE, const void *p, int odd)
+{
+    if (TYPE == F32) {
+        V low = load(p), high = load((const float *)p + WIDTH);
+        return odd ? SHUFFLE(low, high, ODDS) : SHUFFLE(low, high, EVENS);
+    }
+    U word = *(const UU *)p;
+    return odd ? (V)(word & 0xFFFF0000u) : (V)(word << 16);
+}
+
+/* ROWS rows of w with FEW rows of x, whose weights are unpacked once. */
+INLINE void stream_block(const Dtype TYPE, const int ROWS, const int FEW, float *y, int64_t ldy, const float *x, const unsigned char *w,
+                         int64_t count)
+{
+    const int64_t size = TYPE == F32 ? 4 : 2, whole = count / PAIR * PAIR, width = stream_width(TYPE, count);
+    V sum[4][8];
+    UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int n = 0; n < FEW; n++) sum[r][n] = (V){0};
+    for (int64_t i = 0; i < width; i += PAIR) {
+        const unsigned char *row[4];
+        unsigned char last[4][4 * PAIR];
+        UNROLL for (int r = 0; r < ROWS; r++) row[r] = w + (r * count + i) * size;
+        if (i >= whole)
+            for (int r = 0; r < ROWS; r++) {
+                memset(last[r], 0, sizeof last[r]);
+                row[r] = memcpy(last[r], row[r], (size_t)((count - i) * size));
+            }
+        UNROLL for (int odd = 0; odd < 2; odd++)
+        {
+            V part[4];
+            UNROLL for (int r = 0; r < ROWS; r++) part[r] = weights(TYPE, row[r], odd);
+            UNROLL for (int n = 0; n < FEW; n++)
+            {
+                V right = load(x + n * width + i + odd * WIDTH);
+                UNROLL for (int r = 0; r < ROWS; r++) sum[r][n] += part[r] * right;
+            }
+        }
+    }
+    for (int r = 0; r < ROWS; r++)
+        for (int n = 0; n < FEW; n++)
+            y[n * ldy + r] = sum_of(sum[r][n]);
+}
+
+/* As many rows of w at a time as leave the sums in registers. */
+INLINE void stream_few(const Dtype TYPE, const int ROWS, const int FEW, float *y, int64_t ldy, const float *x, const unsigned char *w, int64_t rows,
+                       int64_t count)
+{
+    const int64_t bytes = count * (TYPE == F32 ? 4 : 2);
+    int64_t r = 0;
+    for (; r + ROWS <= rows; r += ROWS)
+        stream_block(TYPE, ROWS, FEW, y + r, ldy, x, w + r * bytes, count);
+    for (; r < rows; r++)
+        stream_block(TYPE, 1, FEW, y + r, ldy, x, w + r * bytes, count);
+}
+
+INLINE void stream_type(const Dtype TYPE, float *y, int64_t ldy, const float *x, const unsigned char *w, int64_t N, int64_t rows, int64_t count)
+{
+    int64_t width = stream_width(TYPE, count), n = 0;
+    for (; n + 8 <= N; n += 8)
+        stream_few(TYPE, STREAM_ROWS_8, 8, y + n * ldy, ldy, x + n * width, w, rows, count);
+    for (; n + 4 <= N; n += 4)
+        stream_few(TYPE, STREAM_ROWS_4, 4, y + n * ldy, ldy, x + n * width, w, rows, count);
+    for (; n < N; n++)
+        stream_few(TYPE, 4, 1, y + n * ldy, ldy, x + n * width, w, rows, count);
+}
+
+static void stream(float *y, int64_t ldy, const float *x, const void *w, Dtype type, int64_t N, int64_t rows, int64_t count)
+{
+    if (type == F32)
+        stream_type(F32, y, ldy, x, w, N, rows, count);
+    else if (type == BF16)
+        stream_type(BF16, y, ldy, x, w, N, rows, count);
+    else
+        kernels_plain.stream(y, ldy, x, w, type, N, rows, count);
+}
+
+/* ----------------------------------------------------------------------------------------------------------------------- elementary functions */
+
+INLINE V choose(I mask, V yes, V no)
+{
+    return (V)((mask & (I)yes) | (~mask & (I)no));
+}
+
+static float most(const float *x, int64_t count)
+{
+    if (count < WIDTH)
+        return kernels_plain.most(x, count);
+    V largest = load(x);
+    for (int64_t i = WIDTH; i < count; i += WIDTH) {
+        V v = load(x + (i + WIDTH <= count ? i : count - WIDTH));
+        largest = choose(v > largest, v, largest);
+    }
+    float each[WIDTH];
+    memcpy(each, &largest, sizeof each);
+    return kernels_plain.most(each, WIDTH);
+}
+
+/* As exp_float in kernels_plain.c. */
+INLINE V exp_of(V x)
+{
+    const float magic = 12582912.0f;
+    x = choose(x < -87.0f, all(-87.0f), x);
+    x = choose(x > 88.0f, all(88.0f), x);
+    V t = x * 1.44269504f + magic, n = t - magic;
+    V r = x - n * 0.693359375f + n * 2.12194440e-4f;
+    V p = all(1.9875691500e-4f);
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * (r * r) + (r + 1.0f);
+    return p * (V)(((I)t - 0x4B400000 + 127) << 23);
+}
+
+static double exp_sum(float *x, float shift, int64_t count)
+{
+    enum { CHUNK = 32 * WIDTH };
+    double sum = 0;
+    for (int64_t i = 0; i + WIDTH <= count; i += CHUNK) {
+        V part = {0};
+        for (int64_t k = i; k < i + CHUNK && k + WIDTH <= count; k += WIDTH) {
+            V y = exp_of(load(x + k) - shift);
+            store(x + k, y);
+            part += y;
+        }
+        sum += (double)sum_of(part);
+    }
+    int64_t whole = count / WIDTH * WIDTH;
+    return whole < count ? sum + kernels_plain.exp_sum(x + whole, shift, count - whole) : sum;
+}
+
+static void sigmoid(float *x, int64_t count)
+{
+    int64_t i = 0;
+    for (; i + WIDTH <= count; i += WIDTH)
+        store(x + i, 1.0f / (1.0f + exp_of(-load(x + i))));
+    kernels_plain.sigmoid(x + i, count - i);
+}
+
+const Kernels SET = {
+    .name = TITLE,
+    .tile_rows = TILE_ROWS,
+    .tile_cols = TILE_COLS,
+    .tile = tile,
+    .pack = pack,
+    .widen = widen,
+    .stream_width = stream_width,
+    .prepare = prepare,
+    .stream = stream,
+    .most = most,
+    .exp_sum = exp_sum,
+    .sigmoid = sigmoid,
+};
