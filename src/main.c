@@ -34,7 +34,13 @@ static const Command commands[] = {
      "  --threads N          use N threads (default: all processors)\n"
      "  --json               one JSON object with the same figures\n"
      "Each figure is the median of three. Run it on a machine that does nothing else.\n"},
-    {"inspect", command_inspect, "DIR", "architecture, parameters, tensors, memory that each use will need", ""},
+    {"inspect", command_inspect, "DIR [--batch N] [--tokens N] [--picture-tokens N] [--answer N] [--rank N]",
+     "architecture, parameters, tensors, memory that each use will need",
+     "  --batch N            for N samples at a time (default 1)\n"
+     "  --tokens N           each with a prompt of N tokens (default 512)\n"
+     "  --picture-tokens N   of which N stand for pictures (default 256)\n"
+     "  --answer N           and an answer of N tokens (default 128)\n"
+     "  --rank N             LoRA of this rank on the text model's layers (default 64)\n"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

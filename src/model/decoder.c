@@ -86,6 +86,19 @@ Status decoder_load(Decoder *d, Vlm *vlm, const char *name, const DecoderSizes *
     return e->status;
 }
 
+Status decoder_describe(const Decoder *d, const Vlm *vlm, Text *text, Error *e)
+{
+    const DecoderSizes *z = &d->sizes;
+    return text_format(text, e,
+                       "  text: %lld decoder layers of width %lld; %lld heads of %lld on %lld keys and values; MLP %lld; rope theta %g\n"
+                       "        vocabulary %lld, up to %lld positions, head %s\n",
+                       (long long)z->layers, (long long)z->width, (long long)z->heads, (long long)z->head_width, (long long)z->kv_heads,
+                       (long long)z->hidden, z->rope_theta, (long long)z->vocab, (long long)z->positions,
+                       vlm->head.weight == d->embed_tokens ? "tied to the embedding" : "of its own")
+               ? OK
+               : NO_MEMORY;
+}
+
 /* What a layer needs besides x; copied by run_block so that it can run again on the way back. */
 typedef struct {
     const DecoderLayer *l;

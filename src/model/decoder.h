@@ -32,6 +32,9 @@ Status decoder_sizes(DecoderSizes *z, const Json *config, const json_t *o, const
 /* Binds NAME.embed_tokens, NAME.layers.N, NAME.norm and the head (lm_head, or the embedding when `tied`); fills in vlm's sizes. */
 Status decoder_load(Decoder *d, Vlm *vlm, const char *name, const DecoderSizes *sizes, bool tied, Error *e);
 
+/* Its line of `describe`. */
+Status decoder_describe(const Decoder *d, const Vlm *vlm, Text *text, Error *e);
+
 /* Layer i alone: x [N,D] -> [N,D]. */
 Mat *decoder_layer(Run *run, const Decoder *d, int64_t i, Mat *x, const Rope *r, const Seqs *seqs, KvCache *cache);
 /* The last hidden rows of a batch. picture_rows (NULL without pictures) replace the embeddings of token `image` in their order. */

@@ -153,6 +153,20 @@ static Mat *text(Run *run, const Vlm *vlm, const Batch *b, KvCache *cache, Mat *
     return decoder(run, &m->decoder, b, cache, r, picture_rows, vlm->image);
 }
 
+static Status describe(const Vlm *vlm, Text *text, Error *e)
+{
+    const Model *m = vlm->model;
+    const Qwen2VLVision *v = &m->vision;
+    if (!text_format(text, e,
+                     "  vision: %lld blocks of width %lld, %lld heads, MLP %lld; patches of %lldx%lld, %lldx%lld of them make a token\n"
+                     "          pictures of %lld to %lld pixels\n",
+                     (long long)v->depth, (long long)v->width, (long long)v->heads, (long long)v->hidden, (long long)m->pictures.patch,
+                     (long long)m->pictures.patch, (long long)v->merge, (long long)v->merge, (long long)m->pictures.min_pixels,
+                     (long long)m->pictures.max_pixels))
+        return NO_MEMORY;
+    return decoder_describe(&m->decoder, vlm, text, e);
+}
+
 static void probe_inputs(Run *run, const Vlm *vlm, const Sample *s)
 {
     (void)vlm;
@@ -184,5 +198,6 @@ const Family family_qwen2vl = {
     .vision = vision,
     .vision_parameters = vision_parameters,
     .text = text,
+    .describe = describe,
     .probe_inputs = probe_inputs,
 };

@@ -158,6 +158,22 @@ static Mat *text(Run *run, const Vlm *vlm, const Batch *b, KvCache *cache, Mat *
     return decoder(run, &m->decoder, b, cache, r, picture_rows, vlm->image);
 }
 
+static Status describe(const Vlm *vlm, Text *text, Error *e)
+{
+    const Model *m = vlm->model;
+    const Siglip *v = &m->vision;
+    int64_t side = m->pictures.tile / v->patch;
+    if (!text_format(text, e,
+                     "  vision: %lld layers of width %lld, %lld heads, MLP %lld; patches of %lldx%lld, %lldx%lld of them make a token\n"
+                     "          pictures of longest edge %lld, %s %lldx%lld, %lld tokens each\n",
+                     (long long)v->depth, (long long)v->width, (long long)v->attention.heads, (long long)v->hidden, (long long)v->patch,
+                     (long long)v->patch, (long long)m->scale, (long long)m->scale, (long long)m->pictures.longest_edge,
+                     m->pictures.split ? "cut into tiles of" : "brought to", (long long)m->pictures.tile, (long long)m->pictures.tile,
+                     (long long)(side * side / (m->scale * m->scale))))
+        return NO_MEMORY;
+    return decoder_describe(&m->decoder, vlm, text, e);
+}
+
 /* Patches back to frames [1, frames, 3, tile, tile]; every pixel of every frame counts, so the mask is all ones. */
 static void probe_inputs(Run *run, const Vlm *vlm, const Sample *s)
 {
@@ -193,6 +209,7 @@ const Family family_idefics3 = {
     .vision = vision,
     .vision_parameters = vision_parameters,
     .text = text,
+    .describe = describe,
     .probe_inputs = probe_inputs,
 };
 
@@ -206,5 +223,6 @@ const Family family_smolvlm = {
     .vision = vision,
     .vision_parameters = vision_parameters,
     .text = text,
+    .describe = describe,
     .probe_inputs = probe_inputs,
 };

@@ -276,15 +276,20 @@ int64_t batch_labels(Run *run, const Batch *b, const Sample *samples, const int6
     return count;
 }
 
-/* Whether a gradient is wanted of any parameter whose name starts with one of `prefixes`. */
-static bool trains(const Vlm *vlm, const char *const *prefixes)
+bool vlm_is_vision(const Vlm *vlm, const char *name)
 {
-    for (int64_t i = 0; i < vlm->checkpoint.params; i++) {
-        const Param *p = vlm->checkpoint.param[i];
-        for (const char *const *prefix = prefixes; p->grad && *prefix; prefix++)
-            if (!strncmp(p->name, *prefix, strlen(*prefix)))
-                return true;
-    }
+    for (const char *const *prefix = vlm->family->vision_parameters; *prefix; prefix++)
+        if (!strncmp(name, *prefix, strlen(*prefix)))
+            return true;
+    return false;
+}
+
+/* Whether a gradient is wanted of any parameter of the vision pass. */
+static bool trains_vision(const Vlm *vlm)
+{
+    for (int64_t i = 0; i < vlm->checkpoint.params; i++)
+        if (vlm->checkpoint.param[i]->grad && vlm_is_vision(vlm, vlm->checkpoint.param[i]->name))
+            return true;
     return false;
 }
 
@@ -293,7 +298,7 @@ Mat *vlm_forward(Run *run, const Vlm *vlm, const Batch *batch, KvCache *cache)
     if (!batch)
         return NULL;
     Run vision_run = *run;
-    if (!trains(vlm, vlm->family->vision_parameters))
+    if (!trains_vision(vlm))
         vision_run.tape = NULL;
     Mat *rows = batch->n_pictures ? vlm->family->vision(&vision_run, vlm, batch->pictures, batch->n_pictures) : NULL;
     Mat *x = vlm->family->text(run, vlm, batch, cache, rows);

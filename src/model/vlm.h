@@ -95,6 +95,8 @@ struct Family {
     const char *const *vision_parameters; /* what their names start with; NULL at the end */
     /* The last hidden rows [rows, D], after the final norm. cache may be NULL, and picture_rows in a batch without pictures. */
     Mat *(*text)(Run *run, const Vlm *vlm, const Batch *batch, KvCache *cache, Mat *picture_rows);
+    /* A few lines, each with its end: what the model is made of. */
+    Status (*describe)(const Vlm *vlm, Text *text, Error *e);
     /* Puts the values of a single sample that no layer produces (pixel values, grids) into run->probe. */
     void (*probe_inputs)(Run *run, const Vlm *vlm, const Sample *sample);
 };
@@ -109,6 +111,8 @@ void vlm_close(Vlm *vlm);
 /* An image file as the model's picture. Owned: picture_free. */
 Status vlm_picture(const Vlm *vlm, Picture *out, const char *path, const PictureLimits *limits, Error *e);
 void picture_free(Picture *p);
+/* Whether a parameter belongs to the vision pass (what joins vision to text included). */
+bool vlm_is_vision(const Vlm *vlm, const char *name);
 
 /* The chat prompt of one user turn: pictures, then text, up to where the answer starts. Owned: sample_free (pictures are borrowed). */
 Status vlm_prompt(const Vlm *vlm, Sample *out, const Picture *pictures, int64_t n_pictures, const char *text, Error *e);

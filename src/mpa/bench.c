@@ -131,14 +131,6 @@ static void measure_machine(Bench *b)
 
 /* --------------------------------------------------------------------------------------------------------------------------- the model */
 
-static bool starts_with_one_of(const char *name, const char *const *prefixes)
-{
-    for (; *prefixes; prefixes++)
-        if (!strncmp(name, *prefixes, strlen(*prefixes)))
-            return true;
-    return false;
-}
-
 static void count_matrices(Bench *b)
 {
     const Vlm *vlm = &b->vlm;
@@ -146,7 +138,7 @@ static void count_matrices(Bench *b)
     b->stream_bytes = head->count * (int64_t)dtype_size(head->dtype);
     for (int64_t i = 0; i < vlm->checkpoint.params; i++) {
         const Param *p = vlm->checkpoint.param[i];
-        bool vision = starts_with_one_of(p->name, vlm->family->vision_parameters), table = strstr(p->name, "embed") && p->ndim == 2;
+        bool vision = vlm_is_vision(vlm, p->name), table = strstr(p->name, "embed") && p->ndim == 2;
         if (p->ndim < 2 || p == head || table)
             continue;
         *(vision ? &b->vision_values : &b->text_values) += p->count;
