@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* KC: of k at a time; COLUMNS and ROWS: of c that one thread takes at a time; FEW: rows up to which the weights are streamed; STRIP: weight rows at a time. */
-enum { KC = 256, COLUMNS = 128, ROWS = 480, FEW = 32, STRIP = 64, MOST_TILE = 16 * 64 };
+/* KC: of k at a time; COLUMNS and ROWS: of c that one thread takes at a time; STRIP: weight rows at a time. */
+enum { KC = 256, COLUMNS = 128, ROWS = 480, STRIP = 64, MOST_TILE = 16 * 64 };
 
 /* A matrix [count, K] as a factor: element (i, k) is number i * step + k when `rows`, else k * step + i. */
 typedef struct {
@@ -164,7 +164,7 @@ static void product(Run *run, float *c, int64_t M, int64_t N, int64_t K, Factor 
 
 void gemm_forward(Run *run, float *y, const float *x, const void *w, Dtype type, int64_t N, int64_t O, int64_t I)
 {
-    if (N <= FEW)
+    if (N <= kernels->few)
         stream(run, y, x, w, type, N, O, I);
     else
         product(run, y, N, O, I, (Factor){x, F32, I, true}, (Factor){w, type, I, true}, false);

@@ -6,6 +6,11 @@
 
 #include "tensor/dtype.h"
 
+/* The numbers of one AdamW update: m += b1 (scale g - m);  v += b2 ((scale g)^2 - v);  p = keep p - step m / (root sqrt(v) + epsilon) */
+typedef struct {
+    float scale, b1, b2, keep, step, root, epsilon;
+} AdamW;
+
 typedef struct {
     const char *name;
 
@@ -19,8 +24,9 @@ typedef struct {
     /* out[count] = in[count] as float32, from F32, F16 or BF16. */
     void (*widen)(float *out, const void *in, Dtype type, int64_t count);
 
-    /* Decoding: y[n * ldy + r] = sum_i x[n, i] w[r, i] for N rows of x and `rows` rows of w [rows, I], of which each is read once. x as `prepare` left it:
+    /* Few rows, as in decoding: y[n * ldy + r] = sum_i x[n, i] w[r, i] for N rows of x and `rows` rows of w [rows, I], of which each is read once. x as `prepare` left it:
      * stream_width(I) floats per row. */
+    int64_t few; /* up to so many rows this is faster than tiles */
     int64_t (*stream_width)(Dtype type, int64_t I);
     void (*prepare)(float *out, const float *x, Dtype type, int64_t I);
     void (*stream)(float *y, int64_t ldy, const float *x, const void *w, Dtype type, int64_t N, int64_t rows, int64_t I);
@@ -30,6 +36,9 @@ typedef struct {
     double (*exp_sum)(float *x, float shift, int64_t count);
     /* x := 1 / (1 + exp(-x)) */
     void (*sigmoid)(float *x, int64_t count);
+
+    double (*square_sum)(const float *x, int64_t count);
+    void (*adamw)(float *p, float *m, float *v, const float *g, int64_t count, const AdamW *o);
 } Kernels;
 
 /* The chosen set. Before kernels_choose: the plain one. */

@@ -1,5 +1,5 @@
 /* The set of kernels in plain C99: for ports, and the measure of the others. */
-#include "tensor/kernels.h"
+#include "tensor/kernels_loops.h"
 
 #include <string.h>
 
@@ -123,10 +123,13 @@ const Kernels kernels_plain = {
     .name = "plain",
     .pack = plain_pack,
     .widen = dtype_widen,
+    .few = 8,
     .stream_width = stream_width,
     .prepare = prepare,
     .stream = stream,
     .most = most,
     .exp_sum = exp_sum,
     .sigmoid = sigmoid,
+    .square_sum = square_sum,
+    .adamw = adamw,
 };

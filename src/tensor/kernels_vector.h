@@ -1,7 +1,7 @@
 /* The body of the sets that use vector registers: the including file says WIDTH (floats in a register), TILE_ROWS and TILE_VECTORS (registers of a tile: rows, and
  * vectors in each), SET (the name of what it defines) and TITLE. It is written with the vector types of GCC and clang, which become the
  * instructions that the file is compiled for. */
-#include "tensor/kernels.h"
+#include "tensor/kernels_loops.h"
 
 #include <string.h>
 
@@ -50,10 +50,9 @@ INLINE V load_as(const void *p, Dtype type, int64_t at)
     return type == F32 ? load((const float *)p + at) : load_bf16((const uint16_t *)p + at);
 }
 
-INLINE float sum_of(V v)
+/* x[WIDTH] is used up. */
+static float sum_of(float *x)
 {
-    float x[WIDTH];
-    memcpy(x, &v, sizeof x);
     for (int width = WIDTH / 2; width; width /= 2)
         for (int j = 0; j < width; j++)
             x[j] += x[j + width];
@@ -175,20 +174,21 @@ INLINE void stream_block(const Dtype TYPE, const int ROWS, const int FEW, float 
                          int64_t count)
 {
     const int64_t size = TYPE == F32 ? 4 : 2, whole = count / PAIR * PAIR, width = stream_width(TYPE, count);
-    V sum[4][8];
+    V sum[6][8];
     UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int n = 0; n < FEW; n++) sum[r][n] = (V){0};
     for (int64_t i = 0; i < width; i += PAIR) {
-        const unsigned char *row[4];
-        unsigned char last[4][4 * PAIR];
+        const unsigned char *row[6];
+        unsigned char last[6][4 * PAIR];
         UNROLL for (int r = 0; r < ROWS; r++) row[r] = w + (r * count + i) * size;
         if (i >= whole)
-            for (int r = 0; r < ROWS; r++) {
+            UNROLL for (int r = 0; r < ROWS; r++)
+            {
                 memset(last[r], 0, sizeof last[r]);
                 row[r] = memcpy(last[r], row[r], (size_t)((count - i) * size));
             }
         UNROLL for (int odd = 0; odd < 2; odd++)
         {
-            V part[4];
+            V part[6];
             UNROLL for (int r = 0; r < ROWS; r++) part[r] = weights(TYPE, row[r], odd);
             UNROLL for (int n = 0; n < FEW; n++)
             {
@@ -197,9 +197,11 @@ INLINE void stream_block(const Dtype TYPE, const int ROWS, const int FEW, float 
             }
         }
     }
+    float each[6][8][WIDTH]; /* only here do the sums leave the registers */
+    UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int n = 0; n < FEW; n++) store(each[r][n], sum[r][n]);
     for (int r = 0; r < ROWS; r++)
         for (int n = 0; n < FEW; n++)
-            y[n * ldy + r] = sum_of(sum[r][n]);
+            y[n * ldy + r] = sum_of(each[r][n]);
 }
 
 /* As many rows of w at a time as leave the sums in registers. */
@@ -285,7 +287,9 @@ static double exp_sum(float *x, float shift, int64_t count)
             store(x + k, y);
             part += y;
         }
-        sum += (double)sum_of(part);
+        float each[WIDTH];
+        store(each, part);
+        sum += (double)sum_of(each);
     }
     int64_t whole = count / WIDTH * WIDTH;
     return whole < count ? sum + kernels_plain.exp_sum(x + whole, shift, count - whole) : sum;
@@ -306,10 +310,13 @@ const Kernels SET = {
     .tile = tile,
     .pack = pack,
     .widen = widen,
+    .few = STREAM_MOST,
     .stream_width = stream_width,
     .prepare = prepare,
     .stream = stream,
     .most = most,
     .exp_sum = exp_sum,
     .sigmoid = sigmoid,
+    .square_sum = square_sum,
+    .adamw = adamw,
 };

@@ -2,6 +2,7 @@
 
 #include "base/elementary.h"
 #include "base/parallel.h"
+#include "tensor/kernels.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -84,11 +85,15 @@ double optimiser_norm(const Optimiser *a)
 {
     double total = 0;
     for (int64_t i = 0; i < a->count; i++) {
+        enum { MOST = 256 };
         const float *g = a->trained[i].p->grad;
-        double sum = 0;
-        for (int64_t n = 0; n < a->trained[i].p->count; n++)
-            sum += (double)g[n] * (double)g[n];
-        total += sum;
+        int64_t count = a->trained[i].p->count, block = count / MOST < BLOCK ? BLOCK : count / MOST + 1; /* at most MOST blocks */
+        double part[MOST + 1] = {0};
+#pragma omp parallel for if (parallel_worth(count))
+        for (int64_t first = 0; first < count; first += block)
+            part[first / block] = kernels->square_sum(g + first, count - first < block ? count - first : block);
+        for (int k = 0; k <= MOST; k++)
+            total += part[k];
     }
     return sqrt(total);
 }
@@ -105,16 +110,16 @@ const char *optimiser_not_finite(const Optimiser *a)
 void adamw_update(float *p, float *m, float *v, const float *g, int64_t n, double scale, double rate, double decay, const TrainOptions *o, int64_t t)
 {
     double power1 = o->beta1 > 0 ? exact_pow(o->beta1, (double)t) : 0, power2 = o->beta2 > 0 ? exact_pow(o->beta2, (double)t) : 0;
-    double step = rate / (1 - power1), root = sqrt(1 - power2), keep = 1 - rate * decay;
+    const AdamW numbers = {.scale = (float)scale,
+                           .b1 = (float)(1 - o->beta1),
+                           .b2 = (float)(1 - o->beta2),
+                           .keep = (float)(1 - rate * decay),
+                           .step = (float)(rate / (1 - power1)),
+                           .root = (float)(1 / sqrt(1 - power2)),
+                           .epsilon = (float)o->epsilon};
 #pragma omp parallel for if (parallel_worth(4 * n))
-    for (int64_t block = 0; block < n; block += BLOCK)
-        for (int64_t i = block; i < n && i < block + BLOCK; i++) {
-            double gradient = (double)g[i] * scale, mean = (double)m[i] + (1 - o->beta1) * (gradient - (double)m[i]);
-            double square = o->beta2 * (double)v[i] + (1 - o->beta2) * gradient * gradient;
-            m[i] = (float)mean;
-            v[i] = (float)square;
-            p[i] = (float)((double)p[i] * keep - step * mean / (sqrt(square) / root + o->epsilon));
-        }
+    for (int64_t first = 0; first < n; first += BLOCK)
+        kernels->adamw(p + first, m + first, v + first, g + first, n - first < BLOCK ? n - first : BLOCK, &numbers);
 }
 
 void optimiser_update(Optimiser *a, const TrainOptions *o, double scale, double factor)
