@@ -84,6 +84,7 @@ ifeq ($(KERNELS),cpu)
 ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine 2>/dev/null)),)
     kernel_defines := -DKERNELS_X86
     avx2_flags     := -mavx2 -mfma -ffp-contract=fast
+    amx_flags      := -mamx-tile -mamx-bf16
     avx512_flags   := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512 -ffp-contract=fast
 endif
 endif
@@ -172,14 +173,18 @@ $(B)/sources: FORCE
 
 $(B)/src/tensor/kernels_avx2.o: more := $(avx2_flags)
 $(B)/src/tensor/kernels_avx512.o: more := $(avx512_flags)
+$(B)/src/tensor/kernels_amx.o: more := $(avx512_flags) $(amx_flags)
 
 $(objects) $(main_object): $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call run,CC  ,$(compile) $(more) -c -o $@ $<)
 
+# Wide vectors without the instructions for them: how functions would pass them does not matter within a file.
+$(B)/tests/tensor/tiles_test.o: more := -Wno-psabi
+
 $(test_objects) $(help_objects): $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
-	$(call run,CC  ,$(compile_test) -c -o $@ $<)
+	$(call run,CC  ,$(compile_test) $(more) -c -o $@ $<)
 
 $(B)/tests/libhelpers.a: $(help_objects)
 	@mkdir -p $(@D)
@@ -300,7 +305,7 @@ help:
 	@echo '  BLAS=openblas|none   the matrix product: OpenBLAS, or plain C in a fixed order of summation'
 	@echo '  OPENMP=1|0           threads'
 	@echo '  JPEG=stb|turbo       the JPEG decoder: stb_image, or libjpeg-turbo (the bits that Pillow gives)'
-	@echo '  KERNELS=cpu|plain    inner loops for the instruction sets of CPUs, chosen at run time (MPA_KERNELS=plain|avx2|avx512 forces one), or plain C'
+	@echo '  KERNELS=cpu|plain    inner loops for the instruction sets of CPUs, chosen at run time (MPA_KERNELS=plain|avx2|avx512|amx forces one), or plain C'
 	@echo '  NATIVE=0|1           code for the processor of this machine only'
 	@echo '  SAN=LIST             sanitizers, as -fsanitize takes them: address,undefined or thread'
 	@echo '  WERROR=0|1           a compiler warning is an error'

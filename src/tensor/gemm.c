@@ -8,8 +8,10 @@
 #include "tensor/kernels.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* KC: of k at a time; COLUMNS and ROWS: of c that one thread takes at a time; STRIP: weight rows at a time. */
 enum { KC = 256, COLUMNS = 128, ROWS = 480, STRIP = 64, MOST_TILE = 16 * 64 };
@@ -115,6 +117,37 @@ static void multiply(Run *run, float *c, int64_t M, int64_t N, int64_t K, Factor
     arena_release(run->arena, mark);
 }
 
+/* y[N,O] = x w' on matrix tiles. All of x is split once, by panels of rows and chunks of k; then each thread takes OUTPUTS weight rows and a panel, and forms
+ * their part of y the other way round, because weights are the first operand there. */
+static void multiply_split(Run *run, float *y, const float *x, const uint16_t *w, int64_t N, int64_t O, int64_t I)
+{
+    enum { OUTPUTS = 128, EDGE = 32, BYTES = 3 };
+    const int64_t PANEL = kernels->split_panel, CHUNK = kernels->split_chunk, panels = (N + PANEL - 1) / PANEL, chunks = (I + CHUNK - 1) / CHUNK;
+    const int64_t width = (I + EDGE - 1) / EDGE * EDGE, blocks = (O + OUTPUTS - 1) / OUTPUTS;
+    ArenaMark mark = arena_mark(run->arena);
+    uint16_t *parts = run_alloc(run, panels * PANEL * width * BYTES, sizeof *parts);
+    float *scratch = run_alloc(run, OUTPUTS * PANEL * parallel_threads(), sizeof *scratch);
+    if (parts && scratch) {
+#pragma omp parallel for schedule(dynamic) if (parallel_worth(N * I))
+        for (int64_t i = 0; i < panels * chunks; i++) {
+            int64_t n = i / chunks * PANEL, k = i % chunks * CHUNK;
+            kernels->split(parts + (n * width + PANEL * k) * BYTES, x + n * I + k, I, least(PANEL, N - n), least(CHUNK, I - k));
+        }
+#pragma omp parallel for schedule(dynamic) if (parallel_worth(N * O * I / 64))
+        for (int64_t i = 0; i < panels * blocks; i++) {
+            int64_t n = i / blocks * PANEL, o = i % blocks * OUTPUTS, rows = least(PANEL, N - n), outputs = least(OUTPUTS, O - o);
+            float *c = scratch + parallel_index() * OUTPUTS * PANEL;
+            memset(c, 0, (size_t)(OUTPUTS * PANEL) * sizeof *c);
+            for (int64_t k = 0; k < I; k += CHUNK)
+                kernels->split_multiply(c, parts + (n * width + PANEL * k) * BYTES, rows, w + o * I + k, I, outputs, least(CHUNK, I - k));
+            for (int64_t r = 0; r < rows; r++)
+                for (int64_t j = 0; j < outputs; j++)
+                    y[(n + r) * O + o + j] = c[j * PANEL + r];
+        }
+    }
+    arena_release(run->arena, mark);
+}
+
 /* Few rows, as in decoding: every weight row is read once, as it is stored, and multiplied with all of them. */
 static void stream(Run *run, float *y, const float *x, const void *w, Dtype type, int64_t N, int64_t O, int64_t I)
 {
@@ -166,6 +199,8 @@ void gemm_forward(Run *run, float *y, const float *x, const void *w, Dtype type,
 {
     if (N <= kernels->few)
         stream(run, y, x, w, type, N, O, I);
+    else if (kernels->split_panel && type == BF16)
+        multiply_split(run, y, x, w, N, O, I);
     else
         product(run, y, N, O, I, (Factor){x, F32, I, true}, (Factor){w, type, I, true}, false);
 }
@@ -180,10 +215,40 @@ void gemm_weight_grad(Run *run, float *dw, const float *dy, const float *x, int6
     product(run, dw, O, I, N, (Factor){dy, F32, O, false}, (Factor){x, F32, I, false}, true);
 }
 
+/* One product on matrix tiles, checked: they are the one thing here that a system may switch off or an emulator get wrong. */
+static bool tiles_work(void)
+{
+    enum { N = 33, O = 17, I = 40 };
+    Arena arena;
+    Error e = {0};
+    arena_init(&arena);
+    Run run = {.arena = &arena, .error = &e};
+    float x[N * I], y[N * O];
+    uint16_t w[O * I];
+    for (int i = 0; i < N * I; i++)
+        x[i] = (float)(i % 19 - 9) / 7;
+    for (int i = 0; i < O * I; i++)
+        w[i] = bf16_store((float)(i % 23 - 11));
+    multiply_split(&run, y, x, w, N, O, I);
+    bool good = e.status == OK;
+    for (int n = 0; n < N; n++)
+        for (int o = 0; o < O; o++) {
+            double sum = 0;
+            for (int i = 0; i < I; i++)
+                sum += (double)x[n * I + i] * (double)bf16_load(w[o * I + i]);
+            good &= fabs((double)y[n * O + o] - sum) < 1e-3;
+        }
+    arena_free(&arena);
+    return good;
+}
+
 Status gemm_start(Error *e)
 {
+    const char *name = getenv("MPA_KERNELS");
     gemm_block_start();
-    return kernels_choose(getenv("MPA_KERNELS"), e);
+    if (kernels_choose(name, e) != OK || !kernels->split_panel || tiles_work())
+        return e->status;
+    return name && *name ? error_set(e, FAILED, "kernels %s give wrong products here", kernels->name) : kernels_choose("avx512", e);
 }
 
 const char *gemm_description(void)

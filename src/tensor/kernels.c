@@ -1,10 +1,12 @@
 #include "tensor/kernels.h"
 
+#include "base/cpu.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #if defined(KERNELS_X86)
-extern const Kernels kernels_avx2, kernels_avx512;
+extern const Kernels kernels_avx2, kernels_avx512, kernels_amx;
 
 static bool has_avx512(void)
 {
@@ -22,16 +24,19 @@ const Kernels *kernels = &kernels_plain;
 
 const Kernels *const *kernels_available(void)
 {
-    static const Kernels *list[4];
+    static const Kernels *list[5];
     int n = 0;
+    if (*list)
+        return list;
 #if defined(KERNELS_X86)
+    if (has_avx512() && cpu_tiles())
+        list[n++] = &kernels_amx;
     if (has_avx512())
         list[n++] = &kernels_avx512;
     if (has_avx2())
         list[n++] = &kernels_avx2;
 #endif
-    list[n++] = &kernels_plain;
-    list[n] = NULL;
+    list[n] = &kernels_plain;
     return list;
 }
 

@@ -21,6 +21,13 @@ typedef struct {
     /* The panel of `rows` <= width rows of `from` (row r at element r * stride, K of them used): out[k * width + r]; missing rows become 0. */
     void (*pack)(float *out, int width, const void *from, Dtype type, int64_t stride, int64_t rows, int64_t K);
 
+    /* Where the CPU multiplies matrices of bf16: x as the sum of three bf16 parts (of split_panel rows and split_chunk columns at most; 6 bytes per value, rows
+     * rounded up to a multiple of 32, columns too), and c[outputs, split_panel] += w x' (c has room for a
+     * multiple of 32 outputs; I: length of w's rows). split_panel 0: the set has none. */
+    int64_t split_panel, split_chunk;
+    void (*split)(uint16_t *parts, const float *x, int64_t stride, int64_t rows, int64_t K);
+    void (*split_multiply)(float *c, const uint16_t *parts, int64_t rows, const uint16_t *w, int64_t I, int64_t outputs, int64_t K);
+
     /* out[count] = in[count] as float32, from F32, F16 or BF16. */
     void (*widen)(float *out, const void *in, Dtype type, int64_t count);
 

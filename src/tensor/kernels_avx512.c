@@ -1,18 +1,8 @@
-/* Kernels for AVX-512 (F, BW, DQ, VL): 32 registers of 16 floats. Compiled with those instructions on (Makefile); called only where the CPU has them. */
+/* Kernels for AVX-512 (F, BW, DQ, VL). Compiled with those instructions on (Makefile); called only where the CPU has them. */
 #if defined(__AVX512F__) && defined(__AVX512BW__)
 #define SET kernels_avx512
 #define TITLE "avx512"
-#define WIDTH 16
-#define TILE_ROWS 12
-#define TILE_VECTORS 2
-#define STREAM_MOST 32
-#define STREAM_ROWS_8 3
-#define STREAM_ROWS_4 6
-#define EVENS 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
-#define ODDS 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
-#define INTERLEAVE_LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
-#define INTERLEAVE_HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
-#include "tensor/kernels_vector.h"
+#include "tensor/kernels_avx512.h"
 #else
 typedef int no_avx512; /* C wants a declaration in every file */
 #endif

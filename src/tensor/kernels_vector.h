@@ -8,7 +8,7 @@
 enum { TILE_COLS = TILE_VECTORS * WIDTH, PAIR = 2 * WIDTH };
 
 typedef float V __attribute__((vector_size(4 * WIDTH)));
-typedef int32_t I __attribute__((vector_size(4 * WIDTH)));
+typedef int32_t S __attribute__((vector_size(4 * WIDTH)));
 typedef uint32_t U __attribute__((vector_size(4 * WIDTH)));
 typedef uint16_t H __attribute__((vector_size(2 * WIDTH)));
 /* The same where memory need not be aligned. */
@@ -22,7 +22,7 @@ typedef H UH __attribute__((aligned(1), may_alias));
 #define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
 #define UNROLL _Pragma("GCC unroll 32")
-#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (I){__VA_ARGS__})
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (S){__VA_ARGS__})
 #endif
 
 INLINE V load(const float *p)
@@ -239,9 +239,9 @@ static void stream(float *y, int64_t ldy, const float *x, const void *w, Dtype t
 
 /* ----------------------------------------------------------------------------------------------------------------------- elementary functions */
 
-INLINE V choose(I mask, V yes, V no)
+INLINE V choose(S mask, V yes, V no)
 {
-    return (V)((mask & (I)yes) | (~mask & (I)no));
+    return (V)((mask & (S)yes) | (~mask & (S)no));
 }
 
 static float most(const float *x, int64_t count)
@@ -273,7 +273,7 @@ INLINE V exp_of(V x)
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * (r * r) + (r + 1.0f);
-    return p * (V)(((I)t - 0x4B400000 + 127) << 23);
+    return p * (V)(((S)t - 0x4B400000 + 127) << 23);
 }
 
 static double exp_sum(float *x, float shift, int64_t count)
@@ -303,6 +303,10 @@ static void sigmoid(float *x, int64_t count)
     kernels_plain.sigmoid(x + i, count - i);
 }
 
+#ifdef TILES
+#include "tensor/kernels_tiles.h"
+#endif
+
 const Kernels SET = {
     .name = TITLE,
     .tile_rows = TILE_ROWS,
@@ -317,6 +321,12 @@ const Kernels SET = {
     .most = most,
     .exp_sum = exp_sum,
     .sigmoid = sigmoid,
+#ifdef TILES
+    .split_panel = PANEL,
+    .split_chunk = CHUNK_K,
+    .split = tiles_split,
+    .split_multiply = tiles_multiply,
+#endif
     .square_sum = square_sum,
     .adamw = adamw,
 };
