@@ -2,6 +2,7 @@
 #include "base/options.h"
 #include "base/signals.h"
 #include "mpa/command.h"
+#include "tensor/kernels.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -44,12 +45,22 @@ static const Command commands[] = {
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
+/* With the sets of kernels that this CPU can run, the one that is taken first. */
+static void print_version(void)
+{
+    printf("mpa %s\nkernels:", MPA_VERSION);
+    for (const Kernels *const *k = kernels_available(); *k; k++)
+        printf(" %s", (*k)->name);
+    putchar('\n');
+}
+
 static void print_help(void)
 {
     printf("mpa %s: aligns a small vision-language model to a large one, from unlabeled pictures.\n\nusage:\n", MPA_VERSION);
     for (size_t i = 0; i < COMMANDS; i++)
         printf("  mpa %-9s %s\n                %s\n", commands[i].name, commands[i].arguments, commands[i].summary);
-    printf("\n  mpa COMMAND --help, mpa --version\n  --quiet, --verbose with every command\n\n"
+    printf("\n  mpa COMMAND --help, mpa --version\n  --quiet, --verbose with every command\n"
+           "  MPA_KERNELS=NAME in the environment: inner loops for that instruction set (mpa --version lists them, the usual one first)\n\n"
            "Exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 a bad input file, 4 not enough memory or disk,\n"
            "5 a number that is not finite in training, 6 compare found a difference, 130 interrupted.\n");
 }
@@ -124,7 +135,7 @@ int main(int argc, char **argv)
     if (!strcmp(name, "help")) {
         print_help();
     } else if (!strcmp(name, "--version")) {
-        printf("mpa %s\n", MPA_VERSION);
+        print_version();
     } else if (!*name) {
         status = error_set(&e, BAD_USAGE, "a command is needed (mpa --help lists all)");
     } else if (!(c = find(name, &e))) {
