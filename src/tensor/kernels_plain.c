@@ -90,9 +90,9 @@ static float exp_float(float x)
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * r * r + r + 1;
-    int32_t bits;
+    uint32_t bits; /* unsigned: where x is not a number, these are any bits */
     memcpy(&bits, &t, sizeof bits);
-    bits = (bits - 0x4B400000 + 127) * (1 << 23);
+    bits = (bits - 0x4B400000 + 127) << 23;
     float scale;
     memcpy(&scale, &bits, sizeof scale);
     return p * scale;

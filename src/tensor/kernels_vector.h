@@ -92,6 +92,15 @@ INLINE void transpose(V row[WIDTH])
     }
 }
 
+static void widen(float *out, const void *in, Dtype type, int64_t count)
+{
+    int64_t i = 0;
+    if (type == BF16)
+        for (; i + WIDTH <= count; i += WIDTH)
+            store(out + i, load_bf16((const uint16_t *)in + i));
+    dtype_widen(out + i, (const unsigned char *)in + (size_t)i * dtype_size(type), type, count - i);
+}
+
 /* `rows` <= WIDTH rows from column `first` on to the panel's columns; k in steps of WIDTH, what is left over one by one. */
 INLINE void pack_group(float *out, int width, const void *from, Dtype type, int64_t stride, int64_t rows, int64_t columns, int64_t K)
 {
@@ -108,9 +117,10 @@ INLINE void pack_group(float *out, int width, const void *from, Dtype type, int6
     }
     for (; k < K; k++)
         for (int64_t r = 0; r < columns; r++)
-            out[k * width + r] = r >= rows     ? 0
-                                 : type == F32 ? ((const float *)from)[r * stride + k]
-                                               : bf16_load(((const uint16_t *)from)[r * stride + k]);
+            if (r < rows)
+                widen(out + k * width + r, (const unsigned char *)from + (size_t)(r * stride + k) * dtype_size(type), type, 1);
+            else
+                out[k * width + r] = 0;
 }
 
 static void pack(float *out, int width, const void *from, Dtype type, int64_t stride, int64_t rows, int64_t K)
@@ -127,15 +137,6 @@ static void pack(float *out, int width, const void *from, Dtype type, int64_t st
         else
             pack_group(out + first, width, at, BF16, stride, some, columns, K);
     }
-}
-
-static void widen(float *out, const void *in, Dtype type, int64_t count)
-{
-    int64_t i = 0;
-    if (type == BF16)
-        for (; i + WIDTH <= count; i += WIDTH)
-            store(out + i, load_bf16((const uint16_t *)in + i));
-    dtype_widen(out + i, (const unsigned char *)in + (size_t)i * dtype_size(type), type, count - i);
 }
 
 /* -------------------------------------------------------------------------------------------------------------------------------- decoding */
@@ -273,7 +274,7 @@ INLINE V exp_of(V x)
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * (r * r) + (r + 1.0f);
-    return p * (V)(((S)t - 0x4B400000 + 127) << 23);
+    return p * (V)(((U)t - 0x4B400000 + 127) << 23);
 }
 
 static double exp_sum(float *x, float shift, int64_t count)
