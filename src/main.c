@@ -29,10 +29,11 @@ static const Command commands[] = {
     {"compare", command_compare, "A.safetensors B.safetensors [--tolerance X]", "which tensor departs first, and by how much",
      "  --tolerance X        largest difference allowed, relative to each tensor's root mean square (default 0)\n"},
     {"tokenize", command_tokenize, "--model DIR [--decode]", "standard input to a JSON array of token ids, or back", ""},
-    {"bench", command_bench, "--model DIR | --config FILE [--threads N] [--json]",
+    {"bench", command_bench, "--model DIR | --config FILE [--threads N] [--only PARTS] [--json]",
      "speed of prefill, decoding, vision and training beside the machine's own",
      "  --config FILE        a model of the shape that this config.json says, with random weights\n"
      "  --threads N          use N threads (default: all processors)\n"
+     "  --only PARTS         some of machine, prefill, decode, vision, train, with commas (default: all)\n"
      "  --json               one JSON object with the same figures\n"
      "Each figure is the median of three. Run it on a machine that does nothing else.\n"},
     {"inspect", command_inspect, "DIR [--batch N] [--tokens N] [--picture-tokens N] [--answer N] [--rank N]",

@@ -44,7 +44,7 @@ verdict() { # WHY NAME
 # Help and usage.
 expect 0 'out:^mpa [0-9]+\.[0-9]+' --version
 expect 0 'out:mpa identify' --help
-for command in run annotate identify level evaluate ask trace compare tokenize inspect; do
+for command in run annotate identify level evaluate ask trace compare tokenize inspect bench; do
     expect 0 "out:^usage: mpa $command" $command --help
 done
 expect 2 'a command is needed'
@@ -106,6 +106,11 @@ expect 3 'none.jpg' ask --model $model --image none.jpg --prompt x
 expect 3 'nowhere' ask --model nowhere --prompt x
 expect 0 'out:decoder layers' inspect $model
 expect 2 'wanted one checkpoint folder' inspect
+expect 0 'out:^  vision, 672x448 +[0-9.]+ pictures/s' bench --model weights/tiny-qwen2vl-a --only vision,train
+expect 0 'out:"name": "decode, batch 32"' bench --json --threads 1 --only=decode --config weights/tiny-smolvlm-b/config.json
+expect 2 'wanted some of machine, prefill, decode, vision, train, with commas, found visions' bench --model $model --only train,visions
+expect 2 'either --model DIR or --config FILE' bench
+expect 3 'none.json' bench --config none.json
 expect 0 '' trace --model $model --image "$picture" --prompt x --answer y --out "$work/a.safetensors"
 expect 0 '' trace --model $model --image "$picture" --prompt z --answer y --out "$work/b.safetensors"
 expect 0 'out:no tensor departs' compare "$work/a.safetensors" "$work/a.safetensors"
