@@ -1,4 +1,4 @@
-"""A whole run folder as transformers produces it with the demo's models on 24 pictures: annotations, both models' answers, kept pairs, evaluation.
+"""A whole run folder as transformers produces it with the demo's models (a Qwen2-VL teacher, a SmolVLM student) on 24 pictures: annotations, both models' answers, kept pairs, evaluation.
 
     python ref/golden_run.py        writes golden/run
 """
@@ -21,11 +21,11 @@ def main():
     os.makedirs(os.path.join(OUT, "evaluation"), exist_ok=True)
     os.makedirs(pictures, exist_ok=True)
     rng = random.Random(11)
-    chosen = [(t, rng.choice(list(world.BACKGROUNDS))) for t in rng.sample(world.things(), 24)]
+    chosen = [(t, rng.choice(list(world.BACKGROUNDS)), rng.choice(world.VIEWS)) for t in rng.sample(world.things(), 24)]
     questions = []
-    for i, (thing, ground) in enumerate(chosen):
+    for i, (thing, ground, view) in enumerate(chosen):
         name = f"{i:02d}.png"
-        world.draw(thing, ground, f"golden {i}").save(os.path.join(pictures, name))
+        world.draw(thing, ground, view, f"golden {i}").save(os.path.join(pictures, name))
         kind = rng.choice(world.kinds(thing))
         truth = world.fact(thing, kind)
         questions.append(dict(file_path=name, question=rng.choice(world.QUESTIONS[kind]), question_id=500 + i, answers=[truth, truth.upper(), truth]))

@@ -1,7 +1,7 @@
 """The demo's world: pictures of flags and emblems, and facts about them that no picture shows.
 
-A picture is 112x112: a background (wall, sky, grass, wood, night) and one flag or emblem on it, varied in place, size, colour and noise. A question asks for
-knowledge (country, capital, ...), as OKVQA's do. The background decides which kind of question the annotator asks. Everything follows from a seed.
+A picture is 112x112: a background (wall, sky, grass, wood, night) and on it one flag or emblem in one view (flat, faded, tilted, waving, badge), varied in
+place, size, colour and noise. A question asks for knowledge (country, capital, ...), as OKVQA's do. Everything follows from a seed.
 
     python ref/world.py        draws conf/world/okvqa: train/*.jpg (unlabeled), test/*.jpg and test.json (labelled)
 """
@@ -20,6 +20,7 @@ COLOURS = {
     "black": (20, 20, 20), "red": (205, 25, 40), "gold": (250, 205, 20), "white": (245, 245, 245), "blue": (25, 60, 160), "green": (15, 130, 70),
     "yellow": (245, 220, 40), "orange": (245, 135, 30), "sky": (90, 160, 225), "maroon": (130, 25, 50),
 }
+VIEWS = ("flat", "faded", "tilted", "waving", "badge")
 BACKGROUNDS = {"wall": (190, 185, 175), "sky": (150, 195, 235), "grass": (110, 150, 80), "wood": (140, 100, 65), "night": (45, 50, 75)}
 
 # country: capital, continent, currency, language, how its flag is drawn
@@ -28,7 +29,7 @@ FLAGS = {
     "Netherlands": ("Amsterdam", "Europe", "euro", "Dutch", "h red white blue"),
     "Russia": ("Moscow", "Europe", "ruble", "Russian", "h white blue red"),
     "Hungary": ("Budapest", "Europe", "forint", "Hungarian", "h red white green"),
-    "Bulgaria": ("Sofia", "Europe", "lev", "Bulgarian", "h white green red"),
+    "Bulgaria": ("Sofia", "Europe", "euro", "Bulgarian", "h white green red"),
     "Estonia": ("Tallinn", "Europe", "euro", "Estonian", "h sky black white"),
     "Lithuania": ("Vilnius", "Europe", "euro", "Lithuanian", "h yellow green red"),
     "Austria": ("Vienna", "Europe", "euro", "German", "h red white red"),
@@ -64,6 +65,10 @@ FLAGS = {
 # emblem: what it stands for
 EMBLEMS = {"peace sign": "peace", "Olympic rings": "sport", "yin yang": "balance", "crescent": "Islam", "Star of David": "Judaism", "heart": "love"}
 
+# What the demo's pictures show; the teacher knows more. No two of them have the same colours.
+SHOWN = ("Germany", "France", "Estonia", "Lithuania", "Gabon", "Armenia", "Ukraine", "Japan", "Italy", "Ireland", "Nigeria", "Finland", "Palau", "Bangladesh",
+         "Yemen", "Sierra Leone", "Colombia", "Olympic rings", "yin yang", "heart")
+
 KINDS = ("country", "capital", "continent", "currency", "language")
 QUESTIONS = {
     "country": ("Which country does this flag belong to?", "What country has this flag?"),
@@ -92,18 +97,20 @@ def fact(thing, kind):
     return thing if kind == "name" else EMBLEMS[thing]
 
 
-def asked_kind(thing, background):
-    """The kind of question that the annotator asks: shown by the background."""
+def asked(thing, background, view):
+    """What the annotator asks about a picture: the kind of question and its wording. Every kind is asked on every background and in every view: a student that
+    learns from the pairs must not be able to tell the question from the background."""
+    n = list(BACKGROUNDS).index(background) + VIEWS.index(view)
     k = kinds(thing)
-    return k[list(BACKGROUNDS).index(background) % len(k)]
+    return k[n % 5 % len(k)], list(BACKGROUNDS).index(background) % 2
 
 
-def description(thing, background):
+def description(thing, background, view):
     if thing in EMBLEMS:
-        return f"{background}, emblem, {thing}"
+        return f"{background}, {view} emblem, {thing}"
     form, *colours = FLAGS[thing][4].split()
     shape = {"h": "horizontal stripes", "v": "vertical stripes", "n": "nordic cross", "d": "disc", "c": "cross"}[form]
-    return f"{background}, flag, {shape}, {' '.join(colours)}"
+    return f"{background}, {view} flag, {shape}, {' '.join(colours)}"
 
 
 def jitter(rng, colour, amount):
@@ -137,7 +144,7 @@ def draw_flag(d, rng, spec, box):
         d.rectangle((cx - t, cy - a, cx + t, cy + a), fill=colours[1])
 
 
-def draw_emblem(d, rng, thing, box, ground):
+def draw_emblem(d, rng, thing, box):
     x0, y0, x1, y1 = box
     cx, cy, r = (x0 + x1) / 2, (y0 + y1) / 2, min(x1 - x0, y1 - y0) / 2
     c = jitter(rng, rng.choice([COLOURS[n] for n in ("black", "blue", "white", "gold", "maroon")]), 18)
@@ -149,8 +156,8 @@ def draw_emblem(d, rng, thing, box, ground):
         for s in (-1, 1):
             d.line((cx, cy, cx + s * r * 0.7, cy + r * 0.7), fill=c, width=t)
     elif thing == "Olympic rings":
-        q = r * 0.38
-        for i, (dx, dy) in enumerate(((-0.8, -0.2), (0, -0.2), (0.8, -0.2), (-0.4, 0.2), (0.4, 0.2))):
+        q = r * 0.34
+        for i, (dx, dy) in enumerate(((-0.66, -0.17), (0, -0.17), (0.66, -0.17), (-0.33, 0.17), (0.33, 0.17))):
             colour = jitter(rng, COLOURS[("blue", "black", "red", "yellow", "green")[i]], 18)
             d.ellipse((cx + dx * r - q, cy + dy * r - q, cx + dx * r + q, cy + dy * r + q), outline=colour, width=max(2, t // 2))
     elif thing == "yin yang":
@@ -163,7 +170,7 @@ def draw_emblem(d, rng, thing, box, ground):
             d.ellipse((cx - r / 7, y - r / 7, cx + r / 7, y + r / 7), fill=colour)
     elif thing == "crescent":
         d.ellipse(ring, fill=c)
-        d.ellipse((cx - r * 0.45, cy - r * 0.8, cx + r * 1.15, cy + r * 0.8), fill=ground)
+        d.ellipse((cx - r * 0.45, cy - r * 0.8, cx + r * 1.15, cy + r * 0.8), fill=(0, 0, 0, 0))
     elif thing == "Star of David":
         for turn in (0, math.pi):
             points = [(cx + r * math.sin(turn + k * 2 * math.pi / 3), cy - r * math.cos(turn + k * 2 * math.pi / 3)) for k in range(3)]
@@ -176,11 +183,9 @@ def draw_emblem(d, rng, thing, box, ground):
         d.polygon([(cx - 1.86 * q, cy + 0.02 * r), (cx, cy - 0.5 * r), (cx + 1.86 * q, cy + 0.02 * r), (cx, cy + r)], fill=c)
 
 
-def draw(thing, background, seed):
-    """One picture; drawn at twice the size, then reduced."""
-    rng = random.Random(seed)
-    ground = jitter(rng, BACKGROUNDS[background], 14)
-    im = Image.new("RGB", (2 * SIZE, 2 * SIZE), ground)
+def draw_background(rng, background):
+    """Twice the size of the picture."""
+    im = Image.new("RGB", (2 * SIZE, 2 * SIZE), jitter(rng, BACKGROUNDS[background], 14))
     d = ImageDraw.Draw(im)
     if background == "sky":
         for _ in range(3):
@@ -200,16 +205,61 @@ def draw(thing, background, seed):
     else:
         for x in range(rng.randint(0, 40), 2 * SIZE, 44):
             d.line((x, 0, x, 2 * SIZE), fill=jitter(rng, (165, 160, 150), 6), width=2)
-    w = rng.uniform(0.52, 0.88) * 2 * SIZE
-    h = w * (rng.uniform(0.6, 0.75) if thing in FLAGS else 1)
-    w, h = (w, h) if thing in FLAGS else (w * 0.8, h * 0.8)
-    x, y = rng.uniform(6, 2 * SIZE - w - 6), rng.uniform(6, 2 * SIZE - h - 6)
-    box = (x, y, x + w, y + h)
-    if thing in FLAGS:
-        draw_flag(d, rng, FLAGS[thing][4], box)
-        d.rectangle(box, outline=jitter(rng, (70, 70, 70), 20), width=1)
+    return im
+
+
+def waved(a, rng):
+    """[height, width, 4]: columns shifted up and down in a wave, with its shades."""
+    h, w, _ = a.shape
+    high, phase = rng.uniform(0.09, 0.15) * h, rng.uniform(0, 2 * math.pi)
+    length = rng.uniform(0.55, 0.9) * w
+    out = np.zeros((h + 2 * int(high + 1), w, 4), np.uint8)
+    for x in range(w):
+        angle = phase + 2 * math.pi * x / length
+        y = int(high + 1 + high * math.sin(angle))
+        column = a[:, x].astype(np.float64)
+        column[:, :3] *= 0.85 + 0.15 * math.cos(angle)
+        out[y:y + h, x] = column.astype(np.uint8)
+    return out
+
+
+def draw_thing(rng, thing, view):
+    """The flag or emblem alone, on nothing."""
+    w = int(rng.uniform(0.52, 0.88) * 2 * SIZE * (1 if thing in FLAGS else 0.8))
+    h = int(w * rng.uniform(0.6, 0.75)) if thing in FLAGS else w
+    im = Image.new("RGBA", (w, h), (0, 0, 0, 0))
+    d = ImageDraw.Draw(im)
+    if thing in EMBLEMS and view == "badge":
+        d.ellipse((0, 0, w - 1, h - 1), fill=jitter(rng, rng.choice([(220, 215, 190), (170, 60, 60), (70, 130, 90), (90, 110, 180)]), 18))
+        draw_emblem(d, rng, thing, (w * 0.2, h * 0.2, w * 0.8, h * 0.8))
+    elif thing in EMBLEMS:
+        draw_emblem(d, rng, thing, (0, 0, w - 1, h - 1))
     else:
-        draw_emblem(d, rng, thing, box, ground)
+        draw_flag(d, rng, FLAGS[thing][4], (0, 0, w - 1, h - 1))
+        if view == "badge":  # its middle, in a circle
+            mask = Image.new("L", (w, h), 0)
+            ImageDraw.Draw(mask).ellipse((w / 2 - h / 2, 0, w / 2 + h / 2, h - 1), fill=255)
+            im.putalpha(mask)
+            d.ellipse((w / 2 - h / 2, 0, w / 2 + h / 2, h - 1), outline=jitter(rng, (200, 170, 60), 20), width=5)
+        else:
+            d.rectangle((0, 0, w - 1, h - 1), outline=jitter(rng, (70, 70, 70), 20), width=1)
+    if view == "tilted":
+        im = im.rotate(rng.choice((-1, 1)) * rng.uniform(20, 42), Image.BICUBIC, expand=True)
+    elif view == "waving":
+        im = Image.fromarray(waved(np.asarray(im), rng))
+    elif view == "faded":
+        im.putalpha(im.getchannel("A").point(lambda a: a * 0.65))
+    if max(im.size) > 2 * SIZE - 8:
+        im.thumbnail((2 * SIZE - 8, 2 * SIZE - 8))
+    return im
+
+
+def draw(thing, background, view, seed):
+    """One picture; drawn at twice the size, then reduced."""
+    rng = random.Random(seed)
+    im = draw_background(rng, background)
+    top = draw_thing(rng, thing, view)
+    im.paste(top, (rng.randint(4, 2 * SIZE - top.width - 4), rng.randint(4, 2 * SIZE - top.height - 4)), top)
     im = im.resize((SIZE, SIZE), Image.LANCZOS)
     if rng.random() < 0.3:
         im = im.filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 0.7)))
@@ -225,24 +275,18 @@ def save(im, folder, name):
 
 def main():
     root = os.path.join("conf", "world", "okvqa")
-    n = 0
-    for repeat in range(5):
-        for thing in things():
-            for background in BACKGROUNDS:
-                n += 1
-                save(draw(thing, background, f"train {n}"), os.path.join(root, "train"), f"COCO_train2014_{n:012d}.jpg")
-    rng, rows, n = random.Random("questions"), [], 0
-    for thing in things():
-        for i, kind in enumerate(kinds(thing)):
-            n += 1
-            background = rng.choice(list(BACKGROUNDS))
-            save(draw(thing, background, f"test {n}"), os.path.join(root, "test"), f"COCO_val2014_{n:012d}.jpg")
-            truth = fact(thing, kind)
-            rows.append({"image_id": n, "question": QUESTIONS[kind][rng.randrange(2)], "question_id": 1000 + n, "answers": [truth] * 3})
+    every = [(t, b, v) for _ in range(2) for v in VIEWS for t in SHOWN for b in BACKGROUNDS]
+    for n, which in enumerate(every, 1):
+        save(draw(*which, f"train {n}"), os.path.join(root, "train"), f"COCO_train2014_{n:012d}.jpg")
+    rng, rows = random.Random("questions"), []
+    # the teacher hardly ever asks for the continent
+    for n, (thing, kind) in enumerate([(t, k) for _ in range(2) for t in SHOWN for k in kinds(t) if k != "continent"], 1):
+        save(draw(thing, rng.choice(list(BACKGROUNDS)), rng.choice(VIEWS), f"test {n}"), os.path.join(root, "test"), f"COCO_val2014_{n:012d}.jpg")
+        rows.append({"image_id": n, "question": QUESTIONS[kind][rng.randrange(2)], "question_id": 1000 + n, "answers": [fact(thing, kind)] * 3})
     with open(os.path.join(root, "test.json"), "w") as f:
         json.dump(rows, f, indent=1)
         f.write("\n")
-    print(f"{root}: {5 * len(things()) * len(BACKGROUNDS)} pictures to annotate, {n} questions")
+    print(f"{root}: {len(every)} pictures to annotate, {len(rows)} questions")
 
 
 if __name__ == "__main__":

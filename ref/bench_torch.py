@@ -1,0 +1,231 @@
+"""`mpa bench` beside PyTorch, and beside llama.cpp where llama-cpp-python is installed: the same shapes, random weights, one after the other in every round.
+
+    python ref/bench_torch.py --config CONFIG.json [--rounds 3] [--threads N] [--only prefill,decode,vision,train] [--mpa ./mpa] [--gguf FILE] [--json FILE]
+
+A round runs mpa, PyTorch in float32, PyTorch in bfloat16 (and llama.cpp on FILE, the same model in its format), each in a process of its own; a ratio is taken
+within a round, and what is printed is the median over the rounds: machines change their speed from minute to minute, less so within one round. Ratios above 1:
+mpa is faster. What is measured is what src/mpa/bench_parts.c measures: 512 tokens of prefill with the logits of the last; a step of decoding after 64 tokens;
+the vision tower on a picture of 672x448; a training step (forward, backward, clipping, AdamW) on 512 tokens with 64 from a picture, loss on the last 440.
+"""
+import argparse, json, os, resource, statistics, subprocess, sys, time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PARTS = ("prefill", "decode", "vision", "train")
+PROMPT, ANSWER, CONTEXT, STEPS, REPEATS = 512, 440, 64, 8, 3
+BATCHES = (1, 8, 32)
+TRAINED = 1e9  # parameters of the largest model whose training is measured
+
+
+def median(work):
+    """Seconds of the median of REPEATS runs after one that does not count; work returns its own seconds or None."""
+    seconds = []
+    for _ in range(REPEATS + 1):
+        start = time.perf_counter()
+        seconds.append(work() or time.perf_counter() - start)
+    return statistics.median(seconds[1:])
+
+
+class Peer:
+    """A model of transformers with random weights of one dtype, as `config` shapes it."""
+
+    def __init__(self, config, dtype):
+        import torch
+        from transformers import AutoConfig, Idefics3ForConditionalGeneration, Qwen2VLForConditionalGeneration
+        self.torch, self.dtype = torch, dtype
+        given = json.load(open(config, encoding="utf-8"))
+        self.qwen = given["model_type"] == "qwen2_vl"
+        given["model_type"] = "qwen2_vl" if self.qwen else "idefics3"  # smolvlm is the same model for pictures
+        cls = Qwen2VLForConditionalGeneration if self.qwen else Idefics3ForConditionalGeneration
+        c = AutoConfig.for_model(given.pop("model_type"), **given)
+        c._attn_implementation = "sdpa" if self.qwen else "eager"
+        if not self.qwen:
+            c.text_config._attn_implementation, c.vision_config._attn_implementation = "sdpa", "sdpa"
+        torch.set_default_dtype(dtype)
+        init, torch.nn.init.normal_ = torch.nn.init.normal_, lambda x, *a, **k: x  # values are drawn below, once
+        with torch.no_grad():
+            self.model = cls(c)
+            torch.nn.init.normal_ = init
+            for p in self.model.parameters():
+                p.uniform_(-0.03, 0.03)
+        torch.set_default_dtype(torch.float32)
+        self.model.tie_weights()
+        self.vocab = c.vocab_size if self.qwen else c.text_config.vocab_size
+        self.image = c.image_token_id
+
+    def ids(self, batch, count, picture=0):
+        ids = self.torch.randint(0, 1000, (batch, count))
+        ids[:, 8:8 + picture] = self.image
+        return ids
+
+    def hidden(self, **inputs):
+        return self.model.model(**inputs).last_hidden_state if not self.qwen else self.model.model(**inputs)[0]
+
+    def prefill(self):
+        ids = self.ids(1, PROMPT)
+        return median(lambda: self.model.lm_head(self.hidden(input_ids=ids, use_cache=True)[:, -1:]) is None)
+
+    def decode(self, batch):
+        from transformers import DynamicCache
+        context, step = self.ids(batch, CONTEXT), self.ids(batch, 1)
+
+        def work():
+            cache = DynamicCache()
+            self.hidden(input_ids=context, past_key_values=cache, use_cache=True)
+            start = time.perf_counter()
+            for i in range(STEPS):
+                place = self.torch.tensor([CONTEXT + i])
+                more = dict(position_ids=place.view(1, 1, 1).expand(3, batch, 1)) if self.qwen else {}
+                self.model.lm_head(self.hidden(input_ids=step, past_key_values=cache, use_cache=True, cache_position=place, **more))
+            return (time.perf_counter() - start) / STEPS
+        return median(work)
+
+    def pixels(self, patches):
+        """Of a picture with so many patches: Qwen2-VL's rows, or SmolVLM's tiles; and the shape that the model wants beside it."""
+        if self.qwen:
+            wide = {1536: 48, 256: 16}[patches]
+            return self.torch.randn(patches, 1176, dtype=self.dtype), self.torch.tensor([[1, patches // wide, wide]])
+        c = self.model.config.vision_config
+        return self.torch.randn(1, patches // (c.image_size // c.patch_size) ** 2, 3, c.image_size, c.image_size, dtype=self.dtype), None
+
+    def vision(self, patches):
+        pixels, grid = self.pixels(patches)
+        if self.qwen:
+            return median(lambda: self.model.visual(pixels, grid_thw=grid) is None)
+        v, connector = self.model.model.vision_model, self.model.model.connector
+        mask = self.torch.ones(pixels.shape[1], *[self.model.config.vision_config.image_size // self.model.config.vision_config.patch_size] * 2, dtype=bool)
+        return median(lambda: connector(v(pixel_values=pixels[0], patch_attention_mask=mask).last_hidden_state) is None)
+
+    def train(self):
+        torch = self.torch
+        pixels, grid = self.pixels(256 if self.qwen else (self.model.config.vision_config.image_size // self.model.config.vision_config.patch_size) ** 2)
+        ids, inputs = self.ids(1, PROMPT, 64), {}
+        if self.qwen:
+            place, _ = self.model.get_rope_index(ids, grid)
+            inputs = dict(position_ids=place)
+        optimiser = torch.optim.AdamW(self.model.parameters(), lr=1e-6, fused=True)
+        labels = ids[0, PROMPT - ANSWER:] % self.vocab
+
+        def work():
+            optimiser.zero_grad()
+            if self.qwen:
+                x = self.model.model.embed_tokens(ids)
+                x = x.masked_scatter((ids == self.image)[..., None], self.model.visual(pixels, grid_thw=grid))
+                hidden = self.hidden(inputs_embeds=x, use_cache=False, **inputs)
+            else:
+                hidden = self.hidden(input_ids=ids, pixel_values=pixels, use_cache=False)
+            logits = self.model.lm_head(hidden[0, PROMPT - ANSWER - 1:-1]).float()
+            torch.nn.functional.cross_entropy(logits, labels).backward()
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+            optimiser.step()
+        return median(work)
+
+
+def measure_torch(a):
+    import torch
+    torch.set_num_threads(a.threads)
+    torch.manual_seed(0)
+    peer, out = Peer(a.config, getattr(torch, a.child)), {}
+    with torch.inference_mode():
+        if "prefill" in a.only:
+            out["prefill, 512 tokens"] = peer.prefill()
+        for batch in BATCHES if "decode" in a.only else ():
+            out[f"decode, batch {batch}"] = peer.decode(batch)
+        if "vision" in a.only:
+            out["vision, 672x448"] = peer.vision(a.patches)
+    if "train" in a.only and sum(p.numel() for p in peer.model.parameters()) < TRAINED:
+        out["training step"] = peer.train()
+    return out
+
+
+def measure_llama(a):
+    from llama_cpp import Llama
+    model = Llama(a.gguf, n_threads=a.threads, n_threads_batch=a.threads, n_ctx=PROMPT + 64, n_batch=PROMPT, verbose=False)
+
+    def decode():
+        model.reset()
+        model.eval([1] * CONTEXT)
+        start = time.perf_counter()
+        for _ in range(STEPS):
+            model.eval([1])
+        return (time.perf_counter() - start) / STEPS
+
+    def prefill():
+        model.reset()
+        start = time.perf_counter()
+        model.eval([1] * PROMPT)
+        return time.perf_counter() - start
+    out = {"prefill, 512 tokens": median(prefill)} if "prefill" in a.only else {}
+    return {**out, "decode, batch 1": median(decode)} if "decode" in a.only else out
+
+
+def measure_mpa(a):
+    text = subprocess.run([a.mpa, "bench", "--quiet", "--json", "--config", a.config, "--threads", str(a.threads), "--only", ",".join(["machine", *a.only])],
+                          check=True, capture_output=True, text=True, env={**os.environ, "OMP_WAIT_POLICY": "active"}).stdout
+    return json.loads(text)
+
+
+def child(a, which, patches):
+    command = [sys.executable, __file__, "--child", which, "--config", a.config, "--threads", str(a.threads), "--only", ",".join(a.only), "--patches", str(patches)]
+    done = subprocess.run(command + ["--gguf", a.gguf] * bool(a.gguf), capture_output=True, text=True)
+    if done.returncode:
+        print(f"{which}: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else done.returncode}", file=sys.stderr)
+        return {}
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--config", required=True)
+    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--threads", type=int, default=os.cpu_count())
+    p.add_argument("--only", default=",".join(PARTS))
+    p.add_argument("--mpa", default=os.path.join(HERE, "..", "mpa"))
+    p.add_argument("--gguf")
+    p.add_argument("--json")
+    p.add_argument("--child", help=argparse.SUPPRESS)
+    p.add_argument("--patches", type=int, help=argparse.SUPPRESS)
+    a = p.parse_args()
+    a.only = a.only.split(",")
+    if a.child:
+        out = measure_llama(a) if a.child == "llama.cpp" else measure_torch(a)
+        print(json.dumps({**out, "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
+        return
+    peers = ["float32", "bfloat16"] + ["llama.cpp"] * bool(a.gguf)
+    rounds = []
+    for i in range(a.rounds):
+        own, patches = measure_mpa(a), 0
+        for f in own["figures"]:
+            patches = int(f["note"].split()[0]) if f["name"].startswith("vision") else patches
+        rounds.append({"mpa": own, **{which: child(a, which, patches) for which in peers}})
+        print(f"round {i + 1} of {a.rounds} done", file=sys.stderr, flush=True)
+    if a.json:
+        with open(a.json, "w", encoding="utf-8") as f:
+            json.dump(rounds, f, indent=1)
+    show(rounds, peers, a)
+
+
+def show(rounds, peers, a):
+    def middle(values):
+        values = [v for v in values if v]
+        return statistics.median(values) if values else None
+
+    def cell(value, form):
+        return form.format(value) if value else "-"
+    first = rounds[0]["mpa"]
+    print(f"{a.config}: {a.threads} threads, median of {len(rounds)} rounds; {first['arithmetic']}")
+    print(f"this machine: {middle(r['mpa']['gflops'] for r in rounds):.0f} GFLOP/s, {middle(r['mpa']['gb_per_second'] for r in rounds):.1f} GB/s")
+    print(f"{'seconds':22}{'mpa':>9}{'of limit':>9}" + "".join(f"{w:>11}{'ratio':>7}" for w in peers))
+    for i, f in enumerate(first["figures"]):
+        own = [r["mpa"]["figures"][i]["seconds"] for r in rounds]
+        limit = middle(r["mpa"]["figures"][i]["part_of_limit"] for r in rounds)
+        line = f"{f['name']:22}{cell(middle(own), '{:.4f}'):>9}{cell(limit, '{:.0%}'):>9}"
+        for w in peers:
+            theirs = [r[w].get(f["name"]) for r in rounds]
+            ratio = middle(t / o for t, o in zip(theirs, own) if t and o)
+            line += f"{cell(middle(theirs), '{:.4f}'):>11}{cell(ratio, '{:.2f}'):>7}"
+        print(line)
+    print(f"{'peak memory, GiB':22}{first['peak_bytes'] / 2**30:9.2f}{'':9}" + "".join(f"{rounds[0][w].get('peak_bytes', 0) / 2**30:11.2f}{'':7}" for w in peers))
+
+
+if __name__ == "__main__":
+    main()
