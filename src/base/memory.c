@@ -18,12 +18,18 @@ void arena_init(Arena *a)
     memset(a, 0, sizeof *a);
 }
 
-void arena_free(Arena *a)
+static void blocks_free(Arena *a)
 {
     for (ArenaBlock *b = a->first, *next; b; b = next) {
         next = b->next;
         free(b);
     }
+    a->first = NULL;
+}
+
+void arena_free(Arena *a)
+{
+    blocks_free(a);
     arena_init(a);
 }
 
@@ -51,6 +57,8 @@ static bool block_take(Arena *a, size_t bytes, Error *e)
             size = size > SIZE_MAX / 2 ? bytes : size * 2;
         if (size > bytes + bytes / 4 && bytes > 16 * (size_t)BLOCK_BYTES)
             size = bytes;
+        if (!a->first && size < a->peak)
+            size = a->peak;
         ArenaBlock *b = block_new(size, e);
         if (!b)
             return false;
@@ -102,6 +110,8 @@ void arena_release(Arena *a, ArenaMark mark)
     a->current = mark.block;
     a->used = mark.used;
     a->total = mark.total;
+    if (!a->current && a->first && a->first->next)
+        blocks_free(a);
 }
 
 void *memory_new(int64_t count, size_t size, Error *e)

@@ -28,6 +28,7 @@ void *arena_alloc(Arena *a, int64_t count, size_t size, Error *e);
 void *arena_zero(Arena *a, int64_t count, size_t size, Error *e); /* the same, cleared */
 char *arena_copy(Arena *a, const char *text, Error *e);           /* a copy of a string */
 ArenaMark arena_mark(const Arena *a);
+/* An arena that is empty again has one block, as large as it ever needed: passes of changing shapes would else leave more and more blocks behind. */
 void arena_release(Arena *a, ArenaMark mark);
 
 /* malloc/calloc/realloc with overflow checks; NULL, with e set (NO_MEMORY), on failure. The result is owned by the caller: free(). */
