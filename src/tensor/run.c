@@ -93,7 +93,21 @@ typedef struct {
     Block *f;
     void *context;
     Mat *x, *y;
+    Tape tape; /* of what the block recorded, where it is not run again */
 } SavedBlock;
+
+/* Walks the block's own tape back. The gradients within are of no use afterwards: the next block's take their place. */
+static void kept_block_backward(Run *run, void *p)
+{
+    SavedBlock *s = p;
+    Run inner = *run;
+    inner.tape = &s->tape;
+    if (mat_grad(run, s->x) && mat_grad(run, s->y)) {
+        ArenaMark mark = arena_mark(run->arena);
+        run_backward(&inner);
+        arena_release(run->arena, mark);
+    }
+}
 
 /* Runs the block a second time, now with a tape of its own, and walks that back. */
 static void block_backward(Run *run, void *p)
@@ -125,14 +139,21 @@ Mat *run_block(Run *run, Block *f, const void *context, size_t context_size, Mat
     if (!copy)
         return NULL;
     memcpy(copy, context, context_size);
-    if (run->tape && !run->checkpoint)
-        return f(run, copy, x);
+    if (run->tape && !run->checkpoint) {
+        SavedBlock *s = tape_record(run, kept_block_backward, sizeof *s);
+        if (!s)
+            return NULL;
+        inner.tape = &s->tape;
+        s->x = x;
+        s->y = f(&inner, copy, x);
+        return s->y;
+    }
     if (run->tape) {
         y = mat_new(run, x->rows, x->cols);
         SavedBlock *s = tape_record(run, block_backward, sizeof *s);
         if (!y || !s)
             return NULL;
-        *s = (SavedBlock){f, copy, x, y};
+        *s = (SavedBlock){.f = f, .context = copy, .x = x, .y = y};
     }
     ArenaMark mark = arena_mark(run->arena);
     Mat *out = f(&inner, copy, x);

@@ -50,8 +50,9 @@ Tape *tape_new(Run *run);
 /* Runs all recorded backward functions, last first, and empties the tape. What they need (the gradient of the end) must have been set. */
 void run_backward(Run *run);
 
-/* One block of a model: x [N,D] -> y [N,D], by `f`. Inference: the memory that f took is released, the result replaces x's values. Training with
- * run->checkpoint: only x is kept, f runs a second time on the way back. */
+/* One block of a model: x [N,D] -> y [N,D], by `f`. Inference: the memory that f took is released, the result replaces x's values. Training: what f
+ * computed is kept, the gradients of it are released as soon as the block has been walked back; of values from outside only x and parameters may have one.
+ * With run->checkpoint only x is kept, f runs a second time on the way back. */
 typedef Mat *Block(Run *run, void *context, Mat *x);
 Mat *run_block(Run *run, Block *f, const void *context, size_t context_size, Mat *x);
 

@@ -231,9 +231,9 @@ int64_t train_bytes(const Vlm *vlm, const TrainOptions *o, int64_t rows, int64_t
     int64_t weights = 0, floats = (int64_t)sizeof(float);
     for (int64_t i = 0; i < vlm->checkpoint.params; i++)
         weights += vlm->checkpoint.param[i]->count * 4 * floats;
-    /* A block keeps its values and their gradients; with recomputation only one block does, and the others their input and its gradient. */
-    int64_t block = 2 * (rows * vlm->row_bytes + picture_rows * vlm->picture_row_bytes);
-    int64_t inputs = 2 * rows * vlm->width * floats * vlm->layers;
+    /* One block at a time has the gradients of its values, every block that of its input; with recomputation only one keeps the values too. */
+    int64_t block = rows * vlm->row_bytes + picture_rows * vlm->picture_row_bytes;
+    int64_t input = rows * vlm->width * floats;
     (void)o;
-    return weights + (checkpoint ? block + inputs : block * vlm->layers) + 2 * 128 * vlm->vocab * floats;
+    return weights + block + (checkpoint ? block + 2 * input * vlm->layers : (block + input) * vlm->layers) + 2 * 128 * vlm->vocab * floats;
 }
