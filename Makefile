@@ -143,7 +143,7 @@ else
 endif
 
 .PHONY: all build demo test check run-demo run-tests test-programs deps deps-check ci-deps install uninstall clean dist help \
-        check-rooms check-format format ref-venv world golden FORCE
+        check-rooms check-format format ref-venv world golden real-size bench-torch FORCE
 
 all: mpa libmpa.a
 
@@ -261,6 +261,14 @@ golden: ref-venv
 world: ref-venv
 	build/venv/bin/python ref/train_world.py
 
+# Texts and tensors at the sizes of SmolVLM-500M and Qwen2-VL-2B, with random weights; models that memory is too short for are left out.
+real-size: ref-venv all
+	build/venv/bin/python ref/real_size.py
+
+# mpa beside PyTorch on the shapes of the config.json files in CONFIG.
+bench-torch: ref-venv all
+	@for config in $(CONFIG); do build/venv/bin/python ref/bench_torch.py --config "$$config" || exit 1; done
+
 # ----------------------------------------------------------------------------------------------------------------------------- install
 
 install: all
@@ -299,7 +307,9 @@ help:
 	@echo 'make check-format    clang-format finds nothing to change; make format changes it'
 	@echo 'make ref-venv        Python environment for ref/, in build/venv'
 	@echo 'make golden          write golden/ anew with PyTorch and transformers'
-	@echo 'make world           train the small teacher and student in weights/ anew'
+	@echo 'make world           train the small teacher and students in weights/ anew'
+	@echo 'make real-size       greedy texts and traces against transformers at the sizes of SmolVLM-500M and Qwen2-VL-2B, random weights'
+	@echo 'make bench-torch     speed beside PyTorch on the shapes of CONFIG="FILE.json ..."'
 	@echo
 	@echo 'Options, with their defaults:'
 	@echo '  BLAS=openblas|none   the matrix product: OpenBLAS, or plain C in a fixed order of summation'

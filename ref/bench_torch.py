@@ -1,6 +1,6 @@
 """`mpa bench` beside PyTorch, and beside llama.cpp where llama-cpp-python is installed: the same shapes, random weights, one after the other in every round.
 
-    python ref/bench_torch.py --config CONFIG.json [--rounds 3] [--threads N] [--only prefill,decode,vision,train] [--mpa ./mpa] [--gguf FILE] [--json FILE]
+    python ref/bench_torch.py --config CONFIG.json [--rounds 3] [--threads N] [--repeats 3] [--only prefill,decode,vision,train] [--mpa ./mpa] [--gguf FILE] [--json FILE]
 
 A round runs mpa, PyTorch in float32, PyTorch in bfloat16 (and llama.cpp on FILE, the same model in its format), each in a process of its own; a ratio is taken
 within a round, and what is printed is the median over the rounds: machines change their speed from minute to minute, less so within one round. Ratios above 1:
@@ -11,15 +11,15 @@ import argparse, json, os, resource, statistics, subprocess, sys, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PARTS = ("prefill", "decode", "vision", "train")
-PROMPT, ANSWER, CONTEXT, STEPS, REPEATS = 512, 440, 64, 8, 3
+PROMPT, ANSWER, CONTEXT, STEPS = 512, 440, 64, 8
 BATCHES = (1, 8, 32)
 TRAINED = 1e9  # parameters of the largest model whose training is measured
 
 
 def median(work):
-    """Seconds of the median of REPEATS runs after one that does not count; work returns its own seconds or None."""
+    """Seconds of the median of Peer.repeats runs after one that does not count; work returns its own seconds or something false."""
     seconds = []
-    for _ in range(REPEATS + 1):
+    for _ in range(Peer.repeats + 1):
         start = time.perf_counter()
         seconds.append(work() or time.perf_counter() - start)
     return statistics.median(seconds[1:])
@@ -27,6 +27,7 @@ def median(work):
 
 class Peer:
     """A model of transformers with random weights of one dtype, as `config` shapes it."""
+    repeats = 3
 
     def __init__(self, config, dtype):
         import torch
@@ -74,8 +75,8 @@ class Peer:
             start = time.perf_counter()
             for i in range(STEPS):
                 place = self.torch.tensor([CONTEXT + i])
-                more = dict(position_ids=place.view(1, 1, 1).expand(3, batch, 1)) if self.qwen else {}
-                self.model.lm_head(self.hidden(input_ids=step, past_key_values=cache, use_cache=True, cache_position=place, **more))
+                more = dict(position_ids=place.view(1, 1, 1).expand(3, batch, 1), cache_position=place) if self.qwen else {}
+                self.model.lm_head(self.hidden(input_ids=step, past_key_values=cache, use_cache=True, **more))
             return (time.perf_counter() - start) / STEPS
         return median(work)
 
@@ -165,7 +166,8 @@ def measure_mpa(a):
 
 
 def child(a, which, patches):
-    command = [sys.executable, __file__, "--child", which, "--config", a.config, "--threads", str(a.threads), "--only", ",".join(a.only), "--patches", str(patches)]
+    command = [sys.executable, __file__, "--child", which, "--config", a.config, "--threads", str(a.threads), "--only", ",".join(a.only), "--patches", str(patches),
+               "--repeats", str(a.repeats)]
     done = subprocess.run(command + ["--gguf", a.gguf] * bool(a.gguf), capture_output=True, text=True)
     if done.returncode:
         print(f"{which}: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else done.returncode}", file=sys.stderr)
@@ -178,6 +180,7 @@ def main():
     p.add_argument("--config", required=True)
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--threads", type=int, default=os.cpu_count())
+    p.add_argument("--repeats", type=int, default=Peer.repeats, help="runs of which the peers' figures are the median (mpa takes 3)")
     p.add_argument("--only", default=",".join(PARTS))
     p.add_argument("--mpa", default=os.path.join(HERE, "..", "mpa"))
     p.add_argument("--gguf")
@@ -185,7 +188,7 @@ def main():
     p.add_argument("--child", help=argparse.SUPPRESS)
     p.add_argument("--patches", type=int, help=argparse.SUPPRESS)
     a = p.parse_args()
-    a.only = a.only.split(",")
+    a.only, Peer.repeats = a.only.split(","), a.repeats
     if a.child:
         out = measure_llama(a) if a.child == "llama.cpp" else measure_torch(a)
         print(json.dumps({**out, "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))

@@ -1,0 +1,276 @@
+#!/usr/bin/env python3
+"""Compares mpa with transformers at real size: the shapes of SmolVLM-500M and Qwen2-VL-2B, with random weights that this program writes to
+build/real-size (about 6 GiB, kept for the next time; nothing of it is committed).
+
+    python ref/real_size.py [smolvlm] [qwen2vl] [--mpa FILE] [--scratch FOLDER] [--threads N]        default: both, one after the other
+
+For each: greedy continuations of a question about each of three pictures, by `mpa ask` and by transformers in float32; and the tensors of
+`mpa trace` against transformers in float64, in units of the largest error that transformers' own float32 runs make. Weights are widened one module
+at a time, as 2.2e9 of them take 17 GiB in float64.
+Exit status: 0 all as it should be, 1 a text differs or an error is above LIMIT units, 77 not enough memory for a model."""
+import argparse, gc, resource, shutil, time
+from common import *
+import golden_smolvlm
+
+LIMIT, TOKENS = 4, 16
+RUNS = [("sdpa", True), ("eager", False)]  # attention, mkldnn
+PICTURES = [(31, 448, 336), (32, 300, 500), (33, 512, 512)]
+QUESTIONS = ["How many windows does the yellow house have?", "What is written below the clock?", "Who painted the 2 towers?"]
+PARTS = ("vision", "projector", "text", "logits")
+
+
+# ---------------------------------------------------------------- checkpoints
+
+def with_real_ids(tok, words, reserved=0):
+    """The same tokenizer with made-up words, which no merge leads to, up to the id `words`, so that its added tokens get the ids of the original's;
+    `reserved` more of these come before the last one."""
+    from tokenizers import Tokenizer
+
+    t = json.loads(tok.backend_tokenizer.to_str())
+    vocabulary, letters = t["model"]["vocab"], "abcdefghijklmnopqrstuvwxyz"
+    moved = sorted((a for a in t["added_tokens"] if a["id"] >= len(vocabulary)), key=lambda a: a["id"])
+    moved[-1:-1] = [dict(moved[-1], content=f"<|reserved_special_token_{i}|>") for i in range(reserved)]
+    for i in range(len(vocabulary), words):
+        vocabulary["Ġx" + "".join(letters[i // 26**n % 26] for n in range(4))] = i
+    for i, a in enumerate(moved):
+        a["id"] = words + i
+    t["added_tokens"] = [a for a in t["added_tokens"] if a["id"] < words] + moved
+    tok._tokenizer = Tokenizer.from_str(json.dumps(t))
+    return tok
+
+
+def make_qwen2vl():
+    from transformers import GenerationConfig, Qwen2VLConfig, Qwen2VLForConditionalGeneration
+
+    config = Qwen2VLConfig(
+        hidden_size=1536, intermediate_size=8960, num_hidden_layers=28, num_attention_heads=12, num_key_value_heads=2, vocab_size=151936,
+        rms_norm_eps=1e-6, rope_theta=1e6, rope_scaling={"type": "mrope", "mrope_section": [16, 24, 24]}, max_position_embeddings=32768,
+        tie_word_embeddings=True, bos_token_id=151643, eos_token_id=151645, vision_start_token_id=151652, vision_end_token_id=151653,
+        vision_token_id=151654, image_token_id=151655, video_token_id=151656,
+        vision_config=dict(depth=32, embed_dim=1280, num_heads=16, mlp_ratio=4, hidden_size=1536, patch_size=14))
+    model = Qwen2VLForConditionalGeneration._from_config(config, torch_dtype=torch.bfloat16)
+    model.generation_config = GenerationConfig(do_sample=True, temperature=0.01, top_k=1, top_p=0.001, bos_token_id=151643, pad_token_id=151643,
+                                               eos_token_id=[151645, 151643])
+    tok = with_real_ids(tokenizer(300), 151643)
+    assert tok.convert_tokens_to_ids(["<|endoftext|>", "<|im_end|>", "<|image_pad|>"]) == [151643, 151645, 151655]
+    return model, processor_for(tok, 100352, 401408)
+
+
+def make_smolvlm():
+    from transformers import GenerationConfig, Idefics3Config, Idefics3ForConditionalGeneration, Idefics3ImageProcessor, Idefics3Processor
+
+    text = dict(model_type="llama", hidden_size=960, intermediate_size=2560, num_hidden_layers=32, num_attention_heads=15, num_key_value_heads=5,
+                head_dim=64, vocab_size=49280, max_position_embeddings=8192, rms_norm_eps=1e-5, rope_theta=1e5, pad_token_id=2, eos_token_id=49279)
+    vision = dict(hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12, image_size=512, patch_size=16)
+    config = Idefics3Config(text_config=text, vision_config=vision, scale_factor=4, image_token_id=49190, pad_token_id=2, tie_word_embeddings=False)
+    model = Idefics3ForConditionalGeneration._from_config(config, torch_dtype=torch.bfloat16)
+    model.generation_config = GenerationConfig(bos_token_id=0, eos_token_id=49279, pad_token_id=2)
+    tok = with_real_ids(golden_smolvlm.tokenizer(300, golden_smolvlm.TAGS), 49152, 88)
+    assert tok.convert_tokens_to_ids(["<|im_end|>", "<image>", "<end_of_utterance>"]) == [2, 49190, 49279]
+    pictures = Idefics3ImageProcessor(size={"longest_edge": 2048}, max_image_size={"longest_edge": 512})
+    return model, Idefics3Processor(pictures, tok, image_seq_len=64, chat_template=golden_smolvlm.TEMPLATE)
+
+
+# name: what it is, how it is made, GiB of memory that the comparison takes
+MODELS = {"smolvlm": ("SmolVLM-500M", make_smolvlm, 10), "qwen2vl": ("Qwen2-VL-2B", make_qwen2vl, 11)}
+
+
+def checkpoint(name, scratch):
+    """The folder of the checkpoint and its pictures, made where it is not complete yet."""
+    folder = os.path.join(scratch, name)
+    if not os.path.exists(folder + "/complete"):
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder)
+        model, processor = MODELS[name][1]()
+        randomise(model, torch.Generator().manual_seed(SEED))
+        if name == "smolvlm":  # positions as large as what they are added to
+            model.model.vision_model.embeddings.position_embedding.weight.data.mul_(4)
+        model.save_pretrained(folder, max_shard_size="1GB")
+        processor.save_pretrained(folder)
+        for seed, width, height in PICTURES:
+            picture(seed, width, height).save(f"{folder}/{seed}.png")
+        open(folder + "/complete", "w").close()
+    return folder
+
+
+# ---------------------------------------------------------------- transformers with wide weights
+
+def load_wide(folder, dtype, attention):
+    """The checkpoint computing in `dtype`. Its weights stay as they are stored; each module has wide ones only while it runs. At any other time it
+    has values of the right type and shape that are not numbers, so that no use of them goes unseen."""
+    from transformers import AutoModelForVision2Seq
+
+    wanted = None if attention == "sdpa" else attention  # as load() has it
+    model = AutoModelForVision2Seq.from_pretrained(folder, torch_dtype=torch.bfloat16, attn_implementation=wanted).eval()
+    stored = {p: p.data for p in model.parameters()}
+    absent = {p: torch.full((1,), math.nan, dtype=dtype).expand(p.shape) for p in stored}
+
+    def widen(module, args):
+        for p in module.parameters(recurse=False):
+            p.data = stored[p].to(dtype)
+
+    def narrow(module, args, result):
+        for p in module.parameters(recurse=False):
+            p.data = absent[p]
+
+    def look_up(module, args, result):
+        return F.embedding(args[0], stored[module.weight]).to(dtype)
+
+    for p in stored:
+        p.requires_grad_(False).data = absent[p]
+    for m in model.modules():
+        if isinstance(m, torch.nn.Embedding):  # few of its rows are needed
+            m.register_forward_hook(look_up)
+        elif any(True for _ in m.parameters(recurse=False)):
+            m.register_forward_pre_hook(widen)
+            m.register_forward_hook(narrow)
+    return model
+
+
+def prove_widening():
+    """On the tiny checkpoints in bfloat16: bit for bit what a model with all its weights widened computes."""
+    need_tiny_checkpoints()
+    for name in ("tiny-qwen2vl-a", "tiny-smolvlm-a"):
+        folder = os.path.join(ROOT, "weights", name)
+        s = sample_of(folder, QUESTIONS[0], os.path.join(ROOT, "golden", "model", "odd.png"))
+        for dtype, attention, context in ((torch.float64, "eager", exact), (torch.float32, "sdpa", contextlib.nullcontext)):
+            traces = []
+            for model in (load(folder, dtype, attention), load_wide(folder, dtype, attention)):
+                with context(model):
+                    traces.append(trace(model, s))
+            a, b = traces
+            assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) and a[k].dtype == b[k].dtype for k in a), name
+
+
+def sample_of(folder, question, file):
+    from transformers import AutoProcessor
+
+    processor = AutoProcessor.from_pretrained(folder)
+    make = golden_smolvlm.sample if "Idefics3" in type(processor).__name__ else sample
+    return make(processor, question, None, [Image.open(file)])
+
+
+# ---------------------------------------------------------------- the comparison
+
+def mpa(options, *arguments):
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(options.threads))
+    r = subprocess.run([options.mpa, *arguments, "--quiet"], capture_output=True, text=True, env={**os.environ, **threads})
+    if r.returncode:
+        sys.exit(f"{options.mpa} {arguments[0]}: exit {r.returncode}\n{r.stderr}")
+    return r.stdout
+
+
+def answers(folder, options):
+    """What mpa says about each picture, and its trace of the first one in a file: asked before any model is in memory here."""
+    ask = lambda seed, question: ("--model", folder, "--image", f"{folder}/{seed}.png", "--prompt", question)
+    jobs = [ask(p[0], q) for p, q in zip(PICTURES, QUESTIONS)]
+    out = [json.loads(mpa(options, "ask", *job, "--greedy", "--json", "--max-new-tokens", str(TOKENS))) for job in jobs]
+    mpa(options, "trace", *jobs[0], "--out", folder + "/trace.safetensors")
+    return out
+
+
+def same_texts(folder, found):
+    """How many of transformers' texts are the same, and the smallest distance between its two best tokens."""
+    from transformers import AutoTokenizer
+
+    model, tok, same, margin, seen = load_wide(folder, torch.float32, "sdpa"), AutoTokenizer.from_pretrained(folder), 0, math.inf, set()
+    for (seed, *_), question, own in zip(PICTURES, QUESTIONS, found):
+        s = sample_of(folder, question, f"{folder}/{seed}.png")
+        with torch.no_grad():
+            out = model.generate(input_ids=s["input_ids"], attention_mask=torch.ones_like(s["input_ids"]), do_sample=False, max_new_tokens=TOKENS,
+                                 temperature=None, top_k=None, top_p=None, return_dict_in_generate=True, output_scores=True, **pixels(s))
+        ids = out.sequences[0, s["input_ids"].shape[1]:].tolist()
+        text = tok.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        best = torch.cat(out.scores).topk(2).values
+        margin, seen = min(margin, float((best[:, 0] - best[:, 1]).min())), seen | set(ids)
+        if own["token_ids"] == ids and own["text"] == text and own["prompt_tokens"] == s["input_ids"].shape[1]:
+            same += 1
+        else:
+            print(f"  picture {seed}: transformers {ids} {text!r}\n{'':17}mpa {own['token_ids']} {own['text']!r}")
+    print(f"  {same} of {len(PICTURES)} texts the same; {TOKENS} tokens each, {len(seen)} different; best and second at least {margin:.2g} apart")
+    return same
+
+
+def stage(name):
+    if name == "logits":
+        return "logits"
+    return "projector" if "merger" in name or "connector" in name else "vision" if "vis" in name else "text"
+
+
+def trace_errors(folder):
+    """Per tensor, the error of mpa's trace in units of transformers' own; infinite for inputs that differ, and what is missing or of another size."""
+    from safetensors import safe_open
+
+    s = sample_of(folder, QUESTIONS[0], f"{folder}/{PICTURES[0][0]}.png")
+    model = load_wide(folder, torch.float64, "eager")
+    with exact(model):
+        truth = trace(model, s)
+    del model
+    unit = {}
+    for attention, mkldnn in RUNS:
+        gc.collect()
+        model = load_wide(folder, torch.float32, attention)
+        with settings(mkldnn, torch.get_num_threads()):
+            for k, e in errors(truth, [trace(model, s)]).items():
+                unit[k] = max(unit.get(k, 0), e["max_abs"], 2e-7 * e["rms"])
+        del model
+    out = {}
+    with safe_open(folder + "/trace.safetensors", "pt") as f:
+        for k, t in truth.items():
+            own = f.get_tensor(k) if k in f.keys() else torch.empty(0)
+            if own.numel() != t.numel():
+                out[k] = math.inf
+                continue
+            worst = float((own.double().flatten() - t.double().flatten()).abs().max())
+            worst = worst if math.isfinite(worst) else math.inf
+            out[k] = worst / unit[k] if k in unit else math.inf if worst > (1e-6 if k == "pixel_values" else 0) else 0
+    return out
+
+
+def free():
+    with open("/proc/meminfo") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("MemAvailable")) / 2**20
+
+
+def compare(name, options):
+    """Whether mpa does as transformers does; none where memory is short."""
+    title, _, wanted = MODELS[name]
+    if free() < wanted:
+        print(f"{title}: not enough memory: {free():.1f} GiB free, {wanted} wanted")
+        return None
+    start = time.time()
+    folder = checkpoint(name, options.scratch)
+    gc.collect()
+    print(f"{title} ({time.time() - start:.0f} s to make it)", flush=True)
+    found = answers(folder, options)
+    print(f"  mpa done after {time.time() - start:.0f} s", flush=True)
+    same = same_texts(folder, found)
+    gc.collect()
+    ratio = trace_errors(folder)
+    print(f"  {'model':13}{'stage':10}{'tensors':>8}  error in units of PyTorch float32's own: worst, median")
+    for part in PARTS:
+        r = sorted((v, k) for k, v in ratio.items() if k not in INPUTS and stage(k) == part)
+        print(f"  {title:13}{part:10}{len(r):8}  {r[-1][0]:6.2f} {r[len(r) // 2][0]:6.2f}  {r[-1][1]}")
+    print(f"  {title:13}{'inputs':10}{sum(k in ratio for k in INPUTS):8}  {'differ' if any(ratio.get(k) for k in INPUTS) else 'the same'}")
+    peak = [resource.getrusage(w).ru_maxrss / 2**20 for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    print(f"  {time.time() - start:.0f} s; most memory so far: {peak[0]:.1f} GiB here, {peak[1]:.1f} in mpa", flush=True)
+    return same == len(PICTURES) and max(ratio.values()) <= LIMIT
+
+
+def main():
+    p = argparse.ArgumentParser(description="Compares mpa with transformers at real size.")
+    p.add_argument("names", nargs="*", metavar="smolvlm|qwen2vl")
+    p.add_argument("--mpa", default=os.path.join(ROOT, "mpa"))
+    p.add_argument("--scratch", default=os.path.join(ROOT, "build", "real-size"))
+    p.add_argument("--threads", type=int, default=1)
+    options = p.parse_args()
+    if set(options.names) - set(MODELS):
+        p.error(f"a name is one of {', '.join(MODELS)}")
+    torch.set_num_threads(options.threads)
+    prove_widening()
+    results = [compare(name, options) for name in options.names or MODELS]
+    sys.exit(1 if False in results else 77 if None in results else 0)
+
+
+if __name__ == "__main__":
+    main()
