@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* KC: of k at a time; COLUMNS and ROWS: of c that one thread takes at a time; STRIP: weight rows at a time. */
-enum { KC = 256, COLUMNS = 128, ROWS = 480, STRIP = 64, MOST_TILE = 16 * 64 };
+/* KC: of k at a time; COLUMNS, and at most about ROWS: of c that one thread takes at a time; FEW panels are too few for that; STRIP: weight rows at a time. */
+enum { KC = 256, COLUMNS = 128, ROWS = 960, FEW = 8, STRIP = 96, MOST_TILE = 16 * 64 };
 
 /* A matrix [count, K] as a factor: element (i, k) is number i * step + k when `rows`, else k * step + i. */
 typedef struct {
@@ -34,18 +34,20 @@ static const void *element(const Factor *f, int64_t i, int64_t k)
     return (const unsigned char *)f->data + (size_t)(f->rows ? i * f->step + k : k * f->step + i) * dtype_size(f->type);
 }
 
-/* The panel of rows first .. first + count - 1 and k from k0 on. */
-static void pack_panel(float *out, int width, const Factor *f, int64_t first, int64_t count, int64_t k0, int64_t K)
+/* The panels of rows first .. first + count - 1, k from k0 on, one after another. Where k runs down the matrix, all panels are filled a row of it at a time: a
+ * page of memory is visited once. */
+static void pack_panels(float *out, int64_t width, const Factor *f, int64_t first, int64_t count, int64_t k0, int64_t K)
 {
-    if (f->rows) {
-        kernels->pack(out, width, element(f, first, k0), f->type, f->step, count, K);
-        return;
-    }
-    for (int64_t k = 0; k < K; k++, out += width) {
-        kernels->widen(out, element(f, first, k0 + k), f->type, count);
-        for (int64_t i = count; i < width; i++)
-            out[i] = 0;
-    }
+    for (int64_t i = 0; f->rows && i < count; i += width)
+        kernels->pack(out + i * K, (int)width, element(f, first + i, k0), f->type, f->step, least(width, count - i), K);
+    for (int64_t k = 0; !f->rows && k < K; k++)
+        for (int64_t i = 0; i < count; i += width) {
+            float *to = out + i * K + k * width;
+            int64_t some = least(width, count - i);
+            kernels->widen(to, element(f, first + i, k0 + k), f->type, some);
+            for (int64_t j = some; j < width; j++)
+                to[j] = 0;
+        }
 }
 
 typedef struct {
@@ -73,14 +75,13 @@ static void multiply_tile(const Product *p, const float *a, const float *b, int6
             c[i * p->ldc + j] = whole[i * kernels->tile_cols + j] + (add ? c[i * p->ldc + j] : 0);
 }
 
-/* The block of c from (m0, n0) on. */
-static void multiply_block(const Product *p, int64_t m0, int64_t n0, float *scratch)
+/* The block of c from (m0, n0) to before row m1. */
+static void multiply_block(const Product *p, int64_t m0, int64_t m1, int64_t n0, float *scratch)
 {
-    int64_t MR = kernels->tile_rows, NR = kernels->tile_cols, m1 = least(m0 + ROWS, p->M), n1 = least(n0 + COLUMNS, p->N);
+    int64_t MR = kernels->tile_rows, NR = kernels->tile_cols, n1 = least(n0 + COLUMNS, p->N);
     for (int64_t k0 = 0; k0 < p->K; k0 += KC) {
         int64_t K = least(KC, p->K - k0);
-        for (int64_t n = n0; n < n1; n += NR)
-            pack_panel(scratch + (n - n0) * K, (int)NR, &p->b, n, least(NR, n1 - n), k0, K);
+        pack_panels(scratch, NR, &p->b, n0, n1 - n0, k0, K);
         for (int64_t m = m0; m < m1; m += MR)
             for (int64_t n = n0; n < n1; n += NR)
                 multiply_tile(p, p->a + k0 * p->panels * MR + m * K, scratch + (n - n0) * K, m, n, K, p->add || k0);
@@ -89,14 +90,15 @@ static void multiply_block(const Product *p, int64_t m0, int64_t n0, float *scra
 
 static const float *pack_all(Run *run, const Factor *a, int64_t M, int64_t K, int64_t panels)
 {
-    int64_t MR = kernels->tile_rows, blocks = (K + KC - 1) / KC;
+    enum { GROUP = 8 }; /* panels at a time */
+    int64_t MR = kernels->tile_rows, blocks = (K + KC - 1) / KC, groups = (panels + GROUP - 1) / GROUP;
     float *packed = run_alloc(run, panels * MR * K, sizeof *packed);
     if (!packed)
         return NULL;
 #pragma omp parallel for schedule(static) if (parallel_worth(M * K))
-    for (int64_t i = 0; i < blocks * panels; i++) {
-        int64_t k0 = i / panels * KC, m = i % panels * MR, part = least(KC, K - k0);
-        pack_panel(packed + k0 * panels * MR + m * part, (int)MR, a, m, least(MR, M - m), k0, part);
+    for (int64_t i = 0; i < blocks * groups; i++) {
+        int64_t k0 = i / groups * KC, m = i % groups * GROUP * MR, part = least(KC, K - k0);
+        pack_panels(packed + k0 * panels * MR + m * part, MR, a, m, least(GROUP * MR, M - m), k0, part);
     }
     return packed;
 }
@@ -105,14 +107,16 @@ static void multiply(Run *run, float *c, int64_t M, int64_t N, int64_t K, Factor
 {
     ArenaMark mark = arena_mark(run->arena);
     int64_t MR = kernels->tile_rows, NR = kernels->tile_cols, panels = (M + MR - 1) / MR, size = (COLUMNS + NR) * KC;
-    assert(ROWS % MR == 0 && COLUMNS % NR == 0 && MR * NR <= MOST_TILE);
+    assert(COLUMNS % NR == 0 && MR * NR <= MOST_TILE);
     const Product p = {c, N, M, N, K, b, add, pack_all(run, &a, M, K, panels), panels};
     float *scratch = p.a ? run_alloc(run, size * parallel_threads(), sizeof *scratch) : NULL;
-    int64_t down = (M + ROWS - 1) / ROWS, across = (N + COLUMNS - 1) / COLUMNS;
+    /* Two blocks per thread at least, but none of few rows: each packs its part of b. */
+    int64_t across = (N + COLUMNS - 1) / COLUMNS, wanted = least((2 * parallel_threads() + across - 1) / across, (panels + FEW - 1) / FEW);
+    int64_t down = (M + ROWS - 1) / ROWS < wanted ? wanted : (M + ROWS - 1) / ROWS, rows = (panels + down - 1) / down * MR;
     if (scratch) {
 #pragma omp parallel for schedule(dynamic) if (parallel_worth(M * N * K / 16))
         for (int64_t i = 0; i < down * across; i++)
-            multiply_block(&p, i % down * ROWS, i / down * COLUMNS, scratch + size * parallel_index());
+            multiply_block(&p, i % down * rows, least((i % down + 1) * rows, M), i / down * COLUMNS, scratch + size * parallel_index());
     }
     arena_release(run->arena, mark);
 }

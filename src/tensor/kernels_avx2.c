@@ -6,8 +6,8 @@
 #define TILE_ROWS 6
 #define TILE_VECTORS 2
 #define STREAM_MOST 16
-#define STREAM_ROWS_8 1
-#define STREAM_ROWS_4 3
+#define STREAM_ROWS 3
+#define STREAM_COLS 3
 #define EVENS 0, 2, 4, 6, 8, 10, 12, 14
 #define ODDS 1, 3, 5, 7, 9, 11, 13, 15
 #define INTERLEAVE_LOW 0, 8, 1, 9, 2, 10, 3, 11

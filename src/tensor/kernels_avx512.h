@@ -3,8 +3,8 @@
 #define TILE_ROWS 12
 #define TILE_VECTORS 2
 #define STREAM_MOST 32
-#define STREAM_ROWS_8 3
-#define STREAM_ROWS_4 6
+#define STREAM_ROWS 6
+#define STREAM_COLS 4
 #define EVENS 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
 #define ODDS 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
 #define INTERLEAVE_LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23

@@ -64,6 +64,9 @@ static float sum_of(float *x)
 static void tile(float *c, int64_t ldc, const float *a, const float *b, int64_t K, bool add)
 {
     V sum[TILE_ROWS][TILE_VECTORS];
+    for (int m = 0; add && m < TILE_ROWS; m++)
+        for (int j = 0; j < TILE_VECTORS; j++)
+            __builtin_prefetch(c + m * ldc + j * WIDTH, 1);
     UNROLL for (int m = 0; m < TILE_ROWS; m++) UNROLL for (int j = 0; j < TILE_VECTORS; j++) sum[m][j] = (V){0};
     for (int64_t k = 0; k < K; k++, a += TILE_ROWS, b += TILE_COLS) {
         V right[TILE_VECTORS];
@@ -170,62 +173,71 @@ INLINE V weights(const Dtype TYPE, const void *p, int odd)
     return odd ? (V)(word & 0xFFFF0000u) : (V)(word << 16);
 }
 
-/* ROWS rows of w with FEW rows of x, whose weights are unpacked once. */
-INLINE void stream_block(const Dtype TYPE, const int ROWS, const int FEW, float *y, int64_t ldy, const float *x, const unsigned char *w,
-                         int64_t count)
+/* sum[r][n] += the products of `pairs` PAIRs of ROWS rows of w, `bytes` apart, with FEW rows of x, `width` apart. A weight is unpacked once; those `ahead`
+ * bytes behind it are asked for, because a row is too short for the CPU to foresee the next. */
+INLINE void stream_pairs(const Dtype TYPE, const int ROWS, const int FEW, V sum[6][4], const float *x, int64_t width, const unsigned char *w,
+                         int64_t bytes, int64_t pairs, int64_t ahead)
 {
-    const int64_t size = TYPE == F32 ? 4 : 2, whole = count / PAIR * PAIR, width = stream_width(TYPE, count);
-    V sum[6][8];
-    UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int n = 0; n < FEW; n++) sum[r][n] = (V){0};
-    for (int64_t i = 0; i < width; i += PAIR) {
-        const unsigned char *row[6];
-        unsigned char last[6][4 * PAIR];
-        UNROLL for (int r = 0; r < ROWS; r++) row[r] = w + (r * count + i) * size;
-        if (i >= whole)
-            UNROLL for (int r = 0; r < ROWS; r++)
-            {
-                memset(last[r], 0, sizeof last[r]);
-                row[r] = memcpy(last[r], row[r], (size_t)((count - i) * size));
-            }
+    for (; pairs > 0; pairs--, x += PAIR, w += PAIR * (TYPE == F32 ? 4 : 2))
         UNROLL for (int odd = 0; odd < 2; odd++)
         {
             V part[6];
-            UNROLL for (int r = 0; r < ROWS; r++) part[r] = weights(TYPE, row[r], odd);
+            UNROLL for (int r = 0; r < ROWS; r++) part[r] = weights(TYPE, w + r * bytes, odd);
+            if (!odd && ahead)
+                UNROLL for (int r = 0; r < ROWS; r++) __builtin_prefetch(w + r * bytes + ahead, 0, 2);
             UNROLL for (int n = 0; n < FEW; n++)
             {
-                V right = load(x + n * width + i + odd * WIDTH);
+                V right = load(x + n * width + odd * WIDTH);
                 UNROLL for (int r = 0; r < ROWS; r++) sum[r][n] += part[r] * right;
             }
         }
+}
+
+/* y[FEW, ROWS] of ROWS rows of w with FEW rows of x; what is left of the rows after whole PAIRs is filled up with zeros. */
+INLINE void stream_block(const Dtype TYPE, const int ROWS, const int FEW, float *y, int64_t ldy, const float *x, const unsigned char *w,
+                         int64_t count, int64_t ahead)
+{
+    const int64_t size = TYPE == F32 ? 4 : 2, pairs = count / PAIR, whole = pairs * PAIR, width = stream_width(TYPE, count);
+    V sum[6][4];
+    UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int n = 0; n < FEW; n++) sum[r][n] = (V){0};
+    stream_pairs(TYPE, ROWS, FEW, sum, x, width, w, count * size, pairs, ahead);
+    if (whole < count) {
+        unsigned char last[6][4 * PAIR] = {{0}};
+        for (int r = 0; r < ROWS; r++)
+            memcpy(last[r], w + (r * count + whole) * size, (size_t)((count - whole) * size));
+        stream_pairs(TYPE, ROWS, FEW, sum, x + whole, width, last[0], sizeof last[0], 1, 0);
     }
-    float each[6][8][WIDTH]; /* only here do the sums leave the registers */
+    float each[6][4][WIDTH]; /* only here do the sums leave the registers */
     UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int n = 0; n < FEW; n++) store(each[r][n], sum[r][n]);
     for (int r = 0; r < ROWS; r++)
         for (int n = 0; n < FEW; n++)
             y[n * ldy + r] = sum_of(each[r][n]);
 }
 
+/* All N rows of x with ROWS rows of w, which are in the first cache from the second group of x's rows on. */
+INLINE void stream_rows(const Dtype TYPE, const int ROWS, float *y, int64_t ldy, const float *x, const unsigned char *w, int64_t N, int64_t count,
+                        int64_t ahead)
+{
+    int64_t width = stream_width(TYPE, count), n = N % STREAM_COLS;
+    if (n == 1)
+        stream_block(TYPE, ROWS, 1, y, ldy, x, w, count, ahead);
+    else if (n == 2)
+        stream_block(TYPE, ROWS, 2, y, ldy, x, w, count, ahead);
+    else if (n)
+        stream_block(TYPE, ROWS, 3, y, ldy, x, w, count, ahead);
+    for (; n < N; n += STREAM_COLS)
+        stream_block(TYPE, ROWS, STREAM_COLS, y + n * ldy, ldy, x + n * width, w, count, n ? 0 : ahead);
+}
+
 /* As many rows of w at a time as leave the sums in registers. */
-INLINE void stream_few(const Dtype TYPE, const int ROWS, const int FEW, float *y, int64_t ldy, const float *x, const unsigned char *w, int64_t rows,
-                       int64_t count)
+INLINE void stream_type(const Dtype TYPE, float *y, int64_t ldy, const float *x, const unsigned char *w, int64_t N, int64_t rows, int64_t count)
 {
     const int64_t bytes = count * (TYPE == F32 ? 4 : 2);
     int64_t r = 0;
-    for (; r + ROWS <= rows; r += ROWS)
-        stream_block(TYPE, ROWS, FEW, y + r, ldy, x, w + r * bytes, count);
+    for (; r + STREAM_ROWS <= rows; r += STREAM_ROWS)
+        stream_rows(TYPE, STREAM_ROWS, y + r, ldy, x, w + r * bytes, N, count, r + 2 * STREAM_ROWS <= rows ? STREAM_ROWS * bytes : 0);
     for (; r < rows; r++)
-        stream_block(TYPE, 1, FEW, y + r, ldy, x, w + r * bytes, count);
-}
-
-INLINE void stream_type(const Dtype TYPE, float *y, int64_t ldy, const float *x, const unsigned char *w, int64_t N, int64_t rows, int64_t count)
-{
-    int64_t width = stream_width(TYPE, count), n = 0;
-    for (; n + 8 <= N; n += 8)
-        stream_few(TYPE, STREAM_ROWS_8, 8, y + n * ldy, ldy, x + n * width, w, rows, count);
-    for (; n + 4 <= N; n += 4)
-        stream_few(TYPE, STREAM_ROWS_4, 4, y + n * ldy, ldy, x + n * width, w, rows, count);
-    for (; n < N; n++)
-        stream_few(TYPE, 4, 1, y + n * ldy, ldy, x + n * width, w, rows, count);
+        stream_rows(TYPE, 1, y + r, ldy, x, w + r * bytes, N, count, 0);
 }
 
 static void stream(float *y, int64_t ldy, const float *x, const void *w, Dtype type, int64_t N, int64_t rows, int64_t count)
