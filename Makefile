@@ -222,7 +222,7 @@ test check: deps
 # machine many times slower, hence the wait policy.
 run-demo:
 	@if [ -f build/demo/scores.json ]; then rm -rf build/demo; fi
-	@OMP_WAIT_POLICY=$${OMP_WAIT_POLICY:-passive} ./mpa run conf/demo.ini
+	@GOMP_SPINCOUNT=$${GOMP_SPINCOUNT:-100000} ./mpa run conf/demo.ini
 
 test-programs: $(B)/mpa $(programs)
 

@@ -34,20 +34,13 @@ static const void *element(const Factor *f, int64_t i, int64_t k)
     return (const unsigned char *)f->data + (size_t)(f->rows ? i * f->step + k : k * f->step + i) * dtype_size(f->type);
 }
 
-/* The panels of rows first .. first + count - 1, k from k0 on, one after another. Where k runs down the matrix, all panels are filled a row of it at a time: a
- * page of memory is visited once. */
+/* The panels of rows first .. first + count - 1, k from k0 on, one after another. */
 static void pack_panels(float *out, int64_t width, const Factor *f, int64_t first, int64_t count, int64_t k0, int64_t K)
 {
+    if (!f->rows)
+        kernels->pack_columns(out, (int)width, element(f, first, k0), f->type, f->step, count, K);
     for (int64_t i = 0; f->rows && i < count; i += width)
         kernels->pack(out + i * K, (int)width, element(f, first + i, k0), f->type, f->step, least(width, count - i), K);
-    for (int64_t k = 0; !f->rows && k < K; k++)
-        for (int64_t i = 0; i < count; i += width) {
-            float *to = out + i * K + k * width;
-            int64_t some = least(width, count - i);
-            kernels->widen(to, element(f, first + i, k0 + k), f->type, some);
-            for (int64_t j = some; j < width; j++)
-                to[j] = 0;
-        }
 }
 
 typedef struct {

@@ -20,6 +20,8 @@ typedef struct {
     void (*tile)(float *c, int64_t ldc, const float *a, const float *b, int64_t K, bool add);
     /* The panel of `rows` <= width rows of `from` (row r at element r * stride, K of them used): out[k * width + r]; missing rows become 0. */
     void (*pack)(float *out, int width, const void *from, Dtype type, int64_t stride, int64_t rows, int64_t K);
+    /* All panels, one after another, of `count` columns: column i and k at element k * stride + i. width: tile_rows or tile_cols. */
+    void (*pack_columns)(float *out, int width, const void *from, Dtype type, int64_t stride, int64_t count, int64_t K);
 
     /* Where the CPU multiplies matrices of bf16: x as the sum of three bf16 parts (of split_panel rows and split_chunk columns at most; 6 bytes per value, rows
      * rounded up to a multiple of 32, columns too), and c[outputs, split_panel] += w x' (c has room for a

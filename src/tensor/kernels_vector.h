@@ -101,7 +101,11 @@ static void widen(float *out, const void *in, Dtype type, int64_t count)
     if (type == BF16)
         for (; i + WIDTH <= count; i += WIDTH)
             store(out + i, load_bf16((const uint16_t *)in + i));
-    dtype_widen(out + i, (const unsigned char *)in + (size_t)i * dtype_size(type), type, count - i);
+    if (type == F32)
+        for (; i + WIDTH <= count; i += WIDTH)
+            store(out + i, load((const float *)in + i));
+    if (i < count)
+        dtype_widen(out + i, (const unsigned char *)in + (size_t)i * dtype_size(type), type, count - i);
 }
 
 /* `rows` <= WIDTH rows from column `first` on to the panel's columns; k in steps of WIDTH, what is left over one by one. */
@@ -140,6 +144,38 @@ static void pack(float *out, int width, const void *from, Dtype type, int64_t st
         else
             pack_group(out + first, width, at, BF16, stride, some, columns, K);
     }
+}
+
+/* ACROSS values as float32, of which those from `count` on become 0. */
+INLINE void copy_columns(const int ACROSS, const Dtype TYPE, float *out, const unsigned char *in, int64_t count)
+{
+    if (count < ACROSS) {
+        memset(out, 0, (size_t)ACROSS * sizeof *out);
+        widen(out, in, TYPE, count);
+    } else if (TYPE == F32) {
+        memcpy(out, in, (size_t)ACROSS * sizeof *out);
+    } else {
+        widen(out, in, TYPE, ACROSS);
+    }
+}
+
+/* All panels are filled a row of the matrix at a time: a page of memory is visited once. */
+INLINE void pack_across(const int ACROSS, const Dtype TYPE, float *out, const unsigned char *from, int64_t stride, int64_t count, int64_t K)
+{
+    const int64_t size = TYPE == F32 ? 4 : 2;
+    for (int64_t k = 0; k < K; k++)
+        for (int64_t i = 0; i < count; i += ACROSS)
+            copy_columns(ACROSS, TYPE, out + i * K + k * ACROSS, from + (k * stride + i) * size, count - i);
+}
+
+static void pack_columns(float *out, int width, const void *from, Dtype type, int64_t stride, int64_t count, int64_t K)
+{
+    if (width == TILE_ROWS && type == F32)
+        pack_across(TILE_ROWS, F32, out, from, stride, count, K);
+    else if (type == F32)
+        pack_across(TILE_COLS, F32, out, from, stride, count, K);
+    else
+        pack_across(width, type, out, from, stride, count, K);
 }
 
 /* -------------------------------------------------------------------------------------------------------------------------------- decoding */
@@ -326,6 +362,7 @@ const Kernels SET = {
     .tile_cols = TILE_COLS,
     .tile = tile,
     .pack = pack,
+    .pack_columns = pack_columns,
     .widen = widen,
     .few = STREAM_MOST,
     .stream_width = stream_width,
