@@ -143,7 +143,7 @@ else
 endif
 
 .PHONY: all build demo test check run-demo run-tests test-programs deps deps-check ci-deps install uninstall clean dist help \
-        check-rooms check-format format ref-venv world golden real-size bench-torch FORCE
+        check-rooms check-format format ref-venv world golden real-size demo-texts bench-torch FORCE
 
 all: mpa libmpa.a
 
@@ -265,6 +265,11 @@ world: ref-venv
 real-size: ref-venv all
 	build/venv/bin/python ref/real_size.py
 
+# Every text of the demo's run folder again by transformers.
+demo-texts: ref-venv
+	build/venv/bin/python ref/compare_run.py build/demo --teacher weights/demo-teacher --student weights/demo-student \
+	    --images conf/world/okvqa/train --test-images conf/world/okvqa/test
+
 # mpa beside PyTorch on the shapes of the config.json files in CONFIG.
 bench-torch: ref-venv all
 	@for config in $(CONFIG); do build/venv/bin/python ref/bench_torch.py --config "$$config" || exit 1; done
@@ -309,6 +314,7 @@ help:
 	@echo 'make golden          write golden/ anew with PyTorch and transformers'
 	@echo 'make world           train the small teacher and students in weights/ anew'
 	@echo 'make real-size       greedy texts and traces against transformers at the sizes of SmolVLM-500M and Qwen2-VL-2B, random weights'
+	@echo 'make demo-texts      after make demo: every text that its models wrote, again by transformers'
 	@echo 'make bench-torch     speed beside PyTorch on the shapes of CONFIG="FILE.json ..."'
 	@echo
 	@echo 'Options, with their defaults:'

@@ -1,13 +1,14 @@
 """`mpa bench` beside PyTorch, and beside llama.cpp where llama-cpp-python is installed: the same shapes, random weights, one after the other in every round.
 
-    python ref/bench_torch.py --config CONFIG.json [--rounds 3] [--threads N] [--repeats 3] [--only prefill,decode,vision,train] [--mpa ./mpa] [--gguf FILE] [--json FILE]
+    python ref/bench_torch.py --config CONFIG.json [--rounds 3] [--threads N] [--repeats 3] [--only prefill,decode,vision,train] [--peers float32,bfloat16,llama.cpp]
+                              [--mpa ./mpa] [--json FILE]
 
-A round runs mpa, PyTorch in float32, PyTorch in bfloat16 (and llama.cpp on FILE, the same model in its format), each in a process of its own; a ratio is taken
-within a round, and what is printed is the median over the rounds: machines change their speed from minute to minute, less so within one round. Ratios above 1:
+A round runs mpa and its peers: PyTorch in float32, PyTorch in bfloat16, and llama.cpp on the text model in bfloat16, each in a process of its own (on a CPU without
+instructions for bfloat16, PyTorch takes minutes for some of it, so it is left out there unless named); a ratio is taken within a round, and what is printed is the median over the rounds: machines change their speed from minute to minute, less so within one round. Ratios above 1:
 mpa is faster. What is measured is what src/mpa/bench_parts.c measures: 512 tokens of prefill with the logits of the last; a step of decoding after 64 tokens;
 the vision tower on a picture of 672x448; a training step (forward, backward, clipping, AdamW) on 512 tokens with 64 from a picture, loss on the last 440.
 """
-import argparse, json, os, resource, statistics, subprocess, sys, time
+import argparse, importlib.util, json, os, resource, statistics, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PARTS = ("prefill", "decode", "vision", "train")
@@ -138,9 +139,45 @@ def measure_torch(a):
     return out
 
 
+def write_gguf(config, path):
+    """The text model of `config` in llama.cpp's format: its matrices in bfloat16, random, its vocabulary without texts. Qwen2-VL's is a qwen2, SmolVLM's a llama."""
+    import numpy, gguf
+    given = json.load(open(config, encoding="utf-8"))
+    c, arch = (given, "qwen2") if given["model_type"] == "qwen2_vl" else (given["text_config"], "llama")
+    D, F, H, V, L = (c[k] for k in ("hidden_size", "intermediate_size", "num_attention_heads", "vocab_size", "num_hidden_layers"))
+    K, E, draw, w = c.get("num_key_value_heads", H), c.get("head_dim") or D // H, numpy.random.default_rng(0), gguf.GGUFWriter(path, arch)
+    for add, value in ((w.add_block_count, L), (w.add_context_length, 8192), (w.add_embedding_length, D), (w.add_feed_forward_length, F), (w.add_head_count, H),
+                       (w.add_head_count_kv, K), (w.add_layer_norm_rms_eps, 1e-6), (w.add_rope_freq_base, 1e6), (w.add_rope_dimension_count, E), (w.add_vocab_size, V)):
+        add(value)
+    w.add_tokenizer_model("none")
+
+    def matrix(name, rows, cols):
+        values = draw.random((rows, cols), dtype=numpy.float32) * numpy.float32(0.06) - numpy.float32(0.03)
+        w.add_tensor(name + ".weight", (values.view(numpy.uint32) >> 16).astype(numpy.uint16).view(numpy.uint8), raw_dtype=gguf.GGMLQuantizationType.BF16)
+
+    def vector(name, count, value):
+        w.add_tensor(name, numpy.full(count, value, numpy.float32))
+    matrix("token_embd", V, D)
+    vector("output_norm.weight", D, 1)
+    if not given.get("tie_word_embeddings", c.get("tie_word_embeddings", False)):
+        matrix("output", V, D)
+    for i in range(L):
+        for name, rows, cols in (("attn_q", H * E, D), ("attn_k", K * E, D), ("attn_v", K * E, D), ("attn_output", D, H * E), ("ffn_gate", F, D), ("ffn_up", F, D),
+                                 ("ffn_down", D, F)):
+            matrix(f"blk.{i}.{name}", rows, cols)
+            if arch == "qwen2" and name in ("attn_q", "attn_k", "attn_v"):
+                vector(f"blk.{i}.{name}.bias", rows, 0)
+        vector(f"blk.{i}.attn_norm.weight", D, 1)
+        vector(f"blk.{i}.ffn_norm.weight", D, 1)
+    for write in (w.write_header_to_file, w.write_kv_data_to_file, w.write_tensors_to_file, w.close):
+        write()
+
+
 def measure_llama(a):
     from llama_cpp import Llama
-    model = Llama(a.gguf, n_threads=a.threads, n_threads_batch=a.threads, n_ctx=PROMPT + 64, n_batch=PROMPT, verbose=False)
+    with tempfile.TemporaryDirectory() as folder:
+        write_gguf(a.config, folder + "/text.gguf")
+        model = Llama(folder + "/text.gguf", n_threads=a.threads, n_threads_batch=a.threads, n_ctx=PROMPT + 64, n_batch=PROMPT, verbose=False)
 
     def decode():
         model.reset()
@@ -168,11 +205,18 @@ def measure_mpa(a):
 def child(a, which, patches):
     command = [sys.executable, __file__, "--child", which, "--config", a.config, "--threads", str(a.threads), "--only", ",".join(a.only), "--patches", str(patches),
                "--repeats", str(a.repeats)]
-    done = subprocess.run(command + ["--gguf", a.gguf] * bool(a.gguf), capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         print(f"{which}: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else done.returncode}", file=sys.stderr)
         return {}
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def default_peers():
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as f:
+        cpu = f.read()
+    llama = all(importlib.util.find_spec(name) for name in ("llama_cpp", "gguf"))
+    return ["float32"] + ["bfloat16"] * ("bf16" in cpu) + ["llama.cpp"] * llama
 
 
 def main():
@@ -183,7 +227,7 @@ def main():
     p.add_argument("--repeats", type=int, default=Peer.repeats, help="runs of which the peers' figures are the median (mpa takes 3)")
     p.add_argument("--only", default=",".join(PARTS))
     p.add_argument("--mpa", default=os.path.join(HERE, "..", "mpa"))
-    p.add_argument("--gguf")
+    p.add_argument("--peers", help="default: float32, bfloat16 where the CPU has instructions for it, llama.cpp where its Python package is installed, with gguf")
     p.add_argument("--json")
     p.add_argument("--child", help=argparse.SUPPRESS)
     p.add_argument("--patches", type=int, help=argparse.SUPPRESS)
@@ -193,7 +237,7 @@ def main():
         out = measure_llama(a) if a.child == "llama.cpp" else measure_torch(a)
         print(json.dumps({**out, "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
         return
-    peers = ["float32", "bfloat16"] + ["llama.cpp"] * bool(a.gguf)
+    peers = a.peers.split(",") if a.peers else default_peers()
     rounds = []
     for i in range(a.rounds):
         own, patches = measure_mpa(a), 0
