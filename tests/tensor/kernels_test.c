@@ -15,10 +15,12 @@
 
 #include <cmocka.h>
 
-/* Sizes of products: few rows, which stream the weights, and more; around tiles (6, 12, 16, 32), blocks of k (256) and of columns (128). */
+/* Sizes of products: few rows, which stream the weights, and more; around tiles (3, 4, 6, 12, 16, 32), strips of
+ * weights (96), blocks of k (256), of columns (128) and of rows (960). */
 static const int64_t sizes[][3] = {{1, 1, 1},     {3, 5, 7},      {4, 17, 64},    {7, 17, 9},    {12, 32, 16},  {13, 33, 15},
                                    {32, 31, 256}, {11, 129, 257}, {33, 5, 7},     {36, 16, 8},   {37, 17, 9},   {48, 32, 16},
-                                   {49, 33, 15},  {61, 31, 256},  {47, 129, 257}, {50, 260, 40}, {2, 130, 600}, {500, 20, 33}};
+                                   {49, 33, 15},  {61, 31, 256},  {47, 129, 257}, {50, 260, 40}, {2, 130, 600}, {500, 20, 33},
+                                   {5, 97, 40},   {6, 196, 100},  {8, 200, 70},   {16, 101, 33}, {970, 20, 33}, {20, 970, 17}};
 static const Dtype types[] = {F32, BF16, F16};
 
 static float *noise(int64_t count, uint64_t seed)
