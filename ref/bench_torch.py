@@ -142,10 +142,12 @@ def measure_torch(a):
 def write_gguf(config, path):
     """The text model of `config` in llama.cpp's format: its matrices in bfloat16, random, its vocabulary without texts. Qwen2-VL's is a qwen2, SmolVLM's a llama."""
     import numpy, gguf
+    from transformers import AutoConfig
     given = json.load(open(config, encoding="utf-8"))
-    c, arch = (given, "qwen2") if given["model_type"] == "qwen2_vl" else (given["text_config"], "llama")
-    D, F, H, V, L = (c[k] for k in ("hidden_size", "intermediate_size", "num_attention_heads", "vocab_size", "num_hidden_layers"))
-    K, E, draw, w = c.get("num_key_value_heads", H), c.get("head_dim") or D // H, numpy.random.default_rng(0), gguf.GGUFWriter(path, arch)
+    kind = given.pop("model_type")
+    c, arch = (AutoConfig.for_model(kind, **given), "qwen2") if kind == "qwen2_vl" else (AutoConfig.for_model("idefics3", **given).text_config, "llama")
+    D, F, H, V, L = c.hidden_size, c.intermediate_size, c.num_attention_heads, c.vocab_size, c.num_hidden_layers
+    K, E, draw, w = c.num_key_value_heads, D // H, numpy.random.default_rng(0), gguf.GGUFWriter(path, arch)
     for add, value in ((w.add_block_count, L), (w.add_context_length, 8192), (w.add_embedding_length, D), (w.add_feed_forward_length, F), (w.add_head_count, H),
                        (w.add_head_count_kv, K), (w.add_layer_norm_rms_eps, 1e-6), (w.add_rope_freq_base, 1e6), (w.add_rope_dimension_count, E), (w.add_vocab_size, V)):
         add(value)
@@ -159,7 +161,7 @@ def write_gguf(config, path):
         w.add_tensor(name, numpy.full(count, value, numpy.float32))
     matrix("token_embd", V, D)
     vector("output_norm.weight", D, 1)
-    if not given.get("tie_word_embeddings", c.get("tie_word_embeddings", False)):
+    if not given.get("tie_word_embeddings", False):
         matrix("output", V, D)
     for i in range(L):
         for name, rows, cols in (("attn_q", H * E, D), ("attn_k", K * E, D), ("attn_v", K * E, D), ("attn_output", D, H * E), ("ffn_gate", F, D), ("ffn_up", F, D),
