@@ -13,8 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* KC: of k at a time; COLUMNS, and at most about ROWS: of c that one thread takes at a time; FEW panels are too few for that; STRIP: weight rows at a time. */
-enum { KC = 256, COLUMNS = 128, ROWS = 960, FEW = 8, STRIP = 96, MOST_TILE = 16 * 64 };
+/* KC: of k at a time; COLUMNS, and at most about ROWS: of c that one thread takes at a time; GROUP: panels of a that are packed, and at least multiplied, by one
+ * thread; STRIP: weight rows at a time. */
+enum { KC = 256, COLUMNS = 128, ROWS = 960, GROUP = 8, STRIP = 96, MOST_TILE = 16 * 64 };
 
 /* A matrix [count, K] as a factor: element (i, k) is number i * step + k when `rows`, else k * step + i. */
 typedef struct {
@@ -29,6 +30,12 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* How many pieces of a size there are, the last one perhaps smaller. */
+static int64_t pieces(int64_t count, int64_t size)
+{
+    return (count + size - 1) / size;
+}
+
 static const void *element(const Factor *f, int64_t i, int64_t k)
 {
     return (const unsigned char *)f->data + (size_t)(f->rows ? i * f->step + k : k * f->step + i) * dtype_size(f->type);
@@ -37,9 +44,11 @@ static const void *element(const Factor *f, int64_t i, int64_t k)
 /* The panels of rows first .. first + count - 1, k from k0 on, one after another. */
 static void pack_panels(float *out, int64_t width, const Factor *f, int64_t first, int64_t count, int64_t k0, int64_t K)
 {
-    if (!f->rows)
+    if (!f->rows) {
         kernels->pack_columns(out, (int)width, element(f, first, k0), f->type, f->step, count, K);
-    for (int64_t i = 0; f->rows && i < count; i += width)
+        return;
+    }
+    for (int64_t i = 0; i < count; i += width)
         kernels->pack(out + i * K, (int)width, element(f, first + i, k0), f->type, f->step, least(width, count - i), K);
 }
 
@@ -83,8 +92,7 @@ static void multiply_block(const Product *p, int64_t m0, int64_t m1, int64_t n0,
 
 static const float *pack_all(Run *run, const Factor *a, int64_t M, int64_t K, int64_t panels)
 {
-    enum { GROUP = 8 }; /* panels at a time */
-    int64_t MR = kernels->tile_rows, blocks = (K + KC - 1) / KC, groups = (panels + GROUP - 1) / GROUP;
+    int64_t MR = kernels->tile_rows, blocks = pieces(K, KC), groups = pieces(panels, GROUP);
     float *packed = run_alloc(run, panels * MR * K, sizeof *packed);
     if (!packed)
         return NULL;
@@ -99,13 +107,14 @@ static const float *pack_all(Run *run, const Factor *a, int64_t M, int64_t K, in
 static void multiply(Run *run, float *c, int64_t M, int64_t N, int64_t K, Factor a, Factor b, bool add)
 {
     ArenaMark mark = arena_mark(run->arena);
-    int64_t MR = kernels->tile_rows, NR = kernels->tile_cols, panels = (M + MR - 1) / MR, size = (COLUMNS + NR) * KC;
+    int64_t MR = kernels->tile_rows, NR = kernels->tile_cols, panels = pieces(M, MR), size = (COLUMNS + NR) * KC;
     assert(COLUMNS % NR == 0 && MR * NR <= MOST_TILE);
     const Product p = {c, N, M, N, K, b, add, pack_all(run, &a, M, K, panels), panels};
     float *scratch = p.a ? run_alloc(run, size * parallel_threads(), sizeof *scratch) : NULL;
     /* Two blocks per thread at least, but none of few rows: each packs its part of b. */
-    int64_t across = (N + COLUMNS - 1) / COLUMNS, wanted = least((2 * parallel_threads() + across - 1) / across, (panels + FEW - 1) / FEW);
-    int64_t down = (M + ROWS - 1) / ROWS < wanted ? wanted : (M + ROWS - 1) / ROWS, rows = (panels + down - 1) / down * MR;
+    int64_t across = pieces(N, COLUMNS), wanted = least(pieces(2 * parallel_threads(), across), pieces(panels, GROUP));
+    int64_t down = pieces(M, ROWS), rows = pieces(panels, down < wanted ? wanted : down) * MR;
+    down = pieces(M, rows);
     if (scratch) {
 #pragma omp parallel for schedule(dynamic) if (parallel_worth(M * N * K / 16))
         for (int64_t i = 0; i < down * across; i++)
@@ -119,8 +128,8 @@ static void multiply(Run *run, float *c, int64_t M, int64_t N, int64_t K, Factor
 static void multiply_split(Run *run, float *y, const float *x, const uint16_t *w, int64_t N, int64_t O, int64_t I)
 {
     enum { OUTPUTS = 128, EDGE = 32, BYTES = 3 };
-    const int64_t PANEL = kernels->split_panel, CHUNK = kernels->split_chunk, panels = (N + PANEL - 1) / PANEL, chunks = (I + CHUNK - 1) / CHUNK;
-    const int64_t width = (I + EDGE - 1) / EDGE * EDGE, blocks = (O + OUTPUTS - 1) / OUTPUTS;
+    const int64_t PANEL = kernels->split_panel, CHUNK = kernels->split_chunk, panels = pieces(N, PANEL), chunks = pieces(I, CHUNK);
+    const int64_t width = pieces(I, EDGE) * EDGE, blocks = pieces(O, OUTPUTS);
     ArenaMark mark = arena_mark(run->arena);
     uint16_t *parts = run_alloc(run, panels * PANEL * width * BYTES, sizeof *parts);
     float *scratch = run_alloc(run, OUTPUTS * PANEL * parallel_threads(), sizeof *scratch);

@@ -101,9 +101,6 @@ static void widen(float *out, const void *in, Dtype type, int64_t count)
     if (type == BF16)
         for (; i + WIDTH <= count; i += WIDTH)
             store(out + i, load_bf16((const uint16_t *)in + i));
-    if (type == F32)
-        for (; i + WIDTH <= count; i += WIDTH)
-            store(out + i, load((const float *)in + i));
     if (i < count)
         dtype_widen(out + i, (const unsigned char *)in + (size_t)i * dtype_size(type), type, count - i);
 }
@@ -211,13 +208,13 @@ INLINE V weights(const Dtype TYPE, const void *p, int odd)
 
 /* sum[r][n] += the products of `pairs` PAIRs of ROWS rows of w, `bytes` apart, with FEW rows of x, `width` apart. A weight is unpacked once; those `ahead`
  * bytes behind it are asked for, because a row is too short for the CPU to foresee the next. */
-INLINE void stream_pairs(const Dtype TYPE, const int ROWS, const int FEW, V sum[6][4], const float *x, int64_t width, const unsigned char *w,
-                         int64_t bytes, int64_t pairs, int64_t ahead)
+INLINE void stream_pairs(const Dtype TYPE, const int ROWS, const int FEW, V sum[STREAM_ROWS][STREAM_COLS], const float *x, int64_t width,
+                         const unsigned char *w, int64_t bytes, int64_t pairs, int64_t ahead)
 {
     for (; pairs > 0; pairs--, x += PAIR, w += PAIR * (TYPE == F32 ? 4 : 2))
         UNROLL for (int odd = 0; odd < 2; odd++)
         {
-            V part[6];
+            V part[STREAM_ROWS];
             UNROLL for (int r = 0; r < ROWS; r++) part[r] = weights(TYPE, w + r * bytes, odd);
             if (!odd && ahead)
                 UNROLL for (int r = 0; r < ROWS; r++) __builtin_prefetch(w + r * bytes + ahead, 0, 2);
@@ -234,16 +231,16 @@ INLINE void stream_block(const Dtype TYPE, const int ROWS, const int FEW, float 
                          int64_t count, int64_t ahead)
 {
     const int64_t size = TYPE == F32 ? 4 : 2, pairs = count / PAIR, whole = pairs * PAIR, width = stream_width(TYPE, count);
-    V sum[6][4];
+    V sum[STREAM_ROWS][STREAM_COLS];
     UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int n = 0; n < FEW; n++) sum[r][n] = (V){0};
     stream_pairs(TYPE, ROWS, FEW, sum, x, width, w, count * size, pairs, ahead);
     if (whole < count) {
-        unsigned char last[6][4 * PAIR] = {{0}};
+        unsigned char last[STREAM_ROWS][4 * PAIR] = {{0}};
         for (int r = 0; r < ROWS; r++)
             memcpy(last[r], w + (r * count + whole) * size, (size_t)((count - whole) * size));
         stream_pairs(TYPE, ROWS, FEW, sum, x + whole, width, last[0], sizeof last[0], 1, 0);
     }
-    float each[6][4][WIDTH]; /* only here do the sums leave the registers */
+    float each[STREAM_ROWS][STREAM_COLS][WIDTH]; /* only here do the sums leave the registers */
     UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int n = 0; n < FEW; n++) store(each[r][n], sum[r][n]);
     for (int r = 0; r < ROWS; r++)
         for (int n = 0; n < FEW; n++)

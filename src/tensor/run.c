@@ -93,13 +93,17 @@ typedef struct {
     Block *f;
     void *context;
     Mat *x, *y;
-    Tape tape; /* of what the block recorded, where it is not run again */
 } SavedBlock;
+
+typedef struct {
+    Mat *x, *y;
+    Tape tape; /* of what the block recorded */
+} KeptBlock;
 
 /* Walks the block's own tape back. The gradients within are of no use afterwards: the next block's take their place. */
 static void kept_block_backward(Run *run, void *p)
 {
-    SavedBlock *s = p;
+    KeptBlock *s = p;
     Run inner = *run;
     inner.tape = &s->tape;
     if (mat_grad(run, s->x) && mat_grad(run, s->y)) {
@@ -140,7 +144,7 @@ Mat *run_block(Run *run, Block *f, const void *context, size_t context_size, Mat
         return NULL;
     memcpy(copy, context, context_size);
     if (run->tape && !run->checkpoint) {
-        SavedBlock *s = tape_record(run, kept_block_backward, sizeof *s);
+        KeptBlock *s = tape_record(run, kept_block_backward, sizeof *s);
         if (!s)
             return NULL;
         inner.tape = &s->tape;
@@ -153,7 +157,7 @@ Mat *run_block(Run *run, Block *f, const void *context, size_t context_size, Mat
         SavedBlock *s = tape_record(run, block_backward, sizeof *s);
         if (!y || !s)
             return NULL;
-        *s = (SavedBlock){.f = f, .context = copy, .x = x, .y = y};
+        *s = (SavedBlock){f, copy, x, y};
     }
     ArenaMark mark = arena_mark(run->arena);
     Mat *out = f(&inner, copy, x);
