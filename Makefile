@@ -219,7 +219,7 @@ test check: deps
 	@$(MAKE) --no-print-directory run-tests
 
 # A demo that was interrupted goes on where it stopped; one that was finished starts again. Threads that wait in a loop for work make a busy
-# machine many times slower, hence the wait policy.
+# machine many times slower, and waking them costs more than a step of a small model: hence a bound on the wait.
 run-demo:
 	@if [ -f build/demo/scores.json ]; then rm -rf build/demo; fi
 	@GOMP_SPINCOUNT=$${GOMP_SPINCOUNT:-100000} ./mpa run conf/demo.ini
@@ -272,6 +272,7 @@ demo-texts: ref-venv
 
 # mpa beside PyTorch on the shapes of the config.json files in CONFIG.
 bench-torch: ref-venv all
+	@[ -n "$(CONFIG)" ] || { echo "make bench-torch: wanted CONFIG=config.json, or several in quotes" >&2; exit 2; }
 	@for config in $(CONFIG); do build/venv/bin/python ref/bench_torch.py --config "$$config" || exit 1; done
 
 # ----------------------------------------------------------------------------------------------------------------------------- install

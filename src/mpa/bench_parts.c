@@ -284,7 +284,7 @@ static void measure_training(Bench *b)
     Picture p = {0};
     if (make_picture(b, &p, 224, 224, true) != OK)
         return;
-    int64_t need = train_bytes(&b->vlm, &options, PROMPT, p.tokens, false);
+    int64_t need = train_bytes(&b->vlm, PROMPT, p.tokens, false);
     if (memory_available() && (uint64_t)need > memory_available()) {
         Figure *f = add_figure(b, "training step", "token", 0, 0, 0, 1);
         snprintf(f->note, sizeof f->note, "needs %.1f GiB, %.1f are available", (double)need / gib, (double)memory_available() / gib);

@@ -69,9 +69,8 @@ static int64_t lora_values(const Vlm *vlm, int64_t rank)
 
 static void print_memory(const Vlm *vlm, const Work *w)
 {
-    const TrainOptions o = {0};
-    int64_t rows = w->batch * (w->tokens + w->answer), pictures = w->batch * w->picture_tokens, states = train_bytes(vlm, &o, 0, 0, false);
-    int64_t full = train_bytes(vlm, &o, rows, pictures, false), less = train_bytes(vlm, &o, rows, pictures, true);
+    int64_t rows = w->batch * (w->tokens + w->answer), pictures = w->batch * w->picture_tokens, states = train_bytes(vlm, 0, 0, false);
+    int64_t full = train_bytes(vlm, rows, pictures, false), less = train_bytes(vlm, rows, pictures, true);
     int64_t adapters = lora_values(vlm, w->rank) * 4 * (int64_t)sizeof(float);
     printf("memory besides the mapped weights, for %lld at a time, each %lld tokens (%lld of pictures) and an answer of %lld:\n", (long long)w->batch,
            (long long)w->tokens, (long long)w->picture_tokens, (long long)w->answer);

@@ -169,7 +169,7 @@ static Status check_memory(const Stage *s, const Vlm *vlm, const Lessons *l, con
         status = vlm_training_sample(vlm, &sample, &picture, 1, pair->question, pair->answer, o->chat_newline, e);
     if (status == OK) {
         int64_t micro = o->micro_batch < l->count ? o->micro_batch : l->count;
-        status = stage_check_memory(s, train_bytes(vlm, o, micro * sample.count, micro * picture.tokens, true), "fine-tuning", e);
+        status = stage_check_memory(s, train_bytes(vlm, micro * sample.count, micro * picture.tokens, true), "fine-tuning", e);
     }
     sample_free(&sample);
     picture_free(&picture);

@@ -86,7 +86,7 @@ static bool must_recompute(const Trainer *t, const Micro *m)
         rows += m->samples[i].count;
     for (int64_t i = 0; i < m->n_pictures; i++)
         picture_rows += m->pictures[i].tokens;
-    int64_t need = train_bytes(t->vlm, t->o, rows, picture_rows, false) - train_bytes(t->vlm, t->o, 0, 0, false);
+    int64_t need = train_bytes(t->vlm, rows, picture_rows, false) - train_bytes(t->vlm, 0, 0, false);
     uint64_t room = memory_available();
     return room && (uint64_t)need > room / 2;
 }
@@ -226,7 +226,7 @@ Status train(Vlm *vlm, const TrainPair *pairs, int64_t count, const TrainOptions
     return status;
 }
 
-int64_t train_bytes(const Vlm *vlm, const TrainOptions *o, int64_t rows, int64_t picture_rows, bool checkpoint)
+int64_t train_bytes(const Vlm *vlm, int64_t rows, int64_t picture_rows, bool checkpoint)
 {
     int64_t weights = 0, floats = (int64_t)sizeof(float);
     for (int64_t i = 0; i < vlm->checkpoint.params; i++)
@@ -234,6 +234,5 @@ int64_t train_bytes(const Vlm *vlm, const TrainOptions *o, int64_t rows, int64_t
     /* One block at a time has the gradients of its values, every block that of its input; with recomputation only one keeps the values too. */
     int64_t block = rows * vlm->row_bytes + picture_rows * vlm->picture_row_bytes;
     int64_t input = rows * vlm->width * floats;
-    (void)o;
     return weights + block + (checkpoint ? block + 2 * input * vlm->layers : (block + input) * vlm->layers) + 2 * 128 * vlm->vocab * floats;
 }
