@@ -46,7 +46,7 @@ static void refused(Scratch *s, const char *first, const char *second)
     Error e = {0};
     assert_int_equal(checkpoint_open(&c, s->folder, &e), BAD_INPUT);
     if (!strstr(e.text, first) || !strstr(e.text, second))
-        fail_msg("\"%s\" does not name %s and %s; read src/tensor/checkpoint.c", e.text, first, second);
+        fail_msg("\"%s\" does not name %s and %s; read src/tensor/checkpoint.c, checkpoint_param.c", e.text, first, second);
 }
 
 static void test_index(void **state)

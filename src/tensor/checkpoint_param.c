@@ -1,0 +1,178 @@
+/* The parameters of a checkpoint: found by name, checked, registered, made up, made trainable. */
+#include "tensor/checkpoint_names.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Kernels read elements in place, so data that are not aligned, or not in the host's byte order, get a private copy: the exception to "as stored". */
+static Status bind_data(Param *p, const Tensor *t, Error *e)
+{
+    size_t size = dtype_size(t->dtype);
+    const uint16_t one = 1;
+    bool big = !*(const unsigned char *)&one;
+    p->data = t->data;
+    if (!big && (uintptr_t)t->data % size == 0)
+        return OK;
+    unsigned char *copy = memory_grow(NULL, (int64_t)t->bytes, 1, e);
+    if (!copy)
+        return NO_MEMORY;
+    if (!big)
+        memcpy(copy, t->data, t->bytes);
+    for (size_t i = 0; big && i < t->bytes; i++)
+        copy[i] = t->data[i / size * size + (size - 1 - i % size)];
+    p->data = p->copy = copy;
+    return OK;
+}
+
+static void print_shape(char *text, size_t size, int ndim, const int64_t *dim)
+{
+    size_t used = (size_t)snprintf(text, size, "[");
+    for (int i = 0; i < ndim && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%lld", i ? ", " : "", (long long)dim[i]);
+    if (used < size)
+        snprintf(text + used, size - used, "]");
+}
+
+static Status check_shape(const Name *n, int ndim, const int64_t *dim, Error *e)
+{
+    bool same = n->tensor->ndim == ndim;
+    for (int i = 0; same && i < ndim; i++)
+        same = n->tensor->dim[i] == dim[i];
+    if (same)
+        return OK;
+    char wanted[200], found[200];
+    print_shape(wanted, sizeof wanted, ndim, dim);
+    print_shape(found, sizeof found, n->tensor->ndim, n->tensor->dim);
+    return error_set(e, BAD_INPUT, "%s: tensor %s: wanted shape %s (from config.json), found %s", n->path, n->name, wanted, found);
+}
+
+/* Takes *p over into the list. */
+static Param *add_param(Checkpoint *c, const Param *like, size_t extra, Error *e)
+{
+    if (c->params == c->capacity) {
+        int64_t capacity = c->capacity * 2 + 64;
+        Param **more = memory_grow(c->param, capacity, sizeof *c->param, e);
+        if (!more)
+            return NULL;
+        c->param = more;
+        c->capacity = capacity;
+    }
+    Param *p = memory_new(1, sizeof *p + extra, e);
+    if (!p)
+        return NULL;
+    *p = *like;
+    return c->param[c->params++] = p;
+}
+
+static Param *register_param(Checkpoint *c, Name *n, Error *e)
+{
+    const Tensor *t = n->tensor;
+    Param like = {.name = n->name, .ndim = t->ndim, .count = t->count, .dtype = t->dtype, .stored = t->dtype};
+    memcpy(like.dim, t->dim, sizeof like.dim);
+    Param *p = n->param = add_param(c, &like, 0, e);
+    n->used = p != NULL;
+    return p && bind_data(p, t, e) == OK ? p : NULL;
+}
+
+/* The values of an invented matrix are between 2^-7 and 2^-5 in size, of either sign. Its name stands behind the parameter. */
+static Param *invent_param(Checkpoint *c, int ndim, const int64_t *dim, const char *name, Error *e)
+{
+    Param like = {.ndim = ndim, .count = 1, .dtype = BF16, .stored = BF16};
+    for (int i = 0; i < ndim; i++)
+        like.count *= like.dim[i] = dim[i];
+    Param *p = add_param(c, &like, strlen(name) + 1, e);
+    uint16_t *data = p ? memory_grow(NULL, p->count, sizeof *data, e) : NULL;
+    if (!data)
+        return NULL;
+    p->name = strcpy((char *)(p + 1), name);
+    p->data = p->copy = data;
+    uint32_t state = (uint32_t)c->params;
+    for (int64_t i = 0; i < p->count; i++) {
+        state = state * 1664525 + 1013904223;
+        data[i] = ndim == 1 ? 0x3F80 : (uint16_t)((state >> 16 & 0x80FF) | 0x3C00);
+    }
+    return p;
+}
+
+static Param *ask(Checkpoint *c, Error *e, int ndim, const int64_t *dim, const char *format, va_list args)
+{
+    char name[300];
+    vsnprintf(name, sizeof name, format, args);
+    if (e->status != OK)
+        return NULL;
+    if (c->invented)
+        return invent_param(c, ndim, dim, name, e);
+    Name *n = checkpoint_find(c, name);
+    if (!n) {
+        error_set(e, BAD_INPUT, "%s: the weights lack tensor %s", c->folder, name);
+        return NULL;
+    }
+    if (check_shape(n, ndim, dim, e) != OK)
+        return NULL;
+    if (n->param)
+        return n->param;
+    Dtype t = n->tensor->dtype;
+    if (t != F32 && t != F16 && t != BF16) {
+        error_set(e, BAD_INPUT, "%s: tensor %s: wanted type F32, F16 or BF16, found %s", n->path, name, dtype_name(t));
+        return NULL;
+    }
+    return register_param(c, n, e);
+}
+
+Param *checkpoint_param(Checkpoint *c, Error *e, int ndim, const int64_t *dim, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    Param *p = ask(c, e, ndim, dim, format, args);
+    va_end(args);
+    return p;
+}
+
+Param *checkpoint_vector(Checkpoint *c, Error *e, int64_t count, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    Param *p = ask(c, e, 1, &count, format, args);
+    va_end(args);
+    return p;
+}
+
+Param *checkpoint_matrix(Checkpoint *c, Error *e, int64_t rows, int64_t cols, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    Param *p = ask(c, e, 2, (const int64_t[]){rows, cols}, format, args);
+    va_end(args);
+    return p;
+}
+
+Status checkpoint_tied(Checkpoint *c, const char *name, const Param *p, Error *e)
+{
+    Name *n = checkpoint_find(c, name);
+    if (!n)
+        return OK;
+    n->used = true;
+    if (check_shape(n, p->ndim, p->dim, e) != OK)
+        return e->status;
+    const Name *own = checkpoint_find(c, p->name);
+    if (n->tensor->dtype != own->tensor->dtype || memcmp(n->tensor->data, own->tensor->data, own->tensor->bytes))
+        return error_set(e, BAD_INPUT, "%s: tensor %s differs from %s, but config.json ties them (tie_word_embeddings)", n->path, name, p->name);
+    return OK;
+}
+
+Status checkpoint_make_trainable(Param *p, Error *e)
+{
+    if (p->master)
+        return OK;
+    float *master = memory_grow(NULL, p->count, sizeof *master, e); /* not cleared */
+    if (!master)
+        return NO_MEMORY;
+    dtype_widen(master, p->data, p->dtype, p->count);
+    free(p->copy);
+    p->copy = NULL;
+    p->data = p->master = master;
+    p->dtype = F32;
+    return OK;
+}
