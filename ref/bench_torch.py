@@ -70,12 +70,14 @@ class Peer:
         from transformers import DynamicCache
         context, step = self.ids(batch, CONTEXT), self.ids(batch, 1)
 
+        cache, count = DynamicCache(), CONTEXT
+        self.hidden(input_ids=context, past_key_values=cache, use_cache=True)
+
         def work():
-            cache = DynamicCache()
-            self.hidden(input_ids=context, past_key_values=cache, use_cache=True)
+            nonlocal count
             start = time.perf_counter()
-            for i in range(STEPS):
-                place = self.torch.tensor([CONTEXT + i])
+            for count in range(count + 1, count + 1 + STEPS):
+                place = self.torch.tensor([count - 1])
                 more = dict(position_ids=place.view(1, 1, 1).expand(3, batch, 1), cache_position=place) if self.qwen else {}
                 self.model.lm_head(self.hidden(input_ids=step, past_key_values=cache, use_cache=True, **more))
             return (time.perf_counter() - start) / STEPS

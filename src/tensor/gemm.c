@@ -160,7 +160,8 @@ static void stream(Run *run, float *y, const float *x, const void *w, Dtype type
     ArenaMark mark = arena_mark(run->arena);
     int64_t width = kernels->stream_width(type, I);
     float *prepared = run_alloc(run, N * width, sizeof *prepared);
-    for (int64_t n = 0; prepared && n < N; n++)
+#pragma omp parallel for schedule(static) if (prepared && parallel_worth(N * I))
+    for (int64_t n = 0; n < (prepared ? N : 0); n++)
         kernels->prepare(prepared + n * width, x + n * I, type, I);
     if (prepared) {
 #pragma omp parallel for schedule(static) if (parallel_worth(N * O * I / 4))

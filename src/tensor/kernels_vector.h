@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { TILE_COLS = TILE_VECTORS * WIDTH, PAIR = 2 * WIDTH };
+enum { TILE_COLS = TILE_VECTORS * WIDTH, PAIR = 2 * WIDTH, LINE = 64 };
 
 typedef float V __attribute__((vector_size(4 * WIDTH)));
 typedef int32_t S __attribute__((vector_size(4 * WIDTH)));
@@ -50,13 +50,13 @@ INLINE V load_as(const void *p, Dtype type, int64_t at)
     return type == F32 ? load((const float *)p + at) : load_bf16((const uint16_t *)p + at);
 }
 
-/* x[WIDTH] is used up. */
-static float sum_of(float *x)
+/* The sum of a register's floats: log2(WIDTH) times, the half, quarter, ... that is left is added to its neighbour. */
+INLINE float sum_of(V v)
 {
-    for (int width = WIDTH / 2; width; width /= 2)
-        for (int j = 0; j < width; j++)
-            x[j] += x[j + width];
-    return x[0];
+#define FOLD(...) v += SHUFFLE(v, v, __VA_ARGS__);
+    EACH_FOLD
+#undef FOLD
+    return v[0];
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------- products of blocks */
@@ -185,16 +185,6 @@ static int64_t stream_width(Dtype type, int64_t count)
     return type == F16 ? kernels_plain.stream_width(type, count) : (count + PAIR - 1) / PAIR * PAIR;
 }
 
-static void prepare(float *out, const float *x, Dtype type, int64_t count)
-{
-    if (type == F16) {
-        kernels_plain.prepare(out, x, type, count);
-        return;
-    }
-    for (int64_t i = 0; i < stream_width(type, count); i++)
-        out[i / PAIR * PAIR + i % 2 * WIDTH + i % PAIR / 2] = i < count ? x[i] : 0;
-}
-
 /* The even or the odd weights of the PAIR at p. */
 INLINE V weights(const Dtype TYPE, const void *p, int odd)
 {
@@ -206,29 +196,49 @@ INLINE V weights(const Dtype TYPE, const void *p, int odd)
     return odd ? (V)(word & 0xFFFF0000u) : (V)(word << 16);
 }
 
-/* sum[r][n] += the products of `pairs` PAIRs of ROWS rows of w, `bytes` apart, with FEW rows of x, `width` apart. A weight is unpacked once; those `ahead`
- * bytes behind it are asked for, because a row is too short for the CPU to foresee the next. */
-INLINE void stream_pairs(const Dtype TYPE, const int ROWS, const int FEW, V sum[STREAM_ROWS][STREAM_COLS], const float *x, int64_t width,
-                         const unsigned char *w, int64_t bytes, int64_t pairs, int64_t ahead)
+static void prepare(float *out, const float *x, Dtype type, int64_t count)
 {
-    for (; pairs > 0; pairs--, x += PAIR, w += PAIR * (TYPE == F32 ? 4 : 2))
+    if (type == F16) {
+        kernels_plain.prepare(out, x, type, count);
+        return;
+    }
+    for (int64_t i = 0; i < count; i += PAIR) {
+        float last[PAIR] = {0};
+        const float *pair = count - i < PAIR ? memcpy(last, x + i, (size_t)(count - i) * sizeof *x) : x + i;
+        for (int odd = 0; odd < 2; odd++)
+            store(out + i + odd * WIDTH, weights(F32, pair, odd));
+    }
+}
+
+/* What is asked for of the weights that come next, a row being too short for the CPU to foresee them: with every PAIR `step` bytes more. */
+typedef struct {
+    const unsigned char *next;
+    int64_t step;
+} Ahead;
+
+/* sum[r][n] += the products of `pairs` PAIRs of ROWS rows of w, `bytes` apart, with FEW rows of x, `width` apart. A weight is unpacked once. */
+INLINE void stream_pairs(const Dtype TYPE, const int ROWS, const int FEW, V sum[STREAM_ROWS][STREAM_COLS], const float *x, int64_t width,
+                         const unsigned char *w, int64_t bytes, int64_t pairs, Ahead ahead)
+{
+    for (; pairs > 0; pairs--, x += PAIR, w += PAIR * (TYPE == F32 ? 4 : 2), ahead.next += ahead.step) {
+        for (int64_t i = 0; i < ahead.step; i += LINE)
+            __builtin_prefetch(ahead.next + i, 0, 2);
         UNROLL for (int odd = 0; odd < 2; odd++)
         {
-            V part[STREAM_ROWS];
-            UNROLL for (int r = 0; r < ROWS; r++) part[r] = weights(TYPE, w + r * bytes, odd);
-            if (!odd && ahead)
-                UNROLL for (int r = 0; r < ROWS; r++) __builtin_prefetch(w + r * bytes + ahead, 0, 2);
-            UNROLL for (int n = 0; n < FEW; n++)
+            V right[STREAM_COLS];
+            UNROLL for (int n = 0; n < FEW; n++) right[n] = load(x + n * width + odd * WIDTH);
+            UNROLL for (int r = 0; r < ROWS; r++)
             {
-                V right = load(x + n * width + odd * WIDTH);
-                UNROLL for (int r = 0; r < ROWS; r++) sum[r][n] += part[r] * right;
+                V part = weights(TYPE, w + r * bytes, odd);
+                UNROLL for (int n = 0; n < FEW; n++) sum[r][n] += part * right[n];
             }
         }
+    }
 }
 
 /* y[FEW, ROWS] of ROWS rows of w with FEW rows of x; what is left of the rows after whole PAIRs is filled up with zeros. */
 INLINE void stream_block(const Dtype TYPE, const int ROWS, const int FEW, float *y, int64_t ldy, const float *x, const unsigned char *w,
-                         int64_t count, int64_t ahead)
+                         int64_t count, Ahead ahead)
 {
     const int64_t size = TYPE == F32 ? 4 : 2, pairs = count / PAIR, whole = pairs * PAIR, width = stream_width(TYPE, count);
     V sum[STREAM_ROWS][STREAM_COLS];
@@ -238,28 +248,29 @@ INLINE void stream_block(const Dtype TYPE, const int ROWS, const int FEW, float 
         unsigned char last[STREAM_ROWS][4 * PAIR] = {{0}};
         for (int r = 0; r < ROWS; r++)
             memcpy(last[r], w + (r * count + whole) * size, (size_t)((count - whole) * size));
-        stream_pairs(TYPE, ROWS, FEW, sum, x + whole, width, last[0], sizeof last[0], 1, 0);
+        stream_pairs(TYPE, ROWS, FEW, sum, x + whole, width, last[0], sizeof last[0], 1, (Ahead){0});
     }
-    float each[STREAM_ROWS][STREAM_COLS][WIDTH]; /* only here do the sums leave the registers */
-    UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int n = 0; n < FEW; n++) store(each[r][n], sum[r][n]);
-    for (int r = 0; r < ROWS; r++)
-        for (int n = 0; n < FEW; n++)
-            y[n * ldy + r] = sum_of(each[r][n]);
+    UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int n = 0; n < FEW; n++) y[n * ldy + r] = sum_of(sum[r][n]);
 }
 
-/* All N rows of x with ROWS rows of w, which are in the first cache from the second group of x's rows on. */
+/* All N rows of x with ROWS rows of w, which are in the first cache from the second group of x's rows on. Each group asks for its part of as many rows
+ * behind them, if there are: memory and arithmetic work at the same time. */
 INLINE void stream_rows(const Dtype TYPE, const int ROWS, float *y, int64_t ldy, const float *x, const unsigned char *w, int64_t N, int64_t count,
-                        int64_t ahead)
+                        bool more)
 {
-    int64_t width = stream_width(TYPE, count), n = N % STREAM_COLS;
-    if (n == 1)
-        stream_block(TYPE, ROWS, 1, y, ldy, x, w, count, ahead);
-    else if (n == 2)
-        stream_block(TYPE, ROWS, 2, y, ldy, x, w, count, ahead);
-    else if (n)
-        stream_block(TYPE, ROWS, 3, y, ldy, x, w, count, ahead);
-    for (; n < N; n += STREAM_COLS)
-        stream_block(TYPE, ROWS, STREAM_COLS, y + n * ldy, ldy, x + n * width, w, count, n ? 0 : ahead);
+    const int64_t width = stream_width(TYPE, count), groups = (N + STREAM_COLS - 1) / STREAM_COLS, size = TYPE == F32 ? 4 : 2;
+    Ahead ahead = {w + ROWS * count * size, more ? ROWS * PAIR * size / groups : 0};
+    for (int64_t n = 0, end = N % STREAM_COLS ? N % STREAM_COLS : STREAM_COLS; n < N; n = end, end += STREAM_COLS) {
+        if (end - n == STREAM_COLS)
+            stream_block(TYPE, ROWS, STREAM_COLS, y + n * ldy, ldy, x + n * width, w, count, ahead);
+        else if (STREAM_COLS > 3 && end == 3)
+            stream_block(TYPE, ROWS, 3, y, ldy, x, w, count, ahead);
+        else if (STREAM_COLS > 2 && end == 2)
+            stream_block(TYPE, ROWS, 2, y, ldy, x, w, count, ahead);
+        else
+            stream_block(TYPE, ROWS, 1, y, ldy, x, w, count, ahead);
+        ahead.next += count / PAIR * ahead.step;
+    }
 }
 
 /* As many rows of w at a time as leave the sums in registers. */
@@ -268,9 +279,9 @@ INLINE void stream_type(const Dtype TYPE, float *y, int64_t ldy, const float *x,
     const int64_t bytes = count * (TYPE == F32 ? 4 : 2);
     int64_t r = 0;
     for (; r + STREAM_ROWS <= rows; r += STREAM_ROWS)
-        stream_rows(TYPE, STREAM_ROWS, y + r, ldy, x, w + r * bytes, N, count, r + 2 * STREAM_ROWS <= rows ? STREAM_ROWS * bytes : 0);
+        stream_rows(TYPE, STREAM_ROWS, y + r, ldy, x, w + r * bytes, N, count, r + 2 * STREAM_ROWS <= rows);
     for (; r < rows; r++)
-        stream_rows(TYPE, 1, y + r, ldy, x, w + r * bytes, N, count, 0);
+        stream_rows(TYPE, 1, y + r, ldy, x, w + r * bytes, N, count, false);
 }
 
 static void stream(float *y, int64_t ldy, const float *x, const void *w, Dtype type, int64_t N, int64_t rows, int64_t count)
@@ -333,9 +344,7 @@ static double exp_sum(float *x, float shift, int64_t count)
             store(x + k, y);
             part += y;
         }
-        float each[WIDTH];
-        store(each, part);
-        sum += (double)sum_of(each);
+        sum += (double)sum_of(part);
     }
     int64_t whole = count / WIDTH * WIDTH;
     return whole < count ? sum + kernels_plain.exp_sum(x + whole, shift, count - whole) : sum;
