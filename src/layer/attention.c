@@ -2,8 +2,9 @@
  * With D[n] = sum_e do * o:  dv += P^T do,  dS = P * (do v^T - D),  dq += scale * dS k,  dk += scale * dS^T q
  * (Qwen2VLAttention, VisionAttention, scaled_dot_product_attention.)
  *
- * Scores exist for ROWS query rows of one head at a time; training keeps each row's largest score and sum, and forms P again on the way back. */
-#include "layer/layer.h"
+ * Scores exist for a few query rows of one head at a time; training keeps each row's largest score and sum, and forms P again on the way back. Here are
+ * the products by gemm_block, ROWS rows at a time; attention_tiles.c has them on register tiles, where the CPU's kernels have those. */
+#include "layer/attention.h"
 
 #include "base/parallel.h"
 #include "tensor/gemm.h"
@@ -18,11 +19,6 @@ typedef struct {
     int64_t s, first, rows;
 } Task;
 
-/* What it takes to form a row of P again: exp(score - most) * part. */
-typedef struct {
-    float most, part;
-} SoftmaxRow;
-
 typedef struct {
     const Attention *a;
     Mat *q, *k, *v, *o;
@@ -30,24 +26,12 @@ typedef struct {
     SoftmaxRow *row; /* [H, N] */
 } Saved;
 
-/* Keys and values of one sequence: `count` rows of which `past` are older than its first row in the batch. */
-typedef struct {
-    const float *key, *value;
-    int64_t key_stride, value_stride, count, past;
-} Keys;
-
-/* How many keys row i of the sequence sees. */
-static int64_t visible(const Attention *a, const Keys *keys, int64_t i)
-{
-    return a->causal ? keys->past + i + 1 : keys->count;
-}
-
 /* Turns scores[rows, width] into probabilities in place; what a row may not see becomes 0. `first`: the first row's place in its sequence. */
 static void softmax_rows(const Attention *a, const Keys *keys, float *scores, int64_t rows, int64_t width, int64_t first, SoftmaxRow *out)
 {
     for (int64_t i = 0; i < rows; i++) {
         float *row = scores + i * width;
-        int64_t seen = visible(a, keys, first + i);
+        int64_t seen = attention_visible(a, keys, first + i);
         SoftmaxRow r = {.most = kernels->most(row, seen)};
         r.part = (float)(1 / kernels->exp_sum(row, r.most, seen));
         for (int64_t j = 0; j < seen; j++)
@@ -63,7 +47,7 @@ static void head_forward(const Attention *a, const Keys *keys, const Task *t, in
                          SoftmaxRow *row)
 {
     int64_t E = a->width, kv = h * a->kv_heads / a->heads * E;
-    int64_t width = visible(a, keys, t->first - start + t->rows - 1);
+    int64_t width = attention_visible(a, keys, t->first - start + t->rows - 1);
     gemm_block(false, true, t->rows, width, E, a->scale, q->data + t->first * q->stride + h * E, q->stride, keys->key + kv, keys->key_stride, 0,
                scores, width);
     softmax_rows(a, keys, scores, t->rows, width, t->first - start, row ? row + h * q->rows + t->first : NULL);
@@ -116,12 +100,12 @@ static void task_backward(const Saved *s, const Keys *keys, const Task *t, int64
 {
     const Attention *a = s->a;
     int64_t E = a->width, kv = h * a->kv_heads / a->heads * E, N = s->q->rows, start = s->seqs->start[t->s];
-    int64_t width = visible(a, keys, t->first - start + t->rows - 1), O = s->o->stride;
+    int64_t width = attention_visible(a, keys, t->first - start + t->rows - 1), O = s->o->stride;
     const float *q = s->q->data + t->first * s->q->stride + h * E, *o = s->o->data + t->first * O + h * E, *dy = d_o + t->first * O + h * E;
     gemm_block(false, true, t->rows, width, E, a->scale, q, s->q->stride, keys->key + kv, keys->key_stride, 0, p, width);
     gemm_block(false, true, t->rows, width, E, 1, dy, O, keys->value + kv, keys->value_stride, 0, ds, width);
     for (int64_t i = 0; i < t->rows; i++) {
-        int64_t seen = visible(a, keys, t->first - start + i);
+        int64_t seen = attention_visible(a, keys, t->first - start + i);
         SoftmaxRow r = s->row[h * N + t->first + i];
         float *prob = p + i * width, *slope = ds + i * width;
         double sum = 0;
@@ -168,37 +152,48 @@ static void backward(Run *run, void *saved)
     }
 }
 
+/* The rows of all sequences forward, by blocks of gemm_block. */
+static void attention_blocks(Run *run, const Attention *a, const Keys *keys, const Mat *q, Mat *o, const Seqs *seqs, SoftmaxRow *row)
+{
+    int64_t longest = 0, count, H = a->heads;
+    for (int64_t s = 0; s < seqs->count; s++)
+        longest = keys[s].count > longest ? keys[s].count : longest;
+    Task *tasks = tasks_new(run, seqs, &count);
+    float *scores = run_alloc(run, ROWS * longest * parallel_threads(), sizeof *scores);
+    if (!tasks || !scores)
+        return;
+#pragma omp parallel for schedule(dynamic) if (parallel_worth(2 * q->rows * H * longest))
+    for (int64_t i = 0; i < count * H; i++) {
+        const Task *t = tasks + i / H;
+        head_forward(a, keys + t->s, t, seqs->start[t->s], q, o, i % H, scores + ROWS * longest * parallel_index(), row);
+    }
+}
+
 Mat *attention(Run *run, const Attention *a, Mat *q, Mat *k, Mat *v, const Seqs *seqs, KvCache *cache, int64_t layer)
 {
     if (!q || !k || !v)
         return NULL;
-    int64_t N = q->rows, H = a->heads, count;
+    int64_t N = q->rows, H = a->heads;
     assert(q->cols == H * a->width && k->cols == a->kv_heads * a->width && v->cols == k->cols && H % a->kv_heads == 0 &&
            seqs->start[seqs->count] == N);
     assert(!cache || !run->tape);
     Mat *o = mat_new(run, N, q->cols);
     SoftmaxRow *row = run->tape ? run_alloc(run, H * N, sizeof *row) : NULL;
     ArenaMark mark = arena_mark(run->arena);
-    Task *tasks = tasks_new(run, seqs, &count);
-    if (cache && tasks)
-        cache_append(cache, layer, seqs, k, v);
-    int64_t longest = 0;
-    for (int64_t s = 0; s < seqs->count; s++) {
-        Keys keys = keys_of(seqs, s, k, v, cache, layer);
-        longest = keys.count > longest ? keys.count : longest;
-    }
-    float *scores = run_alloc(run, ROWS * longest * parallel_threads(), sizeof *scores);
-    if (!o || !tasks || !scores || (run->tape && !row))
+    Keys *keys = run_alloc(run, seqs->count, sizeof *keys);
+    if (!o || !keys || (run->tape && !row))
         return NULL;
-#pragma omp parallel for schedule(dynamic) if (parallel_worth(2 * N * H * longest))
-    for (int64_t i = 0; i < count * H; i++) {
-        const Task *t = tasks + i / H;
-        Keys keys = keys_of(seqs, t->s, k, v, cache, layer);
-        head_forward(a, &keys, t, seqs->start[t->s], q, o, i % H, scores + ROWS * longest * parallel_index(), row);
-    }
+    if (cache)
+        cache_append(cache, layer, seqs, k, v);
+    for (int64_t s = 0; s < seqs->count; s++)
+        keys[s] = keys_of(seqs, s, k, v, cache, layer);
+    if (kernels->tile_rows)
+        attention_tiles(run, a, keys, q, o, seqs, row);
+    else
+        attention_blocks(run, a, keys, q, o, seqs, row);
     arena_release(run->arena, mark);
     Saved *s = tape_record(run, backward, sizeof *s);
     if (s)
         *s = (Saved){a, q, k, v, o, seqs, row};
-    return o;
+    return run->error->status == OK ? o : NULL;
 }

@@ -43,6 +43,8 @@ typedef struct {
     float (*most)(const float *x, int64_t count); /* the largest; count >= 1 */
     /* x := exp(x - shift), x - shift <= 0; the sum of the results. */
     double (*exp_sum)(float *x, float shift, int64_t count);
+    /* Each column of x[K, tile_cols]: x := exp(scale x - most), most the largest scale x, sum that of the results; scale > 0, K >= 1. NULL without a tile. */
+    void (*softmax)(float *x, int64_t K, float scale, float *most, double *sum);
     /* x := 1 / (1 + exp(-x)) */
     void (*sigmoid)(float *x, int64_t count);
 

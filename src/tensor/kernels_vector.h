@@ -350,6 +350,32 @@ static double exp_sum(float *x, float shift, int64_t count)
     return whole < count ? sum + kernels_plain.exp_sum(x + whole, shift, count - whole) : sum;
 }
 
+static void softmax(float *x, int64_t K, float scale, float *most, double *sum)
+{
+    enum { CHUNK = 32 };
+    for (int j = 0; j < TILE_COLS; j += WIDTH) {
+        V largest = load(x + j);
+        for (int64_t k = 1; k < K; k++) {
+            V v = load(x + k * TILE_COLS + j);
+            largest = choose(v > largest, v, largest);
+        }
+        largest *= scale;
+        store(most + j, largest);
+        for (int i = 0; i < WIDTH; i++)
+            sum[j + i] = 0;
+        for (int64_t k0 = 0; k0 < K; k0 += CHUNK) {
+            V part = {0};
+            for (int64_t k = k0; k < k0 + CHUNK && k < K; k++) {
+                V y = exp_of(load(x + k * TILE_COLS + j) * scale - largest);
+                store(x + k * TILE_COLS + j, y);
+                part += y;
+            }
+            for (int i = 0; i < WIDTH; i++)
+                sum[j + i] += (double)part[i];
+        }
+    }
+}
+
 static void sigmoid(float *x, int64_t count)
 {
     int64_t i = 0;
@@ -376,6 +402,7 @@ const Kernels SET = {
     .stream = stream,
     .most = most,
     .exp_sum = exp_sum,
+    .softmax = softmax,
     .sigmoid = sigmoid,
 #ifdef TILES
     .split_panel = PANEL,

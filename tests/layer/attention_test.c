@@ -1,5 +1,8 @@
-/* Attention over packed sequences, grouped heads, causal and full, against PyTorch; and row by row through a key/value cache. */
+/* Attention over packed sequences, grouped heads, causal and full, against PyTorch; row by row through a key/value cache; and by every set of kernels. */
 #include "layer_bench.h"
+
+#include "base/random.h"
+#include "tensor/kernels.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -119,8 +122,73 @@ static void with_a_cache(void **state)
     check_cache("layer/attention-long", 65);
 }
 
+static Mat *noise(Run *run, int64_t rows, int64_t cols, uint64_t seed)
+{
+    Mat *x = mat_new(run, rows, cols);
+    assert_non_null(x);
+    for (int64_t i = 0; i < rows * cols; i++)
+        x->data[i] = (float)(4 * random_unit(seed, 0, (uint64_t)i) - 2);
+    return x;
+}
+
+/* Value e of row n and head h in double; `first` and `end`: the keys that it sees. */
+static double wanted(const Attention *a, const Mat *q, const Mat *k, const Mat *v, int64_t n, int64_t h, int64_t first, int64_t end, int64_t e)
+{
+    int64_t E = a->width, kv = h * a->kv_heads / a->heads * E;
+    double total = 0, sum = 0;
+    for (int64_t j = first; j < end; j++) {
+        double score = 0;
+        for (int64_t i = 0; i < E; i++)
+            score += (double)q->data[n * q->stride + h * E + i] * (double)k->data[j * k->stride + kv + i];
+        double p = exp((double)a->scale * score); /* scores are small here */
+        total += p;
+        sum += p * (double)v->data[j * v->stride + kv + e];
+    }
+    return sum / total;
+}
+
+/* Lengths around the keys that are summed at a time (256), the panels (16, 32) and the least work of a task (8 panels). */
+static void check_kernels(const Attention *a)
+{
+    Arena arena;
+    Error e = {0};
+    arena_init(&arena);
+    Run run = {.arena = &arena, .error = &e};
+    int64_t start[] = {0, 1, 18, 318};
+    const Seqs seqs = {3, start};
+    Mat *q = noise(&run, 318, a->heads * a->width, 1), *k = noise(&run, 318, a->kv_heads * a->width, 2), *v = noise(&run, 318, k->cols, 3);
+    Mat *o = attention(&run, a, q, k, v, &seqs, NULL, 0);
+    assert_non_null(o);
+    for (int64_t s = 0; s < 3; s++)
+        for (int64_t n = start[s]; n < start[s + 1]; n++)
+            for (int64_t h = 0; h < a->heads; h++) {
+                int64_t at = (n + 5 * h) % a->width;
+                double y = wanted(a, q, k, v, n, h, start[s], a->causal ? n + 1 : start[s + 1], at);
+                if (!(fabs((double)o->data[n * o->stride + h * a->width + at] - y) <= 3e-6))
+                    fail_msg("kernels %s, row %lld, head %lld, value %lld of width %lld: %.9g, wanted %.9g (read src/layer/attention_tiles.c)",
+                             kernels->name, (long long)n, (long long)h, (long long)at, (long long)a->width,
+                             (double)o->data[n * o->stride + h * a->width + at], y);
+            }
+    arena_free(&arena);
+}
+
+static void all_kernels(void **state)
+{
+    const Kernels *before = kernels;
+    (void)state;
+    for (const Kernels *const *k = kernels_available(); *k; k++) {
+        Error e = {0};
+        assert_int_equal(kernels_choose((*k)->name, &e), OK);
+        check_kernels(&(Attention){6, 2, 20, 0.2f, true});
+        check_kernels(&(Attention){2, 2, 80, 0.1f, false});
+        check_kernels(&(Attention){7, 1, 33, 0.15f, true});
+    }
+    kernels = before;
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(causal), cmocka_unit_test(full), cmocka_unit_test(with_a_cache)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(causal), cmocka_unit_test(full), cmocka_unit_test(with_a_cache),
+                                       cmocka_unit_test(all_kernels)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,27 @@
+/* What the files of attention share. */
+#ifndef MPA_LAYER_ATTENTION_H
+#define MPA_LAYER_ATTENTION_H
+
+#include "layer/layer.h"
+
+/* Keys and values of one sequence: `count` rows of which `past` are older than its first row in the batch. */
+typedef struct {
+    const float *key, *value;
+    int64_t key_stride, value_stride, count, past;
+} Keys;
+
+/* What it takes to form a row of P again: exp(score - most) * part. */
+typedef struct {
+    float most, part;
+} SoftmaxRow;
+
+/* How many keys row i of the sequence sees. */
+static inline int64_t attention_visible(const Attention *a, const Keys *keys, int64_t i)
+{
+    return a->causal ? keys->past + i + 1 : keys->count;
+}
+
+/* The rows of all sequences forward, on tiles; keys: one for each sequence; row [H, N]: filled in, or NULL. */
+void attention_tiles(Run *run, const Attention *a, const Keys *keys, const Mat *q, Mat *o, const Seqs *seqs, SoftmaxRow *row);
+
+#endif
