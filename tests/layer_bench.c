@@ -108,6 +108,7 @@ static Mat *bench_pass(Bench *b, BenchForward *forward)
     Mat *y = forward(b);
     if (!y)
         fail_msg("%s: %s", b->g.name, b->error.text);
+    y->data = mat_values(&b->run, y);
     const Tensor *dy = golden_tensor(&b->g, "dy");
     assert_int_equal(dy->count, y->rows * y->cols);
     float *grad = b->run.tape ? mat_grad(&b->run, y) : NULL;

@@ -1,8 +1,18 @@
 #include "base/parallel.h"
 
+#include <string.h>
+
 bool parallel_worth(int64_t work)
 {
     return work >= 1 << 16;
+}
+
+void parallel_clear(float *x, int64_t count)
+{
+    const int64_t block = 1 << 16;
+#pragma omp parallel for if (parallel_worth(count / 4))
+    for (int64_t i = 0; i < count; i += block)
+        memset(x + i, 0, (size_t)(count - i < block ? count - i : block) * sizeof *x);
 }
 
 #ifdef _OPENMP

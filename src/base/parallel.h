@@ -12,5 +12,7 @@ int parallel_index(void);             /* of the calling thread inside a loop, 0 
 
 /* Whether `work` elementary operations are enough to share: below, waking the other threads costs more than they save. */
 bool parallel_worth(int64_t work);
+/* x[count] := 0 */
+void parallel_clear(float *x, int64_t count);
 
 #endif

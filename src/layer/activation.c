@@ -1,4 +1,4 @@
-/* Activations and the residual sum, element by element.
+/* Activations and the residual sum, element by element. An activation's values are not kept: the linear layer behind it has them formed when it needs them.
  *   gelu        f(x) = x/2 (1 + erf(x/sqrt 2))                     f' = (1 + erf(x/sqrt 2))/2 + x exp(-x^2/2)/sqrt(2 pi)
  *   gelu_tanh   f(x) = x/2 (1 + tanh u), u = c (x + 0.044715 x^3)  f' = (1 + tanh u)/2 + x/2 (1 - tanh^2 u) c (1 + 3 * 0.044715 x^2), c = sqrt(2/pi)
  *   quick_gelu  f(x) = x s(1.702 x)                                f' = s + 1.702 x s (1 - s)
@@ -90,19 +90,25 @@ static void backward(Run *run, void *p)
     }
 }
 
+static void fill(float *out, const void *from)
+{
+    const Saved *s = from;
+    int64_t count = s->x->rows * s->x->cols;
+#pragma omp parallel for if (parallel_worth(8 * count))
+    for (int64_t at = 0; at < count; at += CHUNK)
+        s->f(out + at, NULL, s->x->data + at, chunk_size(at, count));
+}
+
 static Mat *elementwise(Run *run, Function *f, Mat *x)
 {
-    Mat *y = x ? mat_new(run, x->rows, x->cols) : NULL;
+    Saved *from = x ? run_alloc(run, 1, sizeof *from) : NULL, *s;
+    Mat *y = from ? mat_formed(run, x->rows, x->cols, fill, from) : NULL;
     if (!y)
         return NULL;
     assert(x->stride == x->cols);
-    int64_t count = x->rows * x->cols;
-#pragma omp parallel for if (parallel_worth(8 * count))
-    for (int64_t at = 0; at < count; at += CHUNK)
-        f(y->data + at, NULL, x->data + at, chunk_size(at, count));
-    Saved *s = tape_record(run, backward, sizeof *s);
-    if (s)
-        *s = (Saved){f, x, y};
+    *from = (Saved){f, x, y};
+    if ((s = tape_record(run, backward, sizeof *s)))
+        *s = *from;
     return y;
 }
 
@@ -145,59 +151,61 @@ static void swiglu_backward(Run *run, void *p)
     }
 }
 
-/* y = a + b:  da += dy,  db += dy */
-static void add_backward(Run *run, void *p)
+static void swiglu_fill(float *out, const void *from)
 {
-    SavedPair *s = p;
-    float *dy = mat_grad(run, s->y), *da = mat_grad(run, s->a), *db = mat_grad(run, s->b);
-    if (!dy || !da || !db)
-        return;
+    const SavedPair *s = from;
     int64_t count = s->y->rows * s->y->cols;
 #pragma omp parallel for if (parallel_worth(8 * count))
-    for (int64_t i = 0; i < count; i++) {
-        da[i] += dy[i];
-        db[i] += dy[i];
+    for (int64_t at = 0; at < count; at += CHUNK) {
+        int64_t n = chunk_size(at, count);
+        silu_at(out + at, NULL, s->a->data + at, n);
+        for (int64_t i = 0; i < n; i++)
+            out[at + i] *= s->b->data[at + i];
     }
 }
 
-static Mat *pair_new(Run *run, Mat *a, Mat *b)
+static bool same_shape(const Mat *a, const Mat *b)
 {
-    if (!a || !b)
-        return NULL;
-    assert(a->rows == b->rows && a->cols == b->cols && a->stride == a->cols && b->stride == b->cols);
-    return mat_new(run, a->rows, a->cols);
+    return a->rows == b->rows && a->cols == b->cols && a->stride == a->cols && b->stride == b->cols;
 }
 
 Mat *swiglu(Run *run, Mat *gate, Mat *up)
 {
-    Mat *y = pair_new(run, gate, up);
+    SavedPair *from = gate && up ? run_alloc(run, 1, sizeof *from) : NULL, *s;
+    Mat *y = from ? mat_formed(run, gate->rows, gate->cols, swiglu_fill, from) : NULL;
     if (!y)
         return NULL;
-    int64_t count = y->rows * y->cols;
-#pragma omp parallel for if (parallel_worth(8 * count))
-    for (int64_t at = 0; at < count; at += CHUNK) {
-        int64_t n = chunk_size(at, count);
-        silu_at(y->data + at, NULL, gate->data + at, n);
-        for (int64_t i = 0; i < n; i++)
-            y->data[at + i] *= up->data[at + i];
-    }
-    SavedPair *s = tape_record(run, swiglu_backward, sizeof *s);
-    if (s)
-        *s = (SavedPair){gate, up, y};
+    assert(same_shape(gate, up));
+    *from = (SavedPair){gate, up, y};
+    if ((s = tape_record(run, swiglu_backward, sizeof *s)))
+        *s = *from;
     return y;
+}
+
+/* da += dy; b's gradient is y's own. */
+static void add_backward(Run *run, void *p)
+{
+    SavedPair *s = p;
+    float *dy = mat_grad(run, s->y), *da = mat_grad(run, s->a);
+    if (!dy || !da)
+        return;
+    int64_t count = s->y->rows * s->y->cols;
+#pragma omp parallel for if (parallel_worth(8 * count))
+    for (int64_t i = 0; i < count; i++)
+        da[i] += dy[i];
 }
 
 Mat *add(Run *run, Mat *a, Mat *b)
 {
-    Mat *y = pair_new(run, a, b);
-    if (!y)
+    if (!a || !b)
         return NULL;
-    int64_t count = y->rows * y->cols;
+    assert(same_shape(a, b));
+    int64_t count = b->rows * b->cols;
 #pragma omp parallel for if (parallel_worth(8 * count))
     for (int64_t i = 0; i < count; i++)
-        y->data[i] = a->data[i] + b->data[i];
+        b->data[i] += a->data[i];
     SavedPair *s = tape_record(run, add_backward, sizeof *s);
     if (s)
-        *s = (SavedPair){a, b, y};
-    return y;
+        *s = (SavedPair){a, b, b};
+    return b;
 }

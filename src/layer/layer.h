@@ -62,12 +62,12 @@ typedef struct {
 /* q [N,H*E], k and v [N,K*E], rows packed by seqs. With a cache the rows are appended to layer `layer` and every row sees its slot's past as well. */
 Mat *attention(Run *run, const Attention *a, Mat *q, Mat *k, Mat *v, const Seqs *seqs, KvCache *cache, int64_t layer);
 
-/* activation.c */
+/* activation.c: all but add return a matrix that keeps no values (mat_formed); x, gate and up must stay as they are */
 Mat *gelu(Run *run, Mat *x);               /* x/2 (1 + erf(x / sqrt 2)) */
 Mat *gelu_tanh(Run *run, Mat *x);          /* the tanh approximation */
 Mat *quick_gelu(Run *run, Mat *x);         /* x sigmoid(1.702 x) */
 Mat *swiglu(Run *run, Mat *gate, Mat *up); /* silu(gate) * up */
-Mat *add(Run *run, Mat *a, Mat *b);        /* a + b */
+Mat *add(Run *run, Mat *a, Mat *b);        /* a + b, in b's place: b must be of no other use any more */
 
 /* merge.c: views of rows: [N, D] as [N / group, group * D]; groups of rows stand next to each other already. */
 Mat *merge_rows(Run *run, Mat *x, int64_t group);

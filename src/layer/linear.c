@@ -43,8 +43,11 @@ static void backward(Run *run, void *p)
         return;
     if (dx)
         gemm_input_grad(run, dx, dy, w->data, w->dtype, N, O, I);
-    if (w->grad)
-        gemm_weight_grad(run, w->grad, dy, s->x->data, N, O, I);
+    ArenaMark mark = arena_mark(run->arena);
+    const float *x = w->grad ? mat_values(run, s->x) : NULL;
+    if (x)
+        gemm_weight_grad(run, w->grad, dy, x, N, O, I);
+    arena_release(run->arena, mark);
     if (b && b->grad)
         bias_bwd(b->grad, dy, N, O);
 }
@@ -59,7 +62,11 @@ Mat *linear(Run *run, const Linear *l, Mat *x)
     float *bias = y && l->bias ? run_alloc(run, O, sizeof *bias) : NULL;
     if (!y || (l->bias && !bias))
         return NULL;
-    gemm_forward(run, y->data, x->data, l->weight->data, l->weight->dtype, x->rows, O, I);
+    ArenaMark mark = arena_mark(run->arena);
+    const float *values = mat_values(run, x);
+    if (values)
+        gemm_forward(run, y->data, values, l->weight->data, l->weight->dtype, x->rows, O, I);
+    arena_release(run->arena, mark);
     if (bias) {
         dtype_widen(bias, l->bias->data, l->bias->dtype, O);
         bias_fwd(y->data, bias, x->rows, O);

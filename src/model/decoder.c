@@ -82,7 +82,7 @@ Status decoder_load(Decoder *d, Vlm *vlm, const char *name, const DecoderSizes *
     vlm->vocab = z->vocab;
     vlm->max_positions = z->positions;
     vlm->kv_width = z->kv_heads * z->head_width;
-    vlm->row_bytes = (5 * z->width + 4 * z->heads * z->head_width + 3 * z->hidden) * (int64_t)sizeof(float);
+    vlm->row_bytes = (4 * z->width + 4 * z->heads * z->head_width + 3 * z->hidden) * (int64_t)sizeof(float);
     return e->status;
 }
 

@@ -263,6 +263,7 @@ static Status look(Bench *b, void *context, double *seconds)
 typedef struct {
     Sample sample;
     Optimiser optimiser;
+    Arena arena; /* of its own, as in fine-tuning: empty between steps, it becomes one piece of the right size */
 } Training;
 
 static const TrainOptions options = {
@@ -271,7 +272,8 @@ static const TrainOptions options = {
 static Status train_step(Bench *b, void *context, double *seconds)
 {
     Training *t = context;
-    Run run = run_new(b);
+    Run run = {.arena = &t->arena, .error = b->error};
+    ArenaMark mark = arena_mark(&t->arena);
     const int64_t *rows;
     const int32_t *labels;
     double begin = clock_seconds(), loss = 0;
@@ -280,11 +282,11 @@ static Status train_step(Bench *b, void *context, double *seconds)
     const Batch *batch = batch_pack(&run, &t->sample, 1);
     int64_t count = batch_labels(&run, batch, &t->sample, &rows, &labels);
     Mat *hidden = vlm_forward(&run, &b->vlm, batch, NULL);
-    if (head_cross_entropy(&run, &b->vlm.head, gather_rows(&run, hidden, rows, count), labels, 1 / (double)count, &loss)) {
+    if (head_cross_entropy(&run, &b->vlm.head, gather_rows(&run, hidden, rows, count), labels, 1 / (double)count, &loss))
         run_backward(&run);
-        double norm = optimiser_norm(&t->optimiser);
-        optimiser_update(&t->optimiser, &options, norm > 1 ? 1 / norm : 1, 1);
-    }
+    arena_release(&t->arena, mark);
+    double norm = optimiser_norm(&t->optimiser);
+    optimiser_update(&t->optimiser, &options, norm > 1 ? 1 / norm : 1, 1);
     *seconds = clock_seconds() - begin;
     return b->error->status;
 }
@@ -306,6 +308,7 @@ static void measure_training(Bench *b)
         Figure *f = add_figure(b, "training step", "token", PROMPT, median(b, train_step, &t), 6 * (head + text + vision), b->flops);
         snprintf(f->note, sizeof f->note, "%d tokens, %lld of a picture, loss on %d", PROMPT, (long long)p.tokens, ANSWER);
         optimiser_free(&t.optimiser);
+        arena_free(&t.arena);
     }
     picture_free(&p);
 }

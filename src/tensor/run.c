@@ -1,5 +1,6 @@
 #include "tensor/run.h"
 
+#include "base/parallel.h"
 #include "tensor/probe.h"
 
 #include <string.h>
@@ -25,18 +26,44 @@ static void *run_zero(Run *run, int64_t count, size_t size)
     return run->error->status == OK ? arena_zero(run->arena, count, size, run->error) : NULL;
 }
 
+static float *floats_new(Run *run, int64_t rows, int64_t cols)
+{
+    float *data = cols && rows > INT64_MAX / cols ? NULL : run_alloc(run, rows * cols, sizeof *data);
+    if (!data)
+        error_set(run->error, NO_MEMORY, "a matrix of %lld x %lld is too large", (long long)rows, (long long)cols);
+    return data;
+}
+
 Mat *mat_new(Run *run, int64_t rows, int64_t cols)
 {
-    Mat *m = run_zero(run, 1, sizeof *m);
-    float *data = m && cols && rows > INT64_MAX / cols ? NULL : run_alloc(run, rows * cols, sizeof *data);
-    if (!data) {
-        error_set(run->error, NO_MEMORY, "a matrix of %lld x %lld is too large", (long long)rows, (long long)cols);
+    Mat *m = mat_formed(run, rows, cols, NULL, NULL);
+    float *data = m ? floats_new(run, rows, cols) : NULL;
+    if (!data)
         return NULL;
-    }
-    m->rows = rows;
-    m->cols = m->stride = cols;
     m->data = data;
     return m;
+}
+
+Mat *mat_formed(Run *run, int64_t rows, int64_t cols, Fill *fill, const void *from)
+{
+    Mat *m = run_zero(run, 1, sizeof *m);
+    if (!m)
+        return NULL;
+    m->rows = rows;
+    m->cols = m->stride = cols;
+    m->fill = fill;
+    m->from = from;
+    return m;
+}
+
+float *mat_values(Run *run, const Mat *x)
+{
+    if (x->data)
+        return x->data;
+    float *data = floats_new(run, x->rows, x->cols);
+    if (data)
+        x->fill(data, x->from);
+    return data;
 }
 
 Mat *mat_columns(Run *run, Mat *x, int64_t first, int64_t count)
@@ -59,8 +86,8 @@ float *mat_grad(Run *run, Mat *x)
         float *grad = mat_grad(run, x->base);
         return grad ? grad + x->first : NULL;
     }
-    if (!x->grad)
-        x->grad = run_zero(run, x->rows * x->cols, sizeof *x->grad);
+    if (!x->grad && (x->grad = floats_new(run, x->rows, x->cols)))
+        parallel_clear(x->grad, x->rows * x->cols);
     return x->grad;
 }
 

@@ -9,15 +9,20 @@
 #include "base/memory.h"
 #include "tensor/param.h"
 
+/* Forms the values of a matrix that keeps none; `from` is what it was given. */
+typedef void Fill(float *out, const void *from);
+
 /* x[rows, cols], row i at data + i * stride. Arena memory. */
 typedef struct Mat Mat;
 struct Mat {
     int64_t rows, cols, stride;
-    float *data;
+    float *data;   /* NULL: not kept, formed when wanted; use mat_values */
     float *grad;   /* as data, or NULL: not formed yet; use mat_grad */
     Mat *base;     /* NULL, or the matrix of which this is a view (and whose gradient it shares) */
     int64_t first; /* of a view: its first column in base */
     bool constant; /* an input that no gradient is wanted of */
+    Fill *fill;    /* of a matrix that is not kept */
+    const void *from;
 };
 
 typedef struct Tape Tape;
@@ -33,6 +38,10 @@ typedef struct {
 
 /* A new matrix, not cleared. NULL after a failure. */
 Mat *mat_new(Run *run, int64_t rows, int64_t cols);
+/* A matrix that keeps no values: what is cheap to form and used by few layers. `from` must live as long. NULL after a failure. */
+Mat *mat_formed(Run *run, int64_t rows, int64_t cols, Fill *fill, const void *from);
+/* The values of x: its own, or formed now, in scratch memory of the pass. NULL after a failure. */
+float *mat_values(Run *run, const Mat *x);
 /* A view of columns first .. first + count - 1 that shares data and gradient. NULL for NULL. */
 Mat *mat_columns(Run *run, Mat *x, int64_t first, int64_t count);
 /* The gradient of x, cleared when it is first asked for, or NULL after a failure. */

@@ -78,7 +78,7 @@ void optimiser_free(Optimiser *a)
 void optimiser_clear_gradients(Optimiser *a)
 {
     for (int64_t i = 0; i < a->count; i++)
-        memset(a->trained[i].p->grad, 0, (size_t)a->trained[i].p->count * sizeof(float));
+        parallel_clear(a->trained[i].p->grad, a->trained[i].p->count);
 }
 
 double optimiser_norm(const Optimiser *a)
