@@ -17,7 +17,7 @@ static uint64_t hash_pair(int32_t left, int32_t right)
 Status merges_init(Merges *m, int64_t count, Error *e)
 {
     m->capacity = 16;
-    while (m->capacity < 2 * (uint64_t)count)
+    while (m->capacity < (uint64_t)count * 3 / 2)
         m->capacity *= 2;
     m->slot = memory_new((int64_t)m->capacity, sizeof *m->slot, e);
     if (!m->slot)

@@ -50,9 +50,13 @@ static int alphabet_byte(int32_t code)
 /* Appends the bytes that a token's text stands for; a text outside the alphabet (an added token's) stands for itself. */
 static bool add_token_bytes(Text *out, const char *text, size_t count, Error *e)
 {
-    size_t before = out->count;
+    size_t before = out->count, plain = 0;
     const char *end = text + count;
-    for (const char *p = text; p < end;) {
+    while (plain < count && text[plain] >= '!' && text[plain] <= '~')
+        plain++;
+    if (!text_add_bytes(out, text, plain, e))
+        return false;
+    for (const char *p = text + plain; p < end;) {
         int used, byte = alphabet_byte(utf8_decode(p, end, &used));
         char c = (char)byte;
         if (byte < 0) {
@@ -78,7 +82,7 @@ static Status load_vocabulary(Tokenizer *t, const Json *j, json_t *vocab, Error 
         if (json_integer_value(v) >= t->size)
             t->size = json_integer_value(v) + 1;
     }
-    for (t->slots = 64; t->slots < 2 * (uint64_t)json_object_size(vocab);)
+    for (t->slots = 64; t->slots < (uint64_t)json_object_size(vocab) * 3 / 2;)
         t->slots *= 2;
     t->token = memory_new(t->size, sizeof *t->token, e);
     t->slot = memory_new((int64_t)t->slots, sizeof *t->slot, e);
