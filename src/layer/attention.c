@@ -95,7 +95,7 @@ static Keys keys_of(const Seqs *seqs, int64_t s, const Mat *k, const Mat *v, con
     return (Keys){c->key + at, c->value + at, c->width, c->width, c->length[slot] + rows, c->length[slot]};
 }
 
-/* P of task t and its gradient's factor dS, then the sums into dq, dk, dv of one key/value head. */
+/* P of task t and its gradient's factor dS, then the sums into dq and into the query head's own dk, dv [N, H*E]. */
 static void task_backward(const Saved *s, const Keys *keys, const Task *t, int64_t h, float *const grad[3], const float *d_o, float *p, float *ds)
 {
     const Attention *a = s->a;
@@ -120,36 +120,51 @@ static void task_backward(const Saved *s, const Keys *keys, const Task *t, int64
         for (int64_t j = seen; j < width; j++)
             prob[j] = slope[j] = 0;
     }
-    float *dq = grad[0] + t->first * s->q->stride + h * E, *dk = grad[1] + start * s->k->stride + kv, *dv = grad[2] + start * s->v->stride + kv;
+    int64_t Q = a->heads * E;
+    float *dq = grad[0] + t->first * s->q->stride + h * E, *dk = grad[1] + start * Q + h * E, *dv = grad[2] + start * Q + h * E;
     gemm_block(false, false, t->rows, E, width, a->scale, ds, width, keys->key + kv, keys->key_stride, 1, dq, s->q->stride);
-    gemm_block(true, false, width, E, t->rows, a->scale, ds, width, q, s->q->stride, 1, dk, s->k->stride);
-    gemm_block(true, false, width, E, t->rows, 1, p, width, dy, O, 1, dv, s->v->stride);
+    gemm_block(true, false, width, E, t->rows, a->scale, ds, width, q, s->q->stride, 1, dk, Q);
+    gemm_block(true, false, width, E, t->rows, 1, p, width, dy, O, 1, dv, Q);
 }
 
-/* One thread per sequence and key/value head, so that every sum has one owner and a fixed order. */
+/* What the query heads of each key/value head found, in their order. */
+static void sum_heads(const Attention *a, const Mat *k, float *grad, const float *each)
+{
+    int64_t E = a->width, group = a->heads / a->kv_heads;
+#pragma omp parallel for if (parallel_worth(k->rows * a->heads * E))
+    for (int64_t n = 0; n < k->rows; n++)
+        for (int64_t h = 0; h < a->heads; h++)
+            for (int64_t e = 0; e < E; e++)
+                grad[n * k->stride + h / group * E + e] += each[(n * a->heads + h) * E + e];
+}
+
+/* One thread per sequence and query head, so that every sum has one owner and a fixed order. */
 static void backward(Run *run, void *saved)
 {
     Saved *s = saved;
     const Attention *a = s->a;
-    float *d_o = mat_grad(run, s->o), *grad[3] = {mat_grad(run, s->q), mat_grad(run, s->k), mat_grad(run, s->v)};
-    int64_t longest = 0, count, group = a->heads / a->kv_heads;
+    float *d_o = mat_grad(run, s->o), *dq = mat_grad(run, s->q), *dk = mat_grad(run, s->k), *dv = mat_grad(run, s->v);
+    int64_t longest = 0, count, each = s->q->rows * a->heads * a->width;
     for (int64_t i = 0; i < s->seqs->count; i++)
         if (s->seqs->start[i + 1] - s->seqs->start[i] > longest)
             longest = s->seqs->start[i + 1] - s->seqs->start[i];
     Task *tasks = tasks_new(run, s->seqs, &count);
-    float *scratch = run_alloc(run, 2 * ROWS * longest * parallel_threads(), sizeof *scratch);
-    if (!d_o || !grad[0] || !grad[1] || !grad[2] || !tasks || !scratch)
+    float *scratch = run_alloc(run, 2 * ROWS * longest * parallel_threads(), sizeof *scratch), *own = run_alloc(run, 2 * each, sizeof *own);
+    if (!d_o || !dq || !dk || !dv || !tasks || !scratch || !own)
         return;
+    parallel_clear(own, 2 * each);
+    float *const grad[3] = {dq, own, own + each};
 #pragma omp parallel for schedule(dynamic) if (parallel_worth(2 * s->q->rows * a->heads * longest))
-    for (int64_t i = 0; i < s->seqs->count * a->kv_heads; i++) {
-        int64_t sequence = i / a->kv_heads, kv = i % a->kv_heads;
+    for (int64_t i = 0; i < s->seqs->count * a->heads; i++) {
+        int64_t sequence = i / a->heads;
         Keys keys = keys_of(s->seqs, sequence, s->k, s->v, NULL, 0);
         float *p = scratch + 2 * ROWS * longest * parallel_index();
-        for (int64_t h = kv * group; h < (kv + 1) * group; h++)
-            for (int64_t t = 0; t < count; t++)
-                if (tasks[t].s == sequence)
-                    task_backward(s, &keys, tasks + t, h, grad, d_o, p, p + ROWS * longest);
+        for (int64_t t = 0; t < count; t++)
+            if (tasks[t].s == sequence)
+                task_backward(s, &keys, tasks + t, i % a->heads, grad, d_o, p, p + ROWS * longest);
     }
+    sum_heads(a, s->k, dk, own);
+    sum_heads(a, s->v, dv, own + each);
 }
 
 /* The rows of all sequences forward, by blocks of gemm_block. */
