@@ -26,18 +26,24 @@ typedef struct {
     SoftmaxRow *row; /* [H, N] */
 } Saved;
 
-/* Turns scores[rows, width] into probabilities in place; what a row may not see becomes 0. `first`: the first row's place in its sequence. */
+/* Turns scores[count] into probabilities in place. */
+static SoftmaxRow softmax_row(float *row, int64_t count)
+{
+    SoftmaxRow r = {.most = kernels->most(row, count)};
+    r.part = (float)(1 / kernels->exp_sum(row, r.most, count));
+    for (int64_t j = 0; j < count; j++)
+        row[j] *= r.part;
+    return r;
+}
+
+/* The same for scores[rows, width]; what a row may not see becomes 0. `first`: the first row's place in its sequence. */
 static void softmax_rows(const Attention *a, const Keys *keys, float *scores, int64_t rows, int64_t width, int64_t first, SoftmaxRow *out)
 {
     for (int64_t i = 0; i < rows; i++) {
-        float *row = scores + i * width;
         int64_t seen = attention_visible(a, keys, first + i);
-        SoftmaxRow r = {.most = kernels->most(row, seen)};
-        r.part = (float)(1 / kernels->exp_sum(row, r.most, seen));
-        for (int64_t j = 0; j < seen; j++)
-            row[j] *= r.part;
+        SoftmaxRow r = softmax_row(scores + i * width, seen);
         for (int64_t j = seen; j < width; j++)
-            row[j] = 0;
+            scores[i * width + j] = 0;
         if (out)
             out[i] = r;
     }
@@ -184,6 +190,32 @@ static void attention_blocks(Run *run, const Attention *a, const Keys *keys, con
     }
 }
 
+/* One row of every sequence, as in decoding: keys and values are read once, as they stand, for all query heads that share them. */
+static void attention_rows(Run *run, const Attention *a, const Keys *keys, const Mat *q, Mat *o, const Seqs *seqs)
+{
+    int64_t longest = 0, E = a->width, G = a->heads / a->kv_heads, W = kernels->stream_width(F32, E);
+    for (int64_t s = 0; s < seqs->count; s++)
+        longest = keys[s].count > longest ? keys[s].count : longest;
+    int64_t size = G * (W + longest);
+    float *scratch = run_alloc(run, size * parallel_threads(), sizeof *scratch);
+    if (!scratch)
+        return;
+#pragma omp parallel for schedule(dynamic) if (parallel_worth(q->rows * a->heads * longest * E / 4))
+    for (int64_t i = 0; i < seqs->count * a->kv_heads; i++) {
+        const Keys *k = keys + i / a->kv_heads;
+        int64_t kv = i % a->kv_heads * E, at = i / a->kv_heads * q->stride + kv * G;
+        float *prepared = scratch + size * parallel_index(), *scores = prepared + G * W, *out = o->data + at;
+        for (int64_t g = 0; g < G; g++)
+            kernels->prepare(prepared + g * W, q->data + at + g * E, F32, E);
+        kernels->stream(scores, k->count, prepared, k->key + kv, F32, k->key_stride, G, k->count, E);
+        for (int64_t j = 0; j < G * k->count; j++)
+            scores[j] *= a->scale;
+        for (int64_t g = 0; g < G; g++)
+            softmax_row(scores + g * k->count, k->count);
+        kernels->mix(out, E, scores, k->count, k->value + kv, k->value_stride, G, k->count, E);
+    }
+}
+
 Mat *attention(Run *run, const Attention *a, Mat *q, Mat *k, Mat *v, const Seqs *seqs, KvCache *cache, int64_t layer)
 {
     if (!q || !k || !v)
@@ -202,7 +234,9 @@ Mat *attention(Run *run, const Attention *a, Mat *q, Mat *k, Mat *v, const Seqs 
         cache_append(cache, layer, seqs, k, v);
     for (int64_t s = 0; s < seqs->count; s++)
         keys[s] = keys_of(seqs, s, k, v, cache, layer);
-    if (kernels->tile_rows)
+    if (N == seqs->count && !run->tape)
+        attention_rows(run, a, keys, q, o, seqs);
+    else if (kernels->tile_rows)
         attention_tiles(run, a, keys, q, o, seqs, row);
     else
         attention_blocks(run, a, keys, q, o, seqs, row);

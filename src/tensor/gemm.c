@@ -166,7 +166,7 @@ static void stream(Run *run, float *y, const float *x, const void *w, Dtype type
     if (prepared) {
 #pragma omp parallel for schedule(static) if (parallel_worth(N * O * I / 4))
         for (int64_t o = 0; o < O; o += STRIP)
-            kernels->stream(y + o, O, prepared, (const unsigned char *)w + (size_t)(o * I) * dtype_size(type), type, N, least(STRIP, O - o), I);
+            kernels->stream(y + o, O, prepared, (const unsigned char *)w + (size_t)(o * I) * dtype_size(type), type, I, N, least(STRIP, O - o), I);
     }
     arena_release(run->arena, mark);
 }

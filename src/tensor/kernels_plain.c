@@ -48,7 +48,7 @@ static float total(float sum[LANES])
     return sum[0];
 }
 
-static void stream(float *y, int64_t ldy, const float *x, const void *w, Dtype type, int64_t N, int64_t rows, int64_t I)
+static void stream(float *y, int64_t ldy, const float *x, const void *w, Dtype type, int64_t stride, int64_t N, int64_t rows, int64_t I)
 {
     enum { FEW = 8 };
     float chunk[CHUNK];
@@ -59,12 +59,23 @@ static void stream(float *y, int64_t ldy, const float *x, const void *w, Dtype t
             float sum[FEW][LANES] = {{0}};
             for (int64_t i = 0; i < I; i += CHUNK) {
                 int64_t count = I - i < CHUNK ? I - i : CHUNK;
-                dtype_widen(chunk, (const unsigned char *)w + (size_t)(r * I + i) * size, type, count);
+                dtype_widen(chunk, (const unsigned char *)w + (size_t)(r * stride + i) * size, type, count);
                 for (int64_t n = 0; n < few; n++)
                     add_products(sum[n], x + (n0 + n) * I + i, chunk, count);
             }
             for (int64_t n = 0; n < few; n++)
                 y[(n0 + n) * ldy + r] = total(sum[n]);
+        }
+}
+
+static void mix(float *y, int64_t ldy, const float *p, int64_t ldp, const float *v, int64_t stride, int64_t N, int64_t K, int64_t I)
+{
+    for (int64_t n = 0; n < N; n++)
+        for (int64_t i = 0; i < I; i++) {
+            double sum = 0;
+            for (int64_t k = 0; k < K; k++)
+                sum += (double)p[n * ldp + k] * (double)v[k * stride + i];
+            y[n * ldy + i] = (float)sum;
         }
 }
 
@@ -127,6 +138,7 @@ const Kernels kernels_plain = {
     .stream_width = stream_width,
     .prepare = prepare,
     .stream = stream,
+    .mix = mix,
     .most = most,
     .exp_sum = exp_sum,
     .sigmoid = sigmoid,

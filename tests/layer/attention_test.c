@@ -179,6 +179,8 @@ static void all_kernels(void **state)
     for (const Kernels *const *k = kernels_available(); *k; k++) {
         Error e = {0};
         assert_int_equal(kernels_choose((*k)->name, &e), OK);
+        check_cache("layer/attention-causal", 4);
+        check_cache("layer/attention-long", 65);
         check_kernels(&(Attention){6, 2, 20, 0.2f, true});
         check_kernels(&(Attention){2, 2, 80, 0.1f, false});
         check_kernels(&(Attention){7, 1, 33, 0.15f, true});
