@@ -14,8 +14,8 @@
 #include <string.h>
 
 /* KC: of k at a time; COLUMNS, and at most about ROWS: of c that one thread takes at a time; GROUP: panels of a that are packed, and at least multiplied, by one
- * thread; STRIP: weight rows at a time. */
-enum { KC = 256, COLUMNS = 128, ROWS = 960, GROUP = 8, STRIP = 96, MOST_TILE = 16 * 64 };
+ * thread; STRIP: weight rows at a time, at most, and a multiple of STEP. */
+enum { KC = 256, COLUMNS = 128, ROWS = 960, GROUP = 8, STRIP = 96, STEP = 12, MOST_TILE = 16 * 64 };
 
 /* A matrix [count, K] as a factor: element (i, k) is number i * step + k when `rows`, else k * step + i. */
 typedef struct {
@@ -158,15 +158,15 @@ static void multiply_split(Run *run, float *y, const float *x, const uint16_t *w
 static void stream(Run *run, float *y, const float *x, const void *w, Dtype type, int64_t N, int64_t O, int64_t I)
 {
     ArenaMark mark = arena_mark(run->arena);
-    int64_t width = kernels->stream_width(type, I);
+    const int64_t width = kernels->stream_width(type, I), strip = least(STRIP, pieces(pieces(O, 4 * parallel_threads()), STEP) * STEP);
     float *prepared = run_alloc(run, N * width, sizeof *prepared);
 #pragma omp parallel for schedule(static) if (prepared && parallel_worth(N * I))
     for (int64_t n = 0; n < (prepared ? N : 0); n++)
         kernels->prepare(prepared + n * width, x + n * I, type, I);
     if (prepared) {
 #pragma omp parallel for schedule(static) if (parallel_worth(N * O * I / 4))
-        for (int64_t o = 0; o < O; o += STRIP)
-            kernels->stream(y + o, O, prepared, (const unsigned char *)w + (size_t)(o * I) * dtype_size(type), type, I, N, least(STRIP, O - o), I);
+        for (int64_t o = 0; o < O; o += strip)
+            kernels->stream(y + o, O, prepared, (const unsigned char *)w + (size_t)(o * I) * dtype_size(type), type, I, N, least(strip, O - o), I);
     }
     arena_release(run->arena, mark);
 }
