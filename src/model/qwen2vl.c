@@ -63,7 +63,8 @@ static Status load(Vlm *vlm, const Json *config, Error *e)
         qwen2vl_vision_load(&m->vision, vlm, config, z.width, e);
     if (e->status == OK)
         qwen2vl_pictures_load(&m->pictures, vlm->folder, e);
-    int64_t patch_width = 10 * m->vision.width + 2 * m->vision.hidden + m->vision.patch_values, merge2 = m->vision.merge * m->vision.merge;
+    int64_t patch_width = 8 * m->vision.width + 2 * m->vision.hidden + m->vision.patch_values, merge2 = m->vision.merge * m->vision.merge;
+    vlm->picture_layers = m->vision.depth;
     vlm->picture_row_bytes = patch_width * merge2 * (int64_t)sizeof(float);
     int64_t values = 3 * m->pictures.temporal * m->pictures.patch * m->pictures.patch;
     if (e->status == OK && (values != m->vision.patch_values || m->pictures.merge != m->vision.merge))

@@ -49,7 +49,8 @@ static Status load(Vlm *vlm, const Json *config, Error *e)
     m->connector = load_linear(&vlm->checkpoint, vlm->width, shuffled, false, e, "model.connector.modality_projection.proj");
     m->pictures.patch = m->vision.patch;
     m->pictures.scale = m->scale;
-    int64_t patch_width = 10 * m->vision.width + 2 * m->vision.hidden + 3 * m->vision.patch * m->vision.patch;
+    int64_t patch_width = 8 * m->vision.width + 2 * m->vision.hidden + 3 * m->vision.patch * m->vision.patch;
+    vlm->picture_layers = m->vision.depth;
     vlm->picture_row_bytes = patch_width * m->scale * m->scale * (int64_t)sizeof(float);
     return e->status == OK ? smolvlm_pictures_load(&m->pictures, vlm->folder, e) : e->status;
 }

@@ -66,7 +66,8 @@ typedef struct {
     int64_t layers, width, kv_width, vocab, max_positions;
     int32_t image;             /* the token in whose place a picture's rows are put */
     int64_t row_bytes;         /* memory that one text row takes while it passes a decoder layer */
-    int64_t picture_row_bytes; /* memory that the patches of one picture token take while they pass the vision tower */
+    int64_t picture_layers;    /* of the vision tower */
+    int64_t picture_row_bytes; /* memory that the patches of one picture token take while they pass a layer of the vision tower */
     Linear head;               /* rows to logits */
 } Vlm;
 

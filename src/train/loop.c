@@ -232,7 +232,7 @@ int64_t train_bytes(const Vlm *vlm, int64_t rows, int64_t picture_rows, bool che
     for (int64_t i = 0; i < vlm->checkpoint.params; i++)
         weights += vlm->checkpoint.param[i]->count * 4 * floats;
     /* One block at a time has the gradients of its values, every block that of its input; with recomputation only one keeps the values too. */
-    int64_t block = rows * vlm->row_bytes + picture_rows * vlm->picture_row_bytes;
-    int64_t input = rows * vlm->width * floats;
-    return weights + block + (checkpoint ? block + 2 * input * vlm->layers : (block + input) * vlm->layers) + 2 * 128 * vlm->vocab * floats;
+    int64_t text = rows * vlm->row_bytes, pictures = picture_rows * vlm->picture_row_bytes, block = text + pictures;
+    int64_t inputs = rows * vlm->width * floats * vlm->layers, all = text * vlm->layers + pictures * vlm->picture_layers;
+    return weights + block + (checkpoint ? block + 2 * inputs : all + inputs) + 2 * 128 * vlm->vocab * floats;
 }
