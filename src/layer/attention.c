@@ -176,9 +176,7 @@ static void backward(Run *run, void *saved)
 /* The rows of all sequences forward, by blocks of gemm_block. */
 static void attention_blocks(Run *run, const Attention *a, const Keys *keys, const Mat *q, Mat *o, const Seqs *seqs, SoftmaxRow *row)
 {
-    int64_t longest = 0, count, H = a->heads;
-    for (int64_t s = 0; s < seqs->count; s++)
-        longest = keys[s].count > longest ? keys[s].count : longest;
+    int64_t longest = attention_longest(keys, seqs->count), count, H = a->heads;
     Task *tasks = tasks_new(run, seqs, &count);
     float *scores = run_alloc(run, ROWS * longest * parallel_threads(), sizeof *scores);
     if (!tasks || !scores)
@@ -193,9 +191,7 @@ static void attention_blocks(Run *run, const Attention *a, const Keys *keys, con
 /* One row of every sequence, as in decoding: keys and values are read once, as they stand, for all query heads that share them. */
 static void attention_rows(Run *run, const Attention *a, const Keys *keys, const Mat *q, Mat *o, const Seqs *seqs)
 {
-    int64_t longest = 0, E = a->width, G = a->heads / a->kv_heads, W = kernels->stream_width(F32, E);
-    for (int64_t s = 0; s < seqs->count; s++)
-        longest = keys[s].count > longest ? keys[s].count : longest;
+    int64_t longest = attention_longest(keys, seqs->count), E = a->width, G = a->heads / a->kv_heads, W = kernels->stream_width(F32, E);
     int64_t size = G * (W + longest);
     float *scratch = run_alloc(run, size * parallel_threads(), sizeof *scratch);
     if (!scratch)

@@ -21,6 +21,15 @@ static inline int64_t attention_visible(const Attention *a, const Keys *keys, in
     return a->causal ? keys->past + i + 1 : keys->count;
 }
 
+/* The most keys that one of `count` sequences has. */
+static inline int64_t attention_longest(const Keys *keys, int64_t count)
+{
+    int64_t longest = 0;
+    for (int64_t s = 0; s < count; s++)
+        longest = keys[s].count > longest ? keys[s].count : longest;
+    return longest;
+}
+
 /* The rows of all sequences forward, on tiles; keys: one for each sequence; row [H, N]: filled in, or NULL. */
 void attention_tiles(Run *run, const Attention *a, const Keys *keys, const Mat *q, Mat *o, const Seqs *seqs, SoftmaxRow *row);
 

@@ -55,12 +55,20 @@ static int64_t scratch_cut(Scratch *s, float *memory, int64_t keys, int64_t E)
     return used;
 }
 
+/* Puts `value` where columns c .. c + count - 1 do not see one of the K keys. */
+static void hide(const Forward *f, const Keys *keys, float *scores, int64_t K, int64_t c, int64_t count, float value)
+{
+    for (int64_t j = 0; j < count; j++)
+        for (int64_t k = attention_visible(f->a, keys, (c + j) / f->group); k < K; k++)
+            scores[k * kernels->tile_cols + j] = value;
+}
+
 /* Columns c .. c + count - 1, `count` <= NR, of task t; `start`: the sequence's first row. */
 static void panel_forward(const Forward *f, const Keys *keys, const Task *t, int64_t start, int64_t packed, int64_t c, int64_t count,
                           const Scratch *s)
 {
     const int64_t MR = kernels->tile_rows, NR = kernels->tile_cols, E = f->a->width, G = f->group;
-    const int64_t K = attention_visible(f->a, keys, (c + count - 1) / G), full = attention_visible(f->a, keys, c / G);
+    const int64_t K = attention_visible(f->a, keys, (c + count - 1) / G);
     float most[MOST_COLS];
     double sum[MOST_COLS];
     for (int64_t j = 0; j < count; j++)
@@ -68,13 +76,9 @@ static void panel_forward(const Forward *f, const Keys *keys, const Task *t, int
     kernels->pack(s->panel, (int)NR, s->query, F32, E, count, E);
     for (int64_t k = 0; k < K; k += MR)
         kernels->tile(s->scores + k * NR, NR, s->keys + k * E, s->panel, E, false);
-    for (int64_t j = 0; j < count; j++)
-        for (int64_t k = attention_visible(f->a, keys, (c + j) / G); k < K; k++)
-            s->scores[k * NR + j] = -INFINITY;
+    hide(f, keys, s->scores, K, c, count, -INFINITY);
     kernels->softmax(s->scores, K, f->a->scale, most, sum);
-    for (int64_t j = 0; j < count && full < K; j++)
-        for (int64_t k = attention_visible(f->a, keys, (c + j) / G); k < K; k++)
-            s->scores[k * NR + j] = 0;
+    hide(f, keys, s->scores, K, c, count, 0);
     for (int64_t k = 0; k < K; k += KC)
         for (int64_t e = 0; e < E; e += MR)
             kernels->tile(s->out + e * NR, NR, s->values + e * packed + k * MR, s->scores + k * NR, least(KC, K - k), k > 0);
@@ -119,9 +123,7 @@ void attention_tiles(Run *run, const Attention *a, const Keys *keys, const Mat *
 {
     const Forward f = {a, q, o, row, a->heads / a->kv_heads};
     assert(kernels->tile_cols <= MOST_COLS);
-    int64_t longest = 0, count;
-    for (int64_t s = 0; s < seqs->count; s++)
-        longest = keys[s].count > longest ? keys[s].count : longest;
+    int64_t longest = attention_longest(keys, seqs->count), count;
     Task *tasks = tasks_new(run, seqs, a->kv_heads, f.group, &count);
     Scratch none;
     int64_t size = scratch_cut(&none, NULL, longest, a->width);

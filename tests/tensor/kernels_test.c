@@ -47,8 +47,8 @@ static void must_be_close(const char *what, float got, double wanted, int64_t K)
 {
     double most = 6e-8 * (sqrt((double)K) + 2) * ((double)K / 4 + 2);
     if (!(fabs((double)got - wanted) <= most))
-        fail_msg("%s, kernels %s, k %lld: %.9g, wanted %.9g within %.2g (read src/tensor/kernels_vector.h, gemm.c)", what, kernels->name,
-                 (long long)K, (double)got, wanted, most);
+        fail_msg("%s, kernels %s, k %lld: %.9g, wanted %.9g within %.2g (read src/tensor/kernels_vector.h, kernels_stream.h, gemm.c)", what,
+                 kernels->name, (long long)K, (double)got, wanted, most);
 }
 
 static void check_products(Run *run, int64_t N, int64_t O, int64_t I, Dtype type)

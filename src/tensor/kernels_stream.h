@@ -1,0 +1,164 @@
+/* Decoding, the part of kernels_vector.h for few rows: `stream` reads weights and keys once, as they are stored, and `mix` values; the including file has the
+ * vector types, and STREAM_ROWS and STREAM_COLS: of weights and of x in registers at a time. */
+enum { PAIR = 2 * WIDTH, LINE = 64, MIX_ROWS = 3, MIX_VECTORS = 4 };
+
+/* Two bf16 weights are read as one 32-bit word: the even one by a shift, the odd one by a mask. x stands in the matching order: of every PAIR values
+ * first the even ones, then the odd ones. float32 weights are brought into that order too, so that the same values give the same bits. Zeros
+ * fill up the last PAIR. */
+static int64_t stream_width(Dtype type, int64_t count)
+{
+    return type == F16 ? kernels_plain.stream_width(type, count) : (count + PAIR - 1) / PAIR * PAIR;
+}
+
+/* The even or the odd weights of the PAIR at p. */
+INLINE V weights(const Dtype TYPE, const void *p, int odd)
+{
+    if (TYPE == F32) {
+        V low = load(p), high = load((const float *)p + WIDTH);
+        return odd ? SHUFFLE(low, high, ODDS) : SHUFFLE(low, high, EVENS);
+    }
+    U word = *(const UU *)p;
+    return odd ? (V)(word & 0xFFFF0000u) : (V)(word << 16);
+}
+
+static void prepare(float *out, const float *x, Dtype type, int64_t count)
+{
+    if (type == F16) {
+        kernels_plain.prepare(out, x, type, count);
+        return;
+    }
+    for (int64_t i = 0; i < count; i += PAIR) {
+        float last[PAIR] = {0};
+        const float *pair = count - i < PAIR ? memcpy(last, x + i, (size_t)(count - i) * sizeof *x) : x + i;
+        for (int odd = 0; odd < 2; odd++)
+            store(out + i + odd * WIDTH, weights(F32, pair, odd));
+    }
+}
+
+/* What is asked for of the weights that come next, a row being too short for the CPU to foresee them: with every PAIR `step` bytes more. */
+typedef struct {
+    const unsigned char *next;
+    int64_t step;
+} Ahead;
+
+/* sum[r][n] += the products of `pairs` PAIRs of ROWS rows of w, `bytes` apart, with FEW rows of x, `width` apart. A weight is unpacked once. */
+INLINE void stream_pairs(const Dtype TYPE, const int ROWS, const int FEW, V sum[STREAM_ROWS][STREAM_COLS], const float *x, int64_t width,
+                         const unsigned char *w, int64_t bytes, int64_t pairs, Ahead ahead)
+{
+    for (; pairs > 0; pairs--, x += PAIR, w += PAIR * (TYPE == F32 ? 4 : 2), ahead.next += ahead.step) {
+        for (int64_t i = 0; i < ahead.step; i += LINE)
+            __builtin_prefetch(ahead.next + i, 0, 2);
+        UNROLL for (int odd = 0; odd < 2; odd++)
+        {
+            V right[STREAM_COLS];
+            UNROLL for (int n = 0; n < FEW; n++) right[n] = load(x + n * width + odd * WIDTH);
+            UNROLL for (int r = 0; r < ROWS; r++)
+            {
+                V part = weights(TYPE, w + r * bytes, odd);
+                UNROLL for (int n = 0; n < FEW; n++) sum[r][n] += part * right[n];
+            }
+        }
+    }
+}
+
+/* y[FEW, ROWS] of ROWS rows of w with FEW rows of x; what is left of the rows after whole PAIRs is filled up with zeros. */
+INLINE void stream_block(const Dtype TYPE, const int ROWS, const int FEW, float *y, int64_t ldy, const float *x, const unsigned char *w,
+                         int64_t bytes, int64_t count, Ahead ahead)
+{
+    const int64_t size = TYPE == F32 ? 4 : 2, pairs = count / PAIR, whole = pairs * PAIR, width = stream_width(TYPE, count);
+    V sum[STREAM_ROWS][STREAM_COLS];
+    UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int n = 0; n < FEW; n++) sum[r][n] = (V){0};
+    stream_pairs(TYPE, ROWS, FEW, sum, x, width, w, bytes, pairs, ahead);
+    if (whole < count) {
+        unsigned char last[STREAM_ROWS][4 * PAIR] = {{0}};
+        for (int r = 0; r < ROWS; r++)
+            memcpy(last[r], w + r * bytes + whole * size, (size_t)((count - whole) * size));
+        stream_pairs(TYPE, ROWS, FEW, sum, x + whole, width, last[0], sizeof last[0], 1, (Ahead){0});
+    }
+    UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int n = 0; n < FEW; n++) y[n * ldy + r] = sum_of(sum[r][n]);
+}
+
+/* All N rows of x with ROWS rows of w, which are in the first cache from the second group of x's rows on. Each group asks for its part of as many rows
+ * behind them, if there are: memory and arithmetic work at the same time. */
+INLINE void stream_rows(const Dtype TYPE, const int ROWS, float *y, int64_t ldy, const float *x, const unsigned char *w, int64_t bytes, int64_t N,
+                        int64_t count, bool more)
+{
+    const int64_t width = stream_width(TYPE, count), groups = (N + STREAM_COLS - 1) / STREAM_COLS, size = TYPE == F32 ? 4 : 2;
+    Ahead ahead = {w + ROWS * bytes, more ? ROWS * PAIR * size / groups : 0};
+    for (int64_t n = 0, end = N % STREAM_COLS ? N % STREAM_COLS : STREAM_COLS; n < N; n = end, end += STREAM_COLS) {
+        if (end - n == STREAM_COLS)
+            stream_block(TYPE, ROWS, STREAM_COLS, y + n * ldy, ldy, x + n * width, w, bytes, count, ahead);
+        else if (STREAM_COLS > 3 && end == 3)
+            stream_block(TYPE, ROWS, 3, y, ldy, x, w, bytes, count, ahead);
+        else if (STREAM_COLS > 2 && end == 2)
+            stream_block(TYPE, ROWS, 2, y, ldy, x, w, bytes, count, ahead);
+        else
+            stream_block(TYPE, ROWS, 1, y, ldy, x, w, bytes, count, ahead);
+        ahead.next += count / PAIR * ahead.step;
+    }
+}
+
+/* As many rows of w at a time as leave the sums in registers. What comes next is asked for where rows stand one after another. */
+INLINE void stream_type(const Dtype TYPE, float *y, int64_t ldy, const float *x, const unsigned char *w, int64_t stride, int64_t N, int64_t rows,
+                        int64_t count)
+{
+    const int64_t bytes = stride * (TYPE == F32 ? 4 : 2);
+    int64_t r = 0;
+    for (; r + STREAM_ROWS <= rows; r += STREAM_ROWS)
+        stream_rows(TYPE, STREAM_ROWS, y + r, ldy, x, w + r * bytes, bytes, N, count, stride == count && r + 2 * STREAM_ROWS <= rows);
+    for (; r < rows; r++)
+        stream_rows(TYPE, 1, y + r, ldy, x, w + r * bytes, bytes, N, count, false);
+}
+
+static void stream(float *y, int64_t ldy, const float *x, const void *w, Dtype type, int64_t stride, int64_t N, int64_t rows, int64_t count)
+{
+    if (type == F32)
+        stream_type(F32, y, ldy, x, w, stride, N, rows, count);
+    else if (type == BF16)
+        stream_type(BF16, y, ldy, x, w, stride, N, rows, count);
+    else
+        kernels_plain.stream(y, ldy, x, w, type, stride, N, rows, count);
+}
+
+/* y[ROWS, VECTORS * WIDTH] += p v for K rows of v */
+INLINE void mix_block(const int ROWS, const int VECTORS, float *y, int64_t ldy, const float *p, int64_t ldp, const float *v, int64_t stride,
+                      int64_t K)
+{
+    V sum[MIX_ROWS][MIX_VECTORS];
+    UNROLL for (int n = 0; n < ROWS; n++) UNROLL for (int j = 0; j < VECTORS; j++) sum[n][j] = (V){0};
+    for (int64_t k = 0; k < K; k++, v += stride) {
+        V right[MIX_VECTORS];
+        UNROLL for (int j = 0; j < VECTORS; j++) right[j] = load(v + j * WIDTH);
+        UNROLL for (int n = 0; n < ROWS; n++) UNROLL for (int j = 0; j < VECTORS; j++) sum[n][j] += all(p[n * ldp + k]) * right[j];
+    }
+    UNROLL for (int n = 0; n < ROWS; n++) UNROLL for (int j = 0; j < VECTORS; j++)
+        store(y + n * ldy + j * WIDTH, load(y + n * ldy + j * WIDTH) + sum[n][j]);
+}
+
+/* y[ROWS, I] += p v for K rows of v */
+INLINE void mix_rows(const int ROWS, float *y, int64_t ldy, const float *p, int64_t ldp, const float *v, int64_t stride, int64_t K, int64_t I)
+{
+    int64_t i = 0;
+    for (; i + MIX_VECTORS * WIDTH <= I; i += MIX_VECTORS * WIDTH)
+        mix_block(ROWS, MIX_VECTORS, y + i, ldy, p, ldp, v + i, stride, K);
+    for (; i + WIDTH <= I; i += WIDTH)
+        mix_block(ROWS, 1, y + i, ldy, p, ldp, v + i, stride, K);
+    for (int n = 0; i < I && n < ROWS; n++)
+        for (int64_t k = 0; k < K; k++)
+            for (int64_t j = i; j < I; j++)
+                y[n * ldy + j] += p[n * ldp + k] * v[k * stride + j];
+}
+
+static void mix(float *y, int64_t ldy, const float *p, int64_t ldp, const float *v, int64_t stride, int64_t N, int64_t K, int64_t I)
+{
+    enum { CHUNK = 256 }; /* of k that a sum in registers takes: roundings stay few */
+    for (int64_t n = 0; n < N; n++)
+        memset(y + n * ldy, 0, (size_t)I * sizeof *y);
+    for (int64_t k = 0; k < K; k += CHUNK) {
+        int64_t some = K - k < CHUNK ? K - k : CHUNK, n = 0;
+        for (; n + MIX_ROWS <= N; n += MIX_ROWS)
+            mix_rows(MIX_ROWS, y + n * ldy, ldy, p + n * ldp + k, ldp, v + k * stride, stride, some, I);
+        for (; n < N; n++)
+            mix_rows(1, y + n * ldy, ldy, p + n * ldp + k, ldp, v + k * stride, stride, some, I);
+    }
+}
