@@ -1,6 +1,6 @@
 /* Decoding, the part of kernels_vector.h for few rows: `stream` reads weights and keys once, as they are stored, and `mix` values; the including file has the
  * vector types, and STREAM_ROWS and STREAM_COLS: of weights and of x in registers at a time. */
-enum { PAIR = 2 * WIDTH, LINE = 64, MIX_ROWS = 3, MIX_VECTORS = 4 };
+enum { PAIR = 2 * WIDTH, MIX_ROWS = 3, MIX_VECTORS = 4 };
 
 /* Two bf16 weights are read as one 32-bit word: the even one by a shift, the odd one by a mask. x stands in the matching order: of every PAIR values
  * first the even ones, then the odd ones. float32 weights are brought into that order too, so that the same values give the same bits. Zeros
@@ -35,79 +35,83 @@ static void prepare(float *out, const float *x, Dtype type, int64_t count)
     }
 }
 
-/* What is asked for of the weights that come next, a row being too short for the CPU to foresee them: with every PAIR `step` bytes more. */
+/* What is asked for while arithmetic goes on: with every PAIR as much of `rows` rows from `next` on, `gap` bytes apart. */
 typedef struct {
     const unsigned char *next;
-    int64_t step;
+    int64_t gap;
+    int rows;
 } Ahead;
 
-/* sum[r][n] += the products of `pairs` PAIRs of ROWS rows of w, `bytes` apart, with FEW rows of x, `width` apart. A weight is unpacked once. */
+/* sum[r][n] += the products of `pairs` PAIRs of ROWS rows of w, `gap` bytes apart, with FEW rows of x, `width` apart. A weight is unpacked once. */
 INLINE void stream_pairs(const Dtype TYPE, const int ROWS, const int FEW, V sum[STREAM_ROWS][STREAM_COLS], const float *x, int64_t width,
-                         const unsigned char *w, int64_t bytes, int64_t pairs, Ahead ahead)
+                         const unsigned char *w, int64_t gap, int64_t pairs, Ahead ahead)
 {
-    for (; pairs > 0; pairs--, x += PAIR, w += PAIR * (TYPE == F32 ? 4 : 2), ahead.next += ahead.step) {
-        for (int64_t i = 0; i < ahead.step; i += LINE)
-            __builtin_prefetch(ahead.next + i, 0, 2);
+    const int64_t size = PAIR * (TYPE == F32 ? 4 : 2);
+    for (; pairs > 0; pairs--, x += PAIR, w += size, ahead.next += size) {
+        for (int r = 0; r < ahead.rows; r++)
+            __builtin_prefetch(ahead.next + r * ahead.gap, 0, 2);
         UNROLL for (int odd = 0; odd < 2; odd++)
         {
             V right[STREAM_COLS];
             UNROLL for (int n = 0; n < FEW; n++) right[n] = load(x + n * width + odd * WIDTH);
             UNROLL for (int r = 0; r < ROWS; r++)
             {
-                V part = weights(TYPE, w + r * bytes, odd);
+                V part = weights(TYPE, w + r * gap, odd);
                 UNROLL for (int n = 0; n < FEW; n++) sum[r][n] += part * right[n];
             }
         }
     }
 }
 
-/* y[FEW, ROWS] of ROWS rows of w with FEW rows of x; what is left of the rows after whole PAIRs is filled up with zeros. */
-INLINE void stream_block(const Dtype TYPE, const int ROWS, const int FEW, float *y, int64_t ldy, const float *x, const unsigned char *w,
-                         int64_t bytes, int64_t count, Ahead ahead)
+/* y[n * ldy + r * step] of ROWS rows of w with FEW rows of x; what is left of the rows after whole PAIRs is filled up with zeros. */
+INLINE void stream_block(const Dtype TYPE, const int ROWS, const int FEW, float *y, int64_t ldy, int64_t step, const float *x, const unsigned char *w,
+                         int64_t gap, int64_t count, Ahead ahead)
 {
     const int64_t size = TYPE == F32 ? 4 : 2, pairs = count / PAIR, whole = pairs * PAIR, width = stream_width(TYPE, count);
     V sum[STREAM_ROWS][STREAM_COLS];
     UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int n = 0; n < FEW; n++) sum[r][n] = (V){0};
-    stream_pairs(TYPE, ROWS, FEW, sum, x, width, w, bytes, pairs, ahead);
+    stream_pairs(TYPE, ROWS, FEW, sum, x, width, w, gap, pairs, ahead);
     if (whole < count) {
         unsigned char last[STREAM_ROWS][4 * PAIR] = {{0}};
         for (int r = 0; r < ROWS; r++)
-            memcpy(last[r], w + r * bytes + whole * size, (size_t)((count - whole) * size));
+            memcpy(last[r], w + r * gap + whole * size, (size_t)((count - whole) * size));
         stream_pairs(TYPE, ROWS, FEW, sum, x + whole, width, last[0], sizeof last[0], 1, (Ahead){0});
     }
-    UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int n = 0; n < FEW; n++) y[n * ldy + r] = sum_of(sum[r][n]);
+    UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int n = 0; n < FEW; n++) y[n * ldy + r * step] = sum_of(sum[r][n]);
 }
 
-/* All N rows of x with ROWS rows of w, which are in the first cache from the second group of x's rows on. Each group asks for its part of as many rows
- * behind them, if there are: memory and arithmetic work at the same time. */
-INLINE void stream_rows(const Dtype TYPE, const int ROWS, float *y, int64_t ldy, const float *x, const unsigned char *w, int64_t bytes, int64_t N,
-                        int64_t count, bool more)
+/* All N rows of x with ROWS rows of w, every step-th, which are in the first cache from the second group of x's rows on. So the first groups ask for
+ * the rows behind, if there are more: memory and arithmetic work at the same time. */
+INLINE void stream_rows(const Dtype TYPE, const int ROWS, float *y, int64_t ldy, int64_t step, const float *x, const unsigned char *w, int64_t bytes,
+                        int64_t N, int64_t count, bool more)
 {
-    const int64_t width = stream_width(TYPE, count), groups = (N + STREAM_COLS - 1) / STREAM_COLS, size = TYPE == F32 ? 4 : 2;
-    Ahead ahead = {w + ROWS * bytes, more ? ROWS * PAIR * size / groups : 0};
-    for (int64_t n = 0, end = N % STREAM_COLS ? N % STREAM_COLS : STREAM_COLS; n < N; n = end, end += STREAM_COLS) {
+    const int64_t width = stream_width(TYPE, count), groups = (N + STREAM_COLS - 1) / STREAM_COLS, gap = step * bytes;
+    const int each = more && groups > 1 ? (int)((ROWS + groups - 1) / groups) : 0;
+    Ahead ahead = {w + bytes, gap, each};
+    for (int64_t n = 0, end = N % STREAM_COLS ? N % STREAM_COLS : STREAM_COLS, r = 0; n < N; n = end, end += STREAM_COLS, r += each) {
+        ahead.rows = r + each <= ROWS ? each : 0;
         if (end - n == STREAM_COLS)
-            stream_block(TYPE, ROWS, STREAM_COLS, y + n * ldy, ldy, x + n * width, w, bytes, count, ahead);
+            stream_block(TYPE, ROWS, STREAM_COLS, y + n * ldy, ldy, step, x + n * width, w, gap, count, ahead);
         else if (STREAM_COLS > 3 && end == 3)
-            stream_block(TYPE, ROWS, 3, y, ldy, x, w, bytes, count, ahead);
+            stream_block(TYPE, ROWS, 3, y, ldy, step, x, w, gap, count, ahead);
         else if (STREAM_COLS > 2 && end == 2)
-            stream_block(TYPE, ROWS, 2, y, ldy, x, w, bytes, count, ahead);
+            stream_block(TYPE, ROWS, 2, y, ldy, step, x, w, gap, count, ahead);
         else
-            stream_block(TYPE, ROWS, 1, y, ldy, x, w, bytes, count, ahead);
-        ahead.next += count / PAIR * ahead.step;
+            stream_block(TYPE, ROWS, 1, y, ldy, step, x, w, gap, count, ahead);
+        ahead.next += each * gap;
     }
 }
 
-/* As many rows of w at a time as leave the sums in registers. What comes next is asked for where rows stand one after another. */
+/* As many rows of w at a time as leave the sums in registers, far from each other: the CPU foresees what comes next at each of those places, and
+ * reads more from memory than where they are one place. */
 INLINE void stream_type(const Dtype TYPE, float *y, int64_t ldy, const float *x, const unsigned char *w, int64_t stride, int64_t N, int64_t rows,
                         int64_t count)
 {
-    const int64_t bytes = stride * (TYPE == F32 ? 4 : 2);
-    int64_t r = 0;
-    for (; r + STREAM_ROWS <= rows; r += STREAM_ROWS)
-        stream_rows(TYPE, STREAM_ROWS, y + r, ldy, x, w + r * bytes, bytes, N, count, stride == count && r + 2 * STREAM_ROWS <= rows);
-    for (; r < rows; r++)
-        stream_rows(TYPE, 1, y + r, ldy, x, w + r * bytes, bytes, N, count, false);
+    const int64_t bytes = stride * (TYPE == F32 ? 4 : 2), step = rows / STREAM_ROWS;
+    for (int64_t r = 0; r < step; r++)
+        stream_rows(TYPE, STREAM_ROWS, y + r, ldy, step, x, w + r * bytes, bytes, N, count, r + 1 < step);
+    for (int64_t r = step * STREAM_ROWS; r < rows; r++)
+        stream_rows(TYPE, 1, y + r, ldy, 0, x, w + r * bytes, bytes, N, count, false);
 }
 
 static void stream(float *y, int64_t ldy, const float *x, const void *w, Dtype type, int64_t stride, int64_t N, int64_t rows, int64_t count)
