@@ -332,6 +332,6 @@ def randomise(model, generator):
                 norm = name.endswith(("norm1.weight", "norm2.weight", "ln_q.weight", "layernorm.weight", "norm.weight"))
                 p.copy_(1 + 0.25 * noise if norm else 0.2 * noise)
             elif "embed_tokens" in name:
-                p.copy_(0.5 * noise if model.config.tie_word_embeddings else noise)
-            else:
-                p.copy_(1.4 * noise / math.sqrt(p[0].numel()) * (2.0 if name == "lm_head.weight" else 1.0))
+                p.copy_(noise.mul_(0.5) if model.config.tie_word_embeddings else noise)
+            else:  # in place: lm_head alone may take 2 GiB
+                p.copy_(noise.mul_(1.4).div_(math.sqrt(p[0].numel())).mul_(2.0 if name == "lm_head.weight" else 1.0))

@@ -63,6 +63,12 @@ static void silu_at(float *value, float *slope, const float *x, int64_t count)
     finish(value, slope, x, count);
 }
 
+/* What forming the values and, with a tape, going back are both given; NULL after a failure. */
+static void *record(Run *run, Backward *back, size_t size)
+{
+    return run->tape ? tape_record(run, back, size) : run_alloc(run, 1, size);
+}
+
 static int64_t chunk_size(int64_t first, int64_t count)
 {
     return count - first < CHUNK ? count - first : CHUNK;
@@ -101,14 +107,12 @@ static void fill(float *out, const void *from)
 
 static Mat *elementwise(Run *run, Function *f, Mat *x)
 {
-    Saved *from = x ? run_alloc(run, 1, sizeof *from) : NULL, *s;
-    Mat *y = from ? mat_formed(run, x->rows, x->cols, fill, from) : NULL;
+    Saved *s = x ? record(run, backward, sizeof *s) : NULL;
+    Mat *y = s ? mat_formed(run, x->rows, x->cols, fill, s) : NULL;
     if (!y)
         return NULL;
     assert(x->stride == x->cols);
-    *from = (Saved){f, x, y};
-    if ((s = tape_record(run, backward, sizeof *s)))
-        *s = *from;
+    *s = (Saved){f, x, y};
     return y;
 }
 
@@ -171,14 +175,12 @@ static bool same_shape(const Mat *a, const Mat *b)
 
 Mat *swiglu(Run *run, Mat *gate, Mat *up)
 {
-    SavedPair *from = gate && up ? run_alloc(run, 1, sizeof *from) : NULL, *s;
-    Mat *y = from ? mat_formed(run, gate->rows, gate->cols, swiglu_fill, from) : NULL;
+    SavedPair *s = gate && up ? record(run, swiglu_backward, sizeof *s) : NULL;
+    Mat *y = s ? mat_formed(run, gate->rows, gate->cols, swiglu_fill, s) : NULL;
     if (!y)
         return NULL;
     assert(same_shape(gate, up));
-    *from = (SavedPair){gate, up, y};
-    if ((s = tape_record(run, swiglu_backward, sizeof *s)))
-        *s = *from;
+    *s = (SavedPair){gate, up, y};
     return y;
 }
 
