@@ -1,6 +1,7 @@
 /* Decoding, the part of kernels_vector.h for few rows: `stream` reads weights and keys once, as they are stored, and `mix` values; the including file has the
- * vector types, and STREAM_ROWS and STREAM_COLS: of weights and of x in registers at a time. */
-enum { PAIR = 2 * WIDTH, MIX_ROWS = 3, MIX_VECTORS = 4 };
+ * vector types, and STREAM_ROWS and STREAM_COLS: of weights and of x in registers at a time. SINGLE: rows of weights with a single row of x; LEAD: bytes that
+ * are asked for ahead of those in use. */
+enum { PAIR = 2 * WIDTH, SINGLE = 8, LEAD = 512, MIX_ROWS = 3, MIX_VECTORS = 4 };
 
 /* Two bf16 weights are read as one 32-bit word: the even one by a shift, the odd one by a mask. x stands in the matching order: of every PAIR values
  * first the even ones, then the odd ones. float32 weights are brought into that order too, so that the same values give the same bits. Zeros
@@ -37,19 +38,19 @@ static void prepare(float *out, const float *x, Dtype type, int64_t count)
 
 /* What is asked for while arithmetic goes on: with every PAIR as much of `rows` rows from `next` on, `gap` bytes apart. */
 typedef struct {
-    const unsigned char *next;
+    uintptr_t next; /* perhaps behind the end of the weights */
     int64_t gap;
     int rows;
 } Ahead;
 
 /* sum[r][n] += the products of `pairs` PAIRs of ROWS rows of w, `gap` bytes apart, with FEW rows of x, `width` apart. A weight is unpacked once. */
-INLINE void stream_pairs(const Dtype TYPE, const int ROWS, const int FEW, V sum[STREAM_ROWS][STREAM_COLS], const float *x, int64_t width,
+INLINE void stream_pairs(const Dtype TYPE, const int ROWS, const int FEW, V sum[SINGLE][STREAM_COLS], const float *x, int64_t width,
                          const unsigned char *w, int64_t gap, int64_t pairs, Ahead ahead)
 {
     const int64_t size = PAIR * (TYPE == F32 ? 4 : 2);
-    for (; pairs > 0; pairs--, x += PAIR, w += size, ahead.next += size) {
+    for (; pairs > 0; pairs--, x += PAIR, w += size, ahead.next += (uintptr_t)size) {
         for (int r = 0; r < ahead.rows; r++)
-            __builtin_prefetch(ahead.next + r * ahead.gap, 0, 2);
+            __builtin_prefetch((const void *)(ahead.next + (uintptr_t)(r * ahead.gap)), 0, 2);
         UNROLL for (int odd = 0; odd < 2; odd++)
         {
             V right[STREAM_COLS];
@@ -68,11 +69,11 @@ INLINE void stream_block(const Dtype TYPE, const int ROWS, const int FEW, float 
                          int64_t gap, int64_t count, Ahead ahead)
 {
     const int64_t size = TYPE == F32 ? 4 : 2, pairs = count / PAIR, whole = pairs * PAIR, width = stream_width(TYPE, count);
-    V sum[STREAM_ROWS][STREAM_COLS];
+    V sum[SINGLE][STREAM_COLS];
     UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int n = 0; n < FEW; n++) sum[r][n] = (V){0};
     stream_pairs(TYPE, ROWS, FEW, sum, x, width, w, gap, pairs, ahead);
     if (whole < count) {
-        unsigned char last[STREAM_ROWS][4 * PAIR] = {{0}};
+        unsigned char last[SINGLE][4 * PAIR] = {{0}};
         for (int r = 0; r < ROWS; r++)
             memcpy(last[r], w + r * gap + whole * size, (size_t)((count - whole) * size));
         stream_pairs(TYPE, ROWS, FEW, sum, x + whole, width, last[0], sizeof last[0], 1, (Ahead){0});
@@ -80,38 +81,47 @@ INLINE void stream_block(const Dtype TYPE, const int ROWS, const int FEW, float 
     UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int n = 0; n < FEW; n++) y[n * ldy + r * step] = sum_of(sum[r][n]);
 }
 
-/* All N rows of x with ROWS rows of w, every step-th, which are in the first cache from the second group of x's rows on. So the first groups ask for
- * the rows behind, if there are more: memory and arithmetic work at the same time. */
+/* All N rows of x with ROWS rows of w, every step-th. A single group of x's rows asks for what comes next in each of those; of several, for which the rows
+ * of w are in the first cache from the second on, the first ones ask for the rows behind: memory and arithmetic work at the same time. */
 INLINE void stream_rows(const Dtype TYPE, const int ROWS, float *y, int64_t ldy, int64_t step, const float *x, const unsigned char *w, int64_t bytes,
-                        int64_t N, int64_t count, bool more)
+                        int64_t N, int64_t count)
 {
     const int64_t width = stream_width(TYPE, count), groups = (N + STREAM_COLS - 1) / STREAM_COLS, gap = step * bytes;
-    const int each = more && groups > 1 ? (int)((ROWS + groups - 1) / groups) : 0;
-    Ahead ahead = {w + bytes, gap, each};
+    const int each = (int)((ROWS + groups - 1) / groups);
+    Ahead ahead = {(uintptr_t)w + (uintptr_t)(groups > 1 ? bytes : LEAD), gap, each};
     for (int64_t n = 0, end = N % STREAM_COLS ? N % STREAM_COLS : STREAM_COLS, r = 0; n < N; n = end, end += STREAM_COLS, r += each) {
-        ahead.rows = r + each <= ROWS ? each : 0;
-        if (end - n == STREAM_COLS)
+        ahead.rows = r < ROWS ? each : 0;
+        if (ROWS <= STREAM_ROWS && end - n == STREAM_COLS)
             stream_block(TYPE, ROWS, STREAM_COLS, y + n * ldy, ldy, step, x + n * width, w, gap, count, ahead);
-        else if (STREAM_COLS > 3 && end == 3)
+        else if (ROWS <= STREAM_ROWS && STREAM_COLS > 3 && end == 3)
             stream_block(TYPE, ROWS, 3, y, ldy, step, x, w, gap, count, ahead);
-        else if (STREAM_COLS > 2 && end == 2)
+        else if (ROWS <= STREAM_ROWS && STREAM_COLS > 2 && end == 2)
             stream_block(TYPE, ROWS, 2, y, ldy, step, x, w, gap, count, ahead);
         else
             stream_block(TYPE, ROWS, 1, y, ldy, step, x, w, gap, count, ahead);
-        ahead.next += each * gap;
+        ahead.next += (uintptr_t)(each * gap);
     }
 }
 
-/* As many rows of w at a time as leave the sums in registers, far from each other: the CPU foresees what comes next at each of those places, and
- * reads more from memory than where they are one place. */
+/* From row `first` on as many sets of ROWS rows of w as there are; the row behind them. The rows of a set are far from each other: the CPU foresees what comes
+ * next at each of those places, and reads more from memory than where they are one place. */
+INLINE int64_t stream_sets(const Dtype TYPE, const int ROWS, int64_t first, float *y, int64_t ldy, const float *x, const unsigned char *w,
+                           int64_t bytes, int64_t N, int64_t rows, int64_t count)
+{
+    const int64_t step = (rows - first) / ROWS;
+    for (int64_t r = first; r < first + step; r++)
+        stream_rows(TYPE, ROWS, y + r, ldy, step, x, w + r * bytes, bytes, N, count);
+    return first + step * ROWS;
+}
+
+/* As many rows of w at a time as leave the sums in registers. */
 INLINE void stream_type(const Dtype TYPE, float *y, int64_t ldy, const float *x, const unsigned char *w, int64_t stride, int64_t N, int64_t rows,
                         int64_t count)
 {
-    const int64_t bytes = stride * (TYPE == F32 ? 4 : 2), step = rows / STREAM_ROWS;
-    for (int64_t r = 0; r < step; r++)
-        stream_rows(TYPE, STREAM_ROWS, y + r, ldy, step, x, w + r * bytes, bytes, N, count, r + 1 < step);
-    for (int64_t r = step * STREAM_ROWS; r < rows; r++)
-        stream_rows(TYPE, 1, y + r, ldy, 0, x, w + r * bytes, bytes, N, count, false);
+    const int64_t bytes = stride * (TYPE == F32 ? 4 : 2);
+    int64_t done = N == 1 ? stream_sets(TYPE, SINGLE, 0, y, ldy, x, w, bytes, N, rows, count) : 0;
+    done = stream_sets(TYPE, STREAM_ROWS, done, y, ldy, x, w, bytes, N, rows, count);
+    stream_sets(TYPE, 1, done, y, ldy, x, w, bytes, N, rows, count);
 }
 
 static void stream(float *y, int64_t ldy, const float *x, const void *w, Dtype type, int64_t stride, int64_t N, int64_t rows, int64_t count)
