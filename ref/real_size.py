@@ -39,16 +39,16 @@ def with_real_ids(tok, words, reserved=0):
     return tok
 
 
-def make_qwen2vl(hidden_size=1536, vocab_size=151936, tie_word_embeddings=True, **sizes):
+def make_qwen2vl(width=1536, hidden=8960, heads=12, kv_heads=2, vocab=151936, tied=True):
     from transformers import GenerationConfig, Qwen2VLConfig, Qwen2VLForConditionalGeneration
     from transformers.modeling_utils import no_init_weights
 
     config = Qwen2VLConfig(
-        **{"intermediate_size": 8960, "num_attention_heads": 12, "num_key_value_heads": 2, **sizes}, hidden_size=hidden_size, vocab_size=vocab_size,
-        num_hidden_layers=28, rms_norm_eps=1e-6, rope_theta=1e6, rope_scaling={"type": "mrope", "mrope_section": [16, 24, 24]},
-        max_position_embeddings=32768, tie_word_embeddings=tie_word_embeddings, bos_token_id=151643, eos_token_id=151645, vision_start_token_id=151652, vision_end_token_id=151653,
+        hidden_size=width, intermediate_size=hidden, num_hidden_layers=28, num_attention_heads=heads, num_key_value_heads=kv_heads, vocab_size=vocab,
+        rms_norm_eps=1e-6, rope_theta=1e6, rope_scaling={"type": "mrope", "mrope_section": [16, 24, 24]}, max_position_embeddings=32768,
+        tie_word_embeddings=tied, bos_token_id=151643, eos_token_id=151645, vision_start_token_id=151652, vision_end_token_id=151653,
         vision_token_id=151654, image_token_id=151655, video_token_id=151656,
-        vision_config=dict(depth=32, embed_dim=1280, num_heads=16, mlp_ratio=4, hidden_size=hidden_size, patch_size=14))
+        vision_config=dict(depth=32, embed_dim=1280, num_heads=16, mlp_ratio=4, hidden_size=width, patch_size=14))
     with no_init_weights():  # randomise() gives every weight its value
         model = Qwen2VLForConditionalGeneration._from_config(config, torch_dtype=torch.bfloat16)
     model.generation_config = GenerationConfig(do_sample=True, temperature=0.01, top_k=1, top_p=0.001, bos_token_id=151643, pad_token_id=151643,
@@ -59,7 +59,7 @@ def make_qwen2vl(hidden_size=1536, vocab_size=151936, tie_word_embeddings=True, 
 
 
 def make_qwen2vl_7b():
-    return make_qwen2vl(3584, 152064, False, intermediate_size=18944, num_attention_heads=28, num_key_value_heads=4)
+    return make_qwen2vl(width=3584, hidden=18944, heads=28, kv_heads=4, vocab=152064, tied=False)
 
 
 def make_smolvlm():
