@@ -52,7 +52,7 @@ static void softmax_rows(const Attention *a, const Keys *keys, float *scores, in
 static void head_forward(const Attention *a, const Keys *keys, const Task *t, int64_t start, const Mat *q, Mat *o, int64_t h, float *scores,
                          SoftmaxRow *row)
 {
-    int64_t E = a->width, kv = h * a->kv_heads / a->heads * E;
+    int64_t E = a->width, kv = h * a->kv_heads / a->heads * keys->head;
     int64_t width = attention_visible(a, keys, t->first - start + t->rows - 1);
     gemm_block(false, true, t->rows, width, E, a->scale, q->data + t->first * q->stride + h * E, q->stride, keys->key + kv, keys->key_stride, 0,
                scores, width);
@@ -78,34 +78,35 @@ static Task *tasks_new(Run *run, const Seqs *seqs, int64_t *count)
 }
 
 /* Appends the batch's rows to the cache's layer. */
-static void cache_append(KvCache *c, int64_t layer, const Seqs *seqs, const Mat *k, const Mat *v)
+static void cache_append(KvCache *c, int64_t layer, const Seqs *seqs, const Mat *k, const Mat *v, int64_t E)
 {
-    int64_t total = c->first[c->slots], width = c->width;
     for (int64_t s = 0; s < seqs->count; s++) {
-        int64_t slot = c->slot[s], to = layer * total + c->first[slot] + c->length[slot];
-        assert(c->length[slot] + seqs->start[s + 1] - seqs->start[s] <= c->first[slot + 1] - c->first[slot]);
-        for (int64_t n = seqs->start[s]; n < seqs->start[s + 1]; n++, to++) {
-            memcpy(c->key + to * width, k->data + n * k->stride, (size_t)width * sizeof(float));
-            memcpy(c->value + to * width, v->data + n * v->stride, (size_t)width * sizeof(float));
-        }
+        int64_t slot = c->slot[s], capacity = c->first[slot + 1] - c->first[slot], first = seqs->start[s], rows = seqs->start[s + 1] - first;
+        int64_t to = (layer * c->first[c->slots] + c->first[slot]) * c->width + c->length[slot] * E;
+        assert(c->length[slot] + rows <= capacity);
+        for (int64_t from = 0; from < c->width; from += E, to += capacity * E)
+            for (int64_t n = 0; n < rows; n++) {
+                memcpy(c->key + to + n * E, k->data + (first + n) * k->stride + from, (size_t)E * sizeof(float));
+                memcpy(c->value + to + n * E, v->data + (first + n) * v->stride + from, (size_t)E * sizeof(float));
+            }
     }
 }
 
 /* The keys of sequence s: in the cache, where it holds them, else in the batch. */
-static Keys keys_of(const Seqs *seqs, int64_t s, const Mat *k, const Mat *v, const KvCache *c, int64_t layer)
+static Keys keys_of(const Seqs *seqs, int64_t s, const Mat *k, const Mat *v, const KvCache *c, int64_t layer, int64_t E)
 {
     int64_t first = seqs->start[s], rows = seqs->start[s + 1] - first;
     if (!c)
-        return (Keys){k->data + first * k->stride, v->data + first * v->stride, k->stride, v->stride, rows, 0};
+        return (Keys){k->data + first * k->stride, v->data + first * v->stride, k->stride, v->stride, E, rows, 0};
     int64_t slot = c->slot[s], at = (layer * c->first[c->slots] + c->first[slot]) * c->width;
-    return (Keys){c->key + at, c->value + at, c->width, c->width, c->length[slot] + rows, c->length[slot]};
+    return (Keys){c->key + at, c->value + at, E, E, (c->first[slot + 1] - c->first[slot]) * E, c->length[slot] + rows, c->length[slot]};
 }
 
 /* P of task t and its gradient's factor dS, then the sums into dq and into the query head's own dk, dv [N, H*E]. */
 static void task_backward(const Saved *s, const Keys *keys, const Task *t, int64_t h, float *const grad[3], const float *d_o, float *p, float *ds)
 {
     const Attention *a = s->a;
-    int64_t E = a->width, kv = h * a->kv_heads / a->heads * E, N = s->q->rows, start = s->seqs->start[t->s];
+    int64_t E = a->width, kv = h * a->kv_heads / a->heads * keys->head, N = s->q->rows, start = s->seqs->start[t->s];
     int64_t width = attention_visible(a, keys, t->first - start + t->rows - 1), O = s->o->stride;
     const float *q = s->q->data + t->first * s->q->stride + h * E, *o = s->o->data + t->first * O + h * E, *dy = d_o + t->first * O + h * E;
     gemm_block(false, true, t->rows, width, E, a->scale, q, s->q->stride, keys->key + kv, keys->key_stride, 0, p, width);
@@ -163,7 +164,7 @@ static void backward(Run *run, void *saved)
 #pragma omp parallel for schedule(dynamic) if (parallel_worth(2 * s->q->rows * a->heads * longest))
     for (int64_t i = 0; i < s->seqs->count * a->heads; i++) {
         int64_t sequence = i / a->heads;
-        Keys keys = keys_of(s->seqs, sequence, s->k, s->v, NULL, 0);
+        Keys keys = keys_of(s->seqs, sequence, s->k, s->v, NULL, 0, a->width);
         float *p = scratch + 2 * ROWS * longest * parallel_index();
         for (int64_t t = 0; t < count; t++)
             if (tasks[t].s == sequence)
@@ -191,24 +192,21 @@ static void attention_blocks(Run *run, const Attention *a, const Keys *keys, con
 /* One row of every sequence, as in decoding: keys and values are read once, as they stand, for all query heads that share them. */
 static void attention_rows(Run *run, const Attention *a, const Keys *keys, const Mat *q, Mat *o, const Seqs *seqs)
 {
-    int64_t longest = attention_longest(keys, seqs->count), E = a->width, G = a->heads / a->kv_heads, W = kernels->stream_width(F32, E);
-    int64_t size = G * (W + longest);
+    int64_t longest = attention_longest(keys, seqs->count), E = a->width, G = a->heads / a->kv_heads, size = G * longest;
     float *scratch = run_alloc(run, size * parallel_threads(), sizeof *scratch);
     if (!scratch)
         return;
 #pragma omp parallel for schedule(dynamic) if (parallel_worth(q->rows * a->heads * longest * E / 4))
     for (int64_t i = 0; i < seqs->count * a->kv_heads; i++) {
         const Keys *k = keys + i / a->kv_heads;
-        int64_t kv = i % a->kv_heads * E, at = i / a->kv_heads * q->stride + kv * G;
-        float *prepared = scratch + size * parallel_index(), *scores = prepared + G * W, *out = o->data + at;
-        for (int64_t g = 0; g < G; g++)
-            kernels->prepare(prepared + g * W, q->data + at + g * E, F32, E);
-        kernels->stream(scores, k->count, prepared, k->key + kv, F32, k->key_stride, G, k->count, E);
+        int64_t h = i % a->kv_heads, at = i / a->kv_heads * q->stride + h * G * E;
+        float *scores = scratch + size * parallel_index();
+        kernels->scores(scores, k->count, q->data + at, k->key + h * k->head, k->key_stride, G, k->count, E);
         for (int64_t j = 0; j < G * k->count; j++)
             scores[j] *= a->scale;
         for (int64_t g = 0; g < G; g++)
             softmax_row(scores + g * k->count, k->count);
-        kernels->mix(out, E, scores, k->count, k->value + kv, k->value_stride, G, k->count, E);
+        kernels->mix(o->data + at, E, scores, k->count, k->value + h * k->head, k->value_stride, G, k->count, E);
     }
 }
 
@@ -227,9 +225,9 @@ Mat *attention(Run *run, const Attention *a, Mat *q, Mat *k, Mat *v, const Seqs 
     if (!o || !keys || (run->tape && !row))
         return NULL;
     if (cache)
-        cache_append(cache, layer, seqs, k, v);
+        cache_append(cache, layer, seqs, k, v, a->width);
     for (int64_t s = 0; s < seqs->count; s++)
-        keys[s] = keys_of(seqs, s, k, v, cache, layer);
+        keys[s] = keys_of(seqs, s, k, v, cache, layer, a->width);
     if (N == seqs->count && !run->tape)
         attention_rows(run, a, keys, q, o, seqs);
     else if (kernels->tile_rows)

@@ -4,10 +4,10 @@
 
 #include "layer/layer.h"
 
-/* Keys and values of one sequence: `count` rows of which `past` are older than its first row in the batch. */
+/* Keys and values of one sequence: `count` rows of which `past` are older than its first row in the batch; from one head's to the next `head` floats. */
 typedef struct {
     const float *key, *value;
-    int64_t key_stride, value_stride, count, past;
+    int64_t key_stride, value_stride, head, count, past;
 } Keys;
 
 /* What it takes to form a row of P again: exp(score - most) * part. */

@@ -97,8 +97,8 @@ static void task_forward(const Forward *f, const Keys *keys, const Task *t, int6
     const int64_t MR = kernels->tile_rows, NR = kernels->tile_cols, E = f->a->width;
     const int64_t seen = attention_visible(f->a, keys, (t->first + t->columns - 1) / f->group);
     for (int64_t k = 0; k < seen; k += MR)
-        kernels->pack(s->keys + k * E, (int)MR, keys->key + k * keys->key_stride + t->kv * E, F32, keys->key_stride, least(MR, seen - k), E);
-    kernels->pack_columns(s->values, (int)MR, keys->value + t->kv * E, F32, keys->value_stride, E, seen);
+        kernels->pack(s->keys + k * E, (int)MR, keys->key + k * keys->key_stride + t->kv * keys->head, F32, keys->key_stride, least(MR, seen - k), E);
+    kernels->pack_columns(s->values, (int)MR, keys->value + t->kv * keys->head, F32, keys->value_stride, E, seen);
     for (int64_t c = 0; c < t->columns; c += NR)
         panel_forward(f, keys, t, start, seen, t->first + c, least(NR, t->columns - c), s);
 }

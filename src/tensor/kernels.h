@@ -34,11 +34,13 @@ typedef struct {
     void (*widen)(float *out, const void *in, Dtype type, int64_t count);
 
     /* Few rows, as in decoding: y[n * ldy + r] = sum_i x[n, i] w[r, i] for N rows of x and `rows` rows of w, row r at element r * stride, of which each is read once. x as
-     * `prepare` left it: stream_width(I) floats per row. mix: the same for values that stand in rows: y[n * ldy + i] = sum_k p[n * ldp + k] v[k * stride + i], K of them. */
+     * `prepare` left it: stream_width(I) floats per row. scores: the same with q[N, I] as it is and keys. mix: values, which are summed along the other
+     * side: y[n * ldy + i] = sum_k p[n * ldp + k] v[k * stride + i], K of them. */
     int64_t few; /* up to so many rows this is faster than tiles */
     int64_t (*stream_width)(Dtype type, int64_t I);
     void (*prepare)(float *out, const float *x, Dtype type, int64_t I);
     void (*stream)(float *y, int64_t ldy, const float *x, const void *w, Dtype type, int64_t stride, int64_t N, int64_t rows, int64_t I);
+    void (*scores)(float *y, int64_t ldy, const float *q, const float *key, int64_t stride, int64_t N, int64_t rows, int64_t I);
     void (*mix)(float *y, int64_t ldy, const float *p, int64_t ldp, const float *v, int64_t stride, int64_t N, int64_t K, int64_t I);
 
     float (*most)(const float *x, int64_t count); /* the largest; count >= 1 */

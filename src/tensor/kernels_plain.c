@@ -68,6 +68,11 @@ static void stream(float *y, int64_t ldy, const float *x, const void *w, Dtype t
         }
 }
 
+static void scores(float *y, int64_t ldy, const float *q, const float *key, int64_t stride, int64_t N, int64_t rows, int64_t I)
+{
+    stream(y, ldy, q, key, F32, stride, N, rows, I);
+}
+
 static void mix(float *y, int64_t ldy, const float *p, int64_t ldp, const float *v, int64_t stride, int64_t N, int64_t K, int64_t I)
 {
     for (int64_t n = 0; n < N; n++)
@@ -138,6 +143,7 @@ const Kernels kernels_plain = {
     .stream_width = stream_width,
     .prepare = prepare,
     .stream = stream,
+    .scores = scores,
     .mix = mix,
     .most = most,
     .exp_sum = exp_sum,

@@ -1,20 +1,29 @@
-/* Decoding, the part of kernels_vector.h for few rows: `stream` reads weights and keys once, as they are stored, and `mix` values; the including file has the
+/* Decoding, the part of kernels_vector.h for few rows: `stream` reads weights once, as they are stored, `scores` keys and `mix` values; the including file has the
  * vector types, and STREAM_ROWS and STREAM_COLS: of weights and of x in registers at a time. SINGLE: rows of weights with a single row of x; LEAD: bytes that
  * are asked for ahead of those in use. */
 enum { PAIR = 2 * WIDTH, SINGLE = 8, LEAD = 512, MIX_ROWS = 3, MIX_VECTORS = 4 };
 
 /* Two bf16 weights are read as one 32-bit word: the even one by a shift, the odd one by a mask. x stands in the matching order: of every PAIR values
  * first the even ones, then the odd ones. float32 weights are brought into that order too, so that the same values give the same bits. Zeros
- * fill up the last PAIR. */
+ * fill up the last PAIR. Keys are float32 always, and taken in their own order. */
+typedef enum { BF16_WEIGHTS, F32_WEIGHTS, KEYS } Kind;
+
+INLINE int64_t size_of(const Kind KIND)
+{
+    return KIND == BF16_WEIGHTS ? 2 : 4;
+}
+
 static int64_t stream_width(Dtype type, int64_t count)
 {
     return type == F16 ? kernels_plain.stream_width(type, count) : (count + PAIR - 1) / PAIR * PAIR;
 }
 
-/* The even or the odd weights of the PAIR at p. */
-INLINE V weights(const Dtype TYPE, const void *p, int odd)
+/* The even or the odd weights of the PAIR at p; its first or second half of a key. */
+INLINE V weights(const Kind KIND, const void *p, int odd)
 {
-    if (TYPE == F32) {
+    if (KIND == KEYS)
+        return load((const float *)p + odd * WIDTH);
+    if (KIND == F32_WEIGHTS) {
         V low = load(p), high = load((const float *)p + WIDTH);
         return odd ? SHUFFLE(low, high, ODDS) : SHUFFLE(low, high, EVENS);
     }
@@ -32,7 +41,7 @@ static void prepare(float *out, const float *x, Dtype type, int64_t count)
         float last[PAIR] = {0};
         const float *pair = count - i < PAIR ? memcpy(last, x + i, (size_t)(count - i) * sizeof *x) : x + i;
         for (int odd = 0; odd < 2; odd++)
-            store(out + i + odd * WIDTH, weights(F32, pair, odd));
+            store(out + i + odd * WIDTH, weights(F32_WEIGHTS, pair, odd));
     }
 }
 
@@ -44,10 +53,10 @@ typedef struct {
 } Ahead;
 
 /* sum[r][n] += the products of `pairs` PAIRs of ROWS rows of w, `gap` bytes apart, with FEW rows of x, `width` apart. A weight is unpacked once. */
-INLINE void stream_pairs(const Dtype TYPE, const int ROWS, const int FEW, V sum[SINGLE][STREAM_COLS], const float *x, int64_t width,
+INLINE void stream_pairs(const Kind KIND, const int ROWS, const int FEW, V sum[SINGLE][STREAM_COLS], const float *x, int64_t width,
                          const unsigned char *w, int64_t gap, int64_t pairs, Ahead ahead)
 {
-    const int64_t size = PAIR * (TYPE == F32 ? 4 : 2);
+    const int64_t size = PAIR * size_of(KIND);
     for (; pairs > 0; pairs--, x += PAIR, w += size, ahead.next += (uintptr_t)size) {
         for (int r = 0; r < ahead.rows; r++)
             __builtin_prefetch((const void *)(ahead.next + (uintptr_t)(r * ahead.gap)), 0, 2);
@@ -57,7 +66,7 @@ INLINE void stream_pairs(const Dtype TYPE, const int ROWS, const int FEW, V sum[
             UNROLL for (int n = 0; n < FEW; n++) right[n] = load(x + n * width + odd * WIDTH);
             UNROLL for (int r = 0; r < ROWS; r++)
             {
-                V part = weights(TYPE, w + r * gap, odd);
+                V part = weights(KIND, w + r * gap, odd);
                 UNROLL for (int n = 0; n < FEW; n++) sum[r][n] += part * right[n];
             }
         }
@@ -65,73 +74,81 @@ INLINE void stream_pairs(const Dtype TYPE, const int ROWS, const int FEW, V sum[
 }
 
 /* y[n * ldy + r * step] of ROWS rows of w with FEW rows of x; what is left of the rows after whole PAIRs is filled up with zeros. */
-INLINE void stream_block(const Dtype TYPE, const int ROWS, const int FEW, float *y, int64_t ldy, int64_t step, const float *x, const unsigned char *w,
-                         int64_t gap, int64_t count, Ahead ahead)
+INLINE void stream_block(const Kind KIND, const int ROWS, const int FEW, float *y, int64_t ldy, int64_t step, const float *x, int64_t width,
+                         const unsigned char *w, int64_t gap, int64_t count, Ahead ahead)
 {
-    const int64_t size = TYPE == F32 ? 4 : 2, pairs = count / PAIR, whole = pairs * PAIR, width = stream_width(TYPE, count);
+    const int64_t size = size_of(KIND), pairs = count / PAIR, whole = pairs * PAIR;
     V sum[SINGLE][STREAM_COLS];
     UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int n = 0; n < FEW; n++) sum[r][n] = (V){0};
-    stream_pairs(TYPE, ROWS, FEW, sum, x, width, w, gap, pairs, ahead);
+    stream_pairs(KIND, ROWS, FEW, sum, x, width, w, gap, pairs, ahead);
     if (whole < count) {
         unsigned char last[SINGLE][4 * PAIR] = {{0}};
+        float right[STREAM_COLS][PAIR] = {{0}};
         for (int r = 0; r < ROWS; r++)
             memcpy(last[r], w + r * gap + whole * size, (size_t)((count - whole) * size));
-        stream_pairs(TYPE, ROWS, FEW, sum, x + whole, width, last[0], sizeof last[0], 1, (Ahead){0});
+        for (int n = 0; n < FEW; n++)
+            memcpy(right[n], x + n * width + whole, (size_t)(width - whole) * sizeof *x);
+        stream_pairs(KIND, ROWS, FEW, sum, right[0], PAIR, last[0], sizeof last[0], 1, (Ahead){0});
     }
     UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int n = 0; n < FEW; n++) y[n * ldy + r * step] = sum_of(sum[r][n]);
 }
 
 /* All N rows of x with ROWS rows of w, every step-th. A single group of x's rows asks for what comes next in each of those; of several, for which the rows
  * of w are in the first cache from the second on, the first ones ask for the rows behind: memory and arithmetic work at the same time. */
-INLINE void stream_rows(const Dtype TYPE, const int ROWS, float *y, int64_t ldy, int64_t step, const float *x, const unsigned char *w, int64_t bytes,
-                        int64_t N, int64_t count)
+INLINE void stream_rows(const Kind KIND, const int ROWS, float *y, int64_t ldy, int64_t step, const float *x, int64_t width, const unsigned char *w,
+                        int64_t bytes, int64_t N, int64_t count)
 {
-    const int64_t width = stream_width(TYPE, count), groups = (N + STREAM_COLS - 1) / STREAM_COLS, gap = step * bytes;
+    const int64_t groups = (N + STREAM_COLS - 1) / STREAM_COLS, gap = step * bytes;
     const int each = (int)((ROWS + groups - 1) / groups);
     Ahead ahead = {(uintptr_t)w + (uintptr_t)(groups > 1 ? bytes : LEAD), gap, each};
     for (int64_t n = 0, end = N % STREAM_COLS ? N % STREAM_COLS : STREAM_COLS, r = 0; n < N; n = end, end += STREAM_COLS, r += each) {
         ahead.rows = r < ROWS ? each : 0;
         if (ROWS <= STREAM_ROWS && end - n == STREAM_COLS)
-            stream_block(TYPE, ROWS, STREAM_COLS, y + n * ldy, ldy, step, x + n * width, w, gap, count, ahead);
+            stream_block(KIND, ROWS, STREAM_COLS, y + n * ldy, ldy, step, x + n * width, width, w, gap, count, ahead);
         else if (ROWS <= STREAM_ROWS && STREAM_COLS > 3 && end == 3)
-            stream_block(TYPE, ROWS, 3, y, ldy, step, x, w, gap, count, ahead);
+            stream_block(KIND, ROWS, 3, y, ldy, step, x, width, w, gap, count, ahead);
         else if (ROWS <= STREAM_ROWS && STREAM_COLS > 2 && end == 2)
-            stream_block(TYPE, ROWS, 2, y, ldy, step, x, w, gap, count, ahead);
+            stream_block(KIND, ROWS, 2, y, ldy, step, x, width, w, gap, count, ahead);
         else
-            stream_block(TYPE, ROWS, 1, y, ldy, step, x, w, gap, count, ahead);
+            stream_block(KIND, ROWS, 1, y, ldy, step, x, width, w, gap, count, ahead);
         ahead.next += (uintptr_t)(each * gap);
     }
 }
 
 /* From row `first` on as many sets of ROWS rows of w as there are; the row behind them. The rows of a set are far from each other: the CPU foresees what comes
  * next at each of those places, and reads more from memory than where they are one place. */
-INLINE int64_t stream_sets(const Dtype TYPE, const int ROWS, int64_t first, float *y, int64_t ldy, const float *x, const unsigned char *w,
-                           int64_t bytes, int64_t N, int64_t rows, int64_t count)
+INLINE int64_t stream_sets(const Kind KIND, const int ROWS, int64_t first, float *y, int64_t ldy, const float *x, int64_t width,
+                           const unsigned char *w, int64_t bytes, int64_t N, int64_t rows, int64_t count)
 {
     const int64_t step = (rows - first) / ROWS;
     for (int64_t r = first; r < first + step; r++)
-        stream_rows(TYPE, ROWS, y + r, ldy, step, x, w + r * bytes, bytes, N, count);
+        stream_rows(KIND, ROWS, y + r, ldy, step, x, width, w + r * bytes, bytes, N, count);
     return first + step * ROWS;
 }
 
-/* As many rows of w at a time as leave the sums in registers. */
-INLINE void stream_type(const Dtype TYPE, float *y, int64_t ldy, const float *x, const unsigned char *w, int64_t stride, int64_t N, int64_t rows,
+/* As many rows of w at a time as leave the sums in registers. x: [N, width], of which `count` are used, or with the zeros that fill up the last PAIR. */
+INLINE void stream_kind(const Kind KIND, float *y, int64_t ldy, const float *x, int64_t width, const void *w, int64_t stride, int64_t N, int64_t rows,
                         int64_t count)
 {
-    const int64_t bytes = stride * (TYPE == F32 ? 4 : 2);
-    int64_t done = N == 1 ? stream_sets(TYPE, SINGLE, 0, y, ldy, x, w, bytes, N, rows, count) : 0;
-    done = stream_sets(TYPE, STREAM_ROWS, done, y, ldy, x, w, bytes, N, rows, count);
-    stream_sets(TYPE, 1, done, y, ldy, x, w, bytes, N, rows, count);
+    const int64_t bytes = stride * size_of(KIND);
+    int64_t done = N == 1 ? stream_sets(KIND, SINGLE, 0, y, ldy, x, width, w, bytes, N, rows, count) : 0;
+    done = stream_sets(KIND, STREAM_ROWS, done, y, ldy, x, width, w, bytes, N, rows, count);
+    stream_sets(KIND, 1, done, y, ldy, x, width, w, bytes, N, rows, count);
 }
 
 static void stream(float *y, int64_t ldy, const float *x, const void *w, Dtype type, int64_t stride, int64_t N, int64_t rows, int64_t count)
 {
     if (type == F32)
-        stream_type(F32, y, ldy, x, w, stride, N, rows, count);
+        stream_kind(F32_WEIGHTS, y, ldy, x, stream_width(F32, count), w, stride, N, rows, count);
     else if (type == BF16)
-        stream_type(BF16, y, ldy, x, w, stride, N, rows, count);
+        stream_kind(BF16_WEIGHTS, y, ldy, x, stream_width(BF16, count), w, stride, N, rows, count);
     else
         kernels_plain.stream(y, ldy, x, w, type, stride, N, rows, count);
+}
+
+static void scores(float *y, int64_t ldy, const float *q, const float *key, int64_t stride, int64_t N, int64_t rows, int64_t count)
+{
+    stream_kind(KEYS, y, ldy, q, count, key, stride, N, rows, count);
 }
 
 /* y[ROWS, VECTORS * WIDTH] += p v for K rows of v */

@@ -283,6 +283,7 @@ const Kernels SET = {
     .stream_width = stream_width,
     .prepare = prepare,
     .stream = stream,
+    .scores = scores,
     .mix = mix,
     .most = most,
     .exp_sum = exp_sum,

@@ -11,13 +11,14 @@ typedef struct {
     const int64_t *start; /* [count + 1], start[0] = 0; borrowed */
 } Seqs;
 
-/* Keys and values of S sequences in L layers. Slot s has room for capacity[s] rows and holds length[s]. */
+/* Keys and values of S sequences in L layers. Slot s has room for capacity[s] rows and holds length[s]; within it each head's rows stand together, as decoding
+ * reads them. */
 typedef struct {
     int64_t layers, width; /* width = kv heads * head width */
     int64_t slots;
     int64_t *first;     /* [slots + 1]: first row of each slot */
     int64_t *length;    /* [slots] */
-    float *key, *value; /* [layers, first[slots], width] */
+    float *key, *value; /* [layers, first[slots] * width]; of a slot: [kv heads, capacity, head width] */
     int64_t *slot;      /* [sequences of the next pass]: which slot each belongs to; changed as sequences finish */
 } KvCache;
 

@@ -86,30 +86,51 @@ static void check_products(Run *run, int64_t N, int64_t O, int64_t I, Dtype type
     free(file);
 }
 
-/* y = p v, with more room between rows than they need. Around 3 rows, 4 registers of 8 or 16 and 256 of k. */
-static void mixes(void **state)
+/* One sum of attention on a cache: what stands behind a row of y stays. */
+static void check_row(const char *what, const float *y, const float *before, int64_t width, int64_t room, const double *wanted, int64_t K)
 {
-    static const int64_t mixed[][3] = {{1, 1, 1}, {3, 5, 32}, {4, 256, 64}, {7, 300, 80}, {2, 513, 131}, {6, 40, 37}};
+    for (int64_t j = 0; j < width; j++)
+        must_be_close(what, y[j], wanted[j], K);
+    assert_memory_equal(y + width, before + width, (size_t)(room - width) * sizeof *y);
+}
+
+/* s = q k' and y = p v for N rows and K keys of I floats, with more room between rows than they need. */
+static void check_decoding(int64_t N, int64_t K, int64_t I)
+{
+    float *q = noise(N * I, 1), *p = noise(N * (K + 3), 2), *keys = noise(K * (I + 5), 3), *wide = noise(N * (K + 2), 4), *y = noise(N * (I + 2), 5);
+    float *wide0 = noise(N * (K + 2), 4), *y0 = noise(N * (I + 2), 5);
+    double *sum = malloc((size_t)(K + I) * sizeof *sum);
+    assert_non_null(sum);
+    kernels->scores(wide, K + 2, q, keys, I + 5, N, K, I);
+    kernels->mix(y, I + 2, p, K + 3, keys, I + 5, N, K, I);
+    for (int64_t n = 0; n < N; n++) {
+        memset(sum, 0, (size_t)(K + I) * sizeof *sum);
+        for (int64_t k = 0; k < K; k++)
+            for (int64_t i = 0; i < I; i++) {
+                sum[k] += (double)q[n * I + i] * (double)keys[k * (I + 5) + i];
+                sum[K + i] += (double)p[n * (K + 3) + k] * (double)keys[k * (I + 5) + i];
+            }
+        check_row("s = q k'", wide + n * (K + 2), wide0 + n * (K + 2), K, K + 2, sum, I);
+        check_row("y = p v", y + n * (I + 2), y0 + n * (I + 2), I, I + 2, sum + K, K);
+    }
+    float *all[] = {q, p, keys, wide, y, wide0, y0};
+    for (size_t f = 0; f < sizeof all / sizeof *all; f++)
+        free(all[f]);
+    free(sum);
+}
+
+/* Around 2, 3 and 4 rows, 4 registers of 8 or 16, a pair of those, and 256 keys. */
+static void decoding(void **state)
+{
+    static const int64_t shapes[][3] = {{1, 1, 1}, {3, 5, 32}, {4, 256, 64}, {7, 300, 80}, {2, 513, 131}, {6, 40, 37}, {1, 41, 128}, {5, 12, 16}};
+    const Kernels *before = kernels;
     (void)state;
     for (const Kernels *const *k = kernels_available(); *k; k++)
-        for (size_t i = 0; i < sizeof mixed / sizeof *mixed; i++) {
-            int64_t N = mixed[i][0], K = mixed[i][1], I = mixed[i][2];
-            float *p = noise(N * (K + 3), 1), *v = noise(K * (I + 5), 2), *y = noise(N * (I + 2), 3), *before = noise(N * (I + 2), 3);
-            (*k)->mix(y, I + 2, p, K + 3, v, I + 5, N, K, I);
-            for (int64_t n = 0; n < N; n++)
-                for (int64_t j = 0; j < I + 2; j++) {
-                    double sum = 0;
-                    for (int64_t t = 0; t < K && j < I; t++)
-                        sum += (double)p[n * (K + 3) + t] * (double)v[t * (I + 5) + j];
-                    if (j < I)
-                        must_be_close("y = p v", y[n * (I + 2) + j], sum, K);
-                    else
-                        assert_true(y[n * (I + 2) + j] == before[n * (I + 2) + j]);
-                }
-            float *all[] = {p, v, y, before};
-            for (size_t f = 0; f < sizeof all / sizeof *all; f++)
-                free(all[f]);
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+            kernels = *k;
+            check_decoding(shapes[i][0], shapes[i][1], shapes[i][2]);
         }
+    kernels = before;
 }
 
 static void products(void **state)
@@ -195,7 +216,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products),
-        cmocka_unit_test(mixes),
+        cmocka_unit_test(decoding),
         cmocka_unit_test(elementary),
         cmocka_unit_test(what_is_not_a_number_stays),
         cmocka_unit_test(unknown_sets_are_refused),
