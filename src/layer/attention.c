@@ -230,7 +230,7 @@ Mat *attention(Run *run, const Attention *a, Mat *q, Mat *k, Mat *v, const Seqs 
         keys[s] = keys_of(seqs, s, k, v, cache, layer, a->width);
     if (N == seqs->count && !run->tape)
         attention_rows(run, a, keys, q, o, seqs);
-    else if (kernels->tile_rows)
+    else if (kernels->tile)
         attention_tiles(run, a, keys, q, o, seqs, row);
     else
         attention_blocks(run, a, keys, q, o, seqs, row);

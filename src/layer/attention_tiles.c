@@ -45,7 +45,7 @@ static int64_t round_up(int64_t count, int64_t step)
 /* Cut from `memory`, if there is one; returns how many floats it takes for so many keys. */
 static int64_t scratch_cut(Scratch *s, float *memory, int64_t keys, int64_t E)
 {
-    int64_t MR = kernels->tile_rows, NR = kernels->tile_cols, K = round_up(keys, MR), W = round_up(E, MR), used = 0;
+    int64_t MR = kernels->tile->rows, NR = kernels->tile->cols, K = round_up(keys, MR), W = round_up(E, MR), used = 0;
     const int64_t size[] = {K * E, K * W, NR * E, NR * E, K * NR, W * NR};
     float **part[] = {&s->keys, &s->values, &s->query, &s->panel, &s->scores, &s->out};
     for (int i = 0; i < 6; i++) {
@@ -60,28 +60,28 @@ static void hide(const Forward *f, const Keys *keys, float *scores, int64_t K, i
 {
     for (int64_t j = 0; j < count; j++)
         for (int64_t k = attention_visible(f->a, keys, (c + j) / f->group); k < K; k++)
-            scores[k * kernels->tile_cols + j] = value;
+            scores[k * kernels->tile->cols + j] = value;
 }
 
 /* Columns c .. c + count - 1, `count` <= NR, of task t; `start`: the sequence's first row. */
 static void panel_forward(const Forward *f, const Keys *keys, const Task *t, int64_t start, int64_t packed, int64_t c, int64_t count,
                           const Scratch *s)
 {
-    const int64_t MR = kernels->tile_rows, NR = kernels->tile_cols, E = f->a->width, G = f->group;
+    const int64_t MR = kernels->tile->rows, NR = kernels->tile->cols, E = f->a->width, G = f->group;
     const int64_t K = attention_visible(f->a, keys, (c + count - 1) / G);
     float most[MOST_COLS];
     double sum[MOST_COLS];
     for (int64_t j = 0; j < count; j++)
         memcpy(s->query + j * E, f->q->data + (start + (c + j) / G) * f->q->stride + (t->kv * G + (c + j) % G) * E, (size_t)E * sizeof(float));
-    kernels->pack(s->panel, (int)NR, s->query, F32, E, count, E);
+    kernels->tile->pack(s->panel, true, s->query, F32, E, count, E);
     for (int64_t k = 0; k < K; k += MR)
-        kernels->tile(s->scores + k * NR, NR, s->keys + k * E, s->panel, E, false);
+        kernels->tile->multiply(s->scores + k * NR, NR, s->keys + k * E, s->panel, E, false);
     hide(f, keys, s->scores, K, c, count, -INFINITY);
     kernels->softmax(s->scores, K, f->a->scale, most, sum);
     hide(f, keys, s->scores, K, c, count, 0);
     for (int64_t k = 0; k < K; k += KC)
         for (int64_t e = 0; e < E; e += MR)
-            kernels->tile(s->out + e * NR, NR, s->values + e * packed + k * MR, s->scores + k * NR, least(KC, K - k), k > 0);
+            kernels->tile->multiply(s->out + e * NR, NR, s->values + e * packed + k * MR, s->scores + k * NR, least(KC, K - k), k > 0);
     for (int64_t j = 0; j < count; j++) {
         int64_t n = start + (c + j) / G, h = t->kv * G + (c + j) % G;
         float part = (float)(1 / sum[j]), *o = f->o->data + n * f->o->stride + h * E;
@@ -94,11 +94,12 @@ static void panel_forward(const Forward *f, const Keys *keys, const Task *t, int
 
 static void task_forward(const Forward *f, const Keys *keys, const Task *t, int64_t start, const Scratch *s)
 {
-    const int64_t MR = kernels->tile_rows, NR = kernels->tile_cols, E = f->a->width;
+    const int64_t MR = kernels->tile->rows, NR = kernels->tile->cols, E = f->a->width;
     const int64_t seen = attention_visible(f->a, keys, (t->first + t->columns - 1) / f->group);
     for (int64_t k = 0; k < seen; k += MR)
-        kernels->pack(s->keys + k * E, (int)MR, keys->key + k * keys->key_stride + t->kv * keys->head, F32, keys->key_stride, least(MR, seen - k), E);
-    kernels->pack_columns(s->values, (int)MR, keys->value + t->kv * keys->head, F32, keys->value_stride, E, seen);
+        kernels->tile->pack(s->keys + k * E, false, keys->key + k * keys->key_stride + t->kv * keys->head, F32, keys->key_stride, least(MR, seen - k),
+                            E);
+    kernels->tile->pack_columns(s->values, false, keys->value + t->kv * keys->head, F32, keys->value_stride, E, seen);
     for (int64_t c = 0; c < t->columns; c += NR)
         panel_forward(f, keys, t, start, seen, t->first + c, least(NR, t->columns - c), s);
 }
@@ -106,7 +107,7 @@ static void task_forward(const Forward *f, const Keys *keys, const Task *t, int6
 /* Every sequence and key/value head, cut where that leaves threads without work. NULL after a failure. */
 static Task *tasks_new(Run *run, const Seqs *seqs, int64_t kv_heads, int64_t group, int64_t *count)
 {
-    const int64_t NR = kernels->tile_cols, wanted = 4 * parallel_threads(), cuts = (wanted + seqs->count * kv_heads - 1) / (seqs->count * kv_heads);
+    const int64_t NR = kernels->tile->cols, wanted = 4 * parallel_threads(), cuts = (wanted + seqs->count * kv_heads - 1) / (seqs->count * kv_heads);
     Task *t = run_alloc(run, seqs->count * kv_heads * cuts, sizeof *t);
     *count = 0;
     for (int64_t s = 0; t && s < seqs->count; s++) {
@@ -122,7 +123,7 @@ static Task *tasks_new(Run *run, const Seqs *seqs, int64_t kv_heads, int64_t gro
 void attention_tiles(Run *run, const Attention *a, const Keys *keys, const Mat *q, Mat *o, const Seqs *seqs, SoftmaxRow *row)
 {
     const Forward f = {a, q, o, row, a->heads / a->kv_heads};
-    assert(kernels->tile_cols <= MOST_COLS);
+    assert(kernels->tile->cols <= MOST_COLS);
     int64_t longest = attention_longest(keys, seqs->count), count;
     Task *tasks = tasks_new(run, seqs, a->kv_heads, f.group, &count);
     Scratch none;

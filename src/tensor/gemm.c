@@ -1,7 +1,7 @@
 /* Products of matrices: c = a b, or c += a b, cut into tiles that fit the registers (kernels.h).
  *
- * All of a is packed once into panels, blocks of KC along k; then each thread takes blocks of c's columns, packs its part of b, which is where weights become
- * float32, and multiplies. An element of c is a sum over k in steps of KC, whoever computes it: results do not depend on the number of threads. */
+ * All of a is packed once into panels, a chunk of k at a time; then each thread takes blocks of c's columns, packs its part of b, which is where weights become
+ * float32, and multiplies. An element of c is a sum over k in those chunks, whoever computes it: results do not depend on the number of threads. */
 #include "tensor/gemm.h"
 
 #include "base/parallel.h"
@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* KC: of k at a time; COLUMNS, and at most about ROWS: of c that one thread takes at a time; GROUP: panels of a that are packed, and at least multiplied, by one
- * thread; STRIP: weight rows at a time, at most, and a multiple of STEP. */
-enum { KC = 256, COLUMNS = 128, ROWS = 960, GROUP = 8, STRIP = 96, STEP = 12, MOST_TILE = 16 * 64 };
+/* COLUMNS, and at most about ROWS: of c that one thread takes at a time; GROUP: panels of a that are packed, and at least multiplied, by one thread;
+ * STRIP: weight rows at a time, at most, and a multiple of STEP. */
+enum { COLUMNS = 128, ROWS = 960, GROUP = 8, STRIP = 96, STEP = 12, MOST_TILE = 16 * 64 };
 
 /* A matrix [count, K] as a factor: element (i, k) is number i * step + k when `rows`, else k * step + i. */
 typedef struct {
@@ -41,15 +41,22 @@ static const void *element(const Factor *f, int64_t i, int64_t k)
     return (const unsigned char *)f->data + (size_t)(f->rows ? i * f->step + k : k * f->step + i) * dtype_size(f->type);
 }
 
-/* The panels of rows first .. first + count - 1, k from k0 on, one after another. */
-static void pack_panels(float *out, int64_t width, const Factor *f, int64_t first, int64_t count, int64_t k0, int64_t K)
+/* The bytes of a row in a panel. */
+static int64_t packed_row(const Tile *t, int64_t K)
 {
+    return pieces(K, t->step) * t->step * t->bytes;
+}
+
+/* The panels of rows first .. first + count - 1, k from k0 on, one after another. */
+static void pack_panels(unsigned char *out, const Tile *t, bool right, const Factor *f, int64_t first, int64_t count, int64_t k0, int64_t K)
+{
+    const int64_t width = right ? t->cols : t->rows, row = packed_row(t, K);
     if (!f->rows) {
-        kernels->pack_columns(out, (int)width, element(f, first, k0), f->type, f->step, count, K);
+        t->pack_columns(out, right, element(f, first, k0), f->type, f->step, count, K);
         return;
     }
     for (int64_t i = 0; i < count; i += width)
-        kernels->pack(out + i * K, (int)width, element(f, first + i, k0), f->type, f->step, least(width, count - i), K);
+        t->pack(out + i * row, right, element(f, first + i, k0), f->type, f->step, least(width, count - i), K);
 }
 
 typedef struct {
@@ -57,63 +64,72 @@ typedef struct {
     int64_t ldc, M, N, K;
     Factor b;
     bool add;
-    const float *a; /* packed: blocks of KC, in each its panels */
-    int64_t panels; /* of a */
+    const Tile *tile;
+    const unsigned char *a; /* packed: chunks of k, in each its panels */
+    int64_t panels;         /* of a */
 } Product;
 
 /* One tile; at the edges only what belongs to c is taken over. */
-static void multiply_tile(const Product *p, const float *a, const float *b, int64_t m, int64_t n, int64_t K, bool add)
+static void multiply_tile(const Product *p, const unsigned char *a, const unsigned char *b, int64_t m, int64_t n, int64_t K, bool add)
 {
-    int64_t rows = least(kernels->tile_rows, p->M - m), columns = least(kernels->tile_cols, p->N - n);
+    const Tile *t = p->tile;
+    int64_t rows = least(t->rows, p->M - m), columns = least(t->cols, p->N - n);
     float *c = p->c + m * p->ldc + n;
-    if (rows == kernels->tile_rows && columns == kernels->tile_cols) {
-        kernels->tile(c, p->ldc, a, b, K, add);
+    if (rows == t->rows && columns == t->cols) {
+        t->multiply(c, p->ldc, a, b, K, add);
         return;
     }
     float whole[MOST_TILE];
-    kernels->tile(whole, kernels->tile_cols, a, b, K, false);
+    t->multiply(whole, t->cols, a, b, K, false);
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < columns; j++)
-            c[i * p->ldc + j] = whole[i * kernels->tile_cols + j] + (add ? c[i * p->ldc + j] : 0);
+            c[i * p->ldc + j] = whole[i * t->cols + j] + (add ? c[i * p->ldc + j] : 0);
 }
 
 /* The block of c from (m0, n0) to before row m1. */
-static void multiply_block(const Product *p, int64_t m0, int64_t m1, int64_t n0, float *scratch)
+static void multiply_block(const Product *p, int64_t m0, int64_t m1, int64_t n0, unsigned char *scratch)
 {
-    int64_t MR = kernels->tile_rows, NR = kernels->tile_cols, n1 = least(n0 + COLUMNS, p->N);
-    for (int64_t k0 = 0; k0 < p->K; k0 += KC) {
-        int64_t K = least(KC, p->K - k0);
-        pack_panels(scratch, NR, &p->b, n0, n1 - n0, k0, K);
-        for (int64_t m = m0; m < m1; m += MR)
-            for (int64_t n = n0; n < n1; n += NR)
-                multiply_tile(p, p->a + k0 * p->panels * MR + m * K, scratch + (n - n0) * K, m, n, K, p->add || k0);
+    const Tile *t = p->tile;
+    int64_t n1 = least(n0 + COLUMNS, p->N);
+    if (t->start)
+        t->start();
+    for (int64_t k0 = 0; k0 < p->K; k0 += t->chunk) {
+        int64_t K = least(t->chunk, p->K - k0), row = packed_row(t, K);
+        const unsigned char *a = p->a + p->panels * t->rows * packed_row(t, k0);
+        pack_panels(scratch, t, true, &p->b, n0, n1 - n0, k0, K);
+        for (int64_t m = m0; m < m1; m += t->rows)
+            for (int64_t n = n0; n < n1; n += t->cols)
+                multiply_tile(p, a + m * row, scratch + (n - n0) * row, m, n, K, p->add || k0);
     }
+    if (t->stop)
+        t->stop();
 }
 
-static const float *pack_all(Run *run, const Factor *a, int64_t M, int64_t K, int64_t panels)
+static const unsigned char *pack_all(Run *run, const Tile *t, const Factor *a, int64_t M, int64_t K, int64_t panels)
 {
-    int64_t MR = kernels->tile_rows, blocks = pieces(K, KC), groups = pieces(panels, GROUP);
-    float *packed = run_alloc(run, panels * MR * K, sizeof *packed);
-    if (!packed)
+    int64_t chunks = pieces(K, t->chunk), groups = pieces(panels, GROUP), rows = GROUP * t->rows;
+    unsigned char *out = run_alloc(run, panels * t->rows, (size_t)packed_row(t, K));
+    if (!out)
         return NULL;
 #pragma omp parallel for schedule(static) if (parallel_worth(M * K))
-    for (int64_t i = 0; i < blocks * groups; i++) {
-        int64_t k0 = i / groups * KC, m = i % groups * GROUP * MR, part = least(KC, K - k0);
-        pack_panels(packed + k0 * panels * MR + m * part, MR, a, m, least(GROUP * MR, M - m), k0, part);
+    for (int64_t i = 0; i < chunks * groups; i++) {
+        int64_t k0 = i / groups * t->chunk, m = i % groups * rows, part = least(t->chunk, K - k0);
+        pack_panels(out + panels * t->rows * packed_row(t, k0) + m * packed_row(t, part), t, false, a, m, least(rows, M - m), k0, part);
     }
-    return packed;
+    return out;
 }
 
 static void multiply(Run *run, float *c, int64_t M, int64_t N, int64_t K, Factor a, Factor b, bool add)
 {
     ArenaMark mark = arena_mark(run->arena);
-    int64_t MR = kernels->tile_rows, NR = kernels->tile_cols, panels = pieces(M, MR), size = (COLUMNS + NR) * KC;
-    assert(COLUMNS % NR == 0 && MR * NR <= MOST_TILE);
-    const Product p = {c, N, M, N, K, b, add, pack_all(run, &a, M, K, panels), panels};
-    float *scratch = p.a ? run_alloc(run, size * parallel_threads(), sizeof *scratch) : NULL;
+    const Tile *t = kernels->fastest;
+    int64_t panels = pieces(M, t->rows), size = (COLUMNS + t->cols) * packed_row(t, t->chunk);
+    assert(COLUMNS % t->cols == 0 && t->rows * t->cols <= MOST_TILE);
+    const Product p = {c, N, M, N, K, b, add, t, pack_all(run, t, &a, M, K, panels), panels};
+    unsigned char *scratch = p.a ? run_alloc(run, size * parallel_threads(), 1) : NULL;
     /* Two blocks per thread at least, but none of few rows: each packs its part of b. */
     int64_t across = pieces(N, COLUMNS), wanted = least(pieces(2 * parallel_threads(), across), pieces(panels, GROUP));
-    int64_t down = pieces(M, ROWS), rows = pieces(panels, down < wanted ? wanted : down) * MR;
+    int64_t down = pieces(M, ROWS), rows = pieces(panels, down < wanted ? wanted : down) * t->rows;
     down = pieces(M, rows);
     if (scratch) {
 #pragma omp parallel for schedule(dynamic) if (parallel_worth(M * N * K / 16))
@@ -196,7 +212,7 @@ static void multiply_by_blocks(Run *run, float *c, int64_t M, int64_t N, int64_t
 
 static void product(Run *run, float *c, int64_t M, int64_t N, int64_t K, Factor a, Factor b, bool add)
 {
-    if (kernels->tile_rows)
+    if (kernels->fastest)
         multiply(run, c, M, N, K, a, b, add);
     else
         multiply_by_blocks(run, c, M, N, K, &a, &b, add);
@@ -222,7 +238,7 @@ void gemm_weight_grad(Run *run, float *dw, const float *dy, const float *x, int6
     product(run, dw, O, I, N, (Factor){dy, F32, O, false}, (Factor){x, F32, I, false}, true);
 }
 
-/* One product on matrix tiles, checked: they are the one thing here that a system may switch off or an emulator get wrong. */
+/* One product of each kind on matrix tiles, checked: they are the one thing here that a system may switch off or an emulator get wrong. */
 static bool tiles_work(void)
 {
     enum { N = 33, O = 17, I = 40 };
@@ -230,20 +246,21 @@ static bool tiles_work(void)
     Error e = {0};
     arena_init(&arena);
     Run run = {.arena = &arena, .error = &e};
-    float x[N * I], y[N * O];
+    float x[N * I], y[N * O], wide[O * I], from_wide[N * O];
     uint16_t w[O * I];
     for (int i = 0; i < N * I; i++)
         x[i] = (float)(i % 19 - 9) / 7;
     for (int i = 0; i < O * I; i++)
-        w[i] = bf16_store((float)(i % 23 - 11));
+        w[i] = bf16_store(wide[i] = (float)(i % 23 - 11));
     multiply_split(&run, y, x, w, N, O, I);
+    multiply(&run, from_wide, N, O, I, (Factor){x, F32, I, true}, (Factor){wide, F32, I, true}, false);
     bool good = e.status == OK;
     for (int n = 0; n < N; n++)
         for (int o = 0; o < O; o++) {
             double sum = 0;
             for (int i = 0; i < I; i++)
                 sum += (double)x[n * I + i] * (double)bf16_load(w[o * I + i]);
-            good &= fabs((double)y[n * O + o] - sum) < 1e-3;
+            good &= fabs((double)y[n * O + o] - sum) < 1e-3 && fabs((double)from_wide[n * O + o] - sum) < 1e-3;
         }
     arena_free(&arena);
     return good;

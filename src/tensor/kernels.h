@@ -11,17 +11,27 @@ typedef struct {
     float scale, b1, b2, keep, step, root, epsilon;
 } AdamW;
 
+/* A product of blocks, c[rows, cols] = (add ? c : 0) + A B, from a panel of A, `rows` of its rows packed for it, and a panel of B, `cols` of its columns. A
+ * value takes `bytes` in a panel, and k is filled up with zeros to a multiple of `step`; `chunk`, a multiple of that: the k that a panel should have at most. */
+typedef struct {
+    int rows, cols, bytes, step;
+    int64_t chunk;
+    void (*multiply)(float *c, int64_t ldc, const void *a, const void *b, int64_t K, bool add);
+    /* A panel of A, or with `right` of B, from `count` rows of `from`, each with K values, row i at element i * stride; missing rows become 0. */
+    void (*pack)(void *out, bool right, const void *from, Dtype type, int64_t stride, int64_t count, int64_t K);
+    /* All panels, one after another, of `count` columns: column i and k at element k * stride + i. */
+    void (*pack_columns)(void *out, bool right, const void *from, Dtype type, int64_t stride, int64_t count, int64_t K);
+    /* Called by a thread before and after any number of `multiply`; NULL: not needed. */
+    void (*start)(void);
+    void (*stop)(void);
+} Tile;
+
 typedef struct {
     const char *name;
 
-    /* Products of blocks. A panel of A holds tile_rows rows side by side, element (m, k) at [k * tile_rows + m]; a panel of B tile_cols columns, (k, n)
-     * at [k * tile_cols + n]. tile: c[tile_rows, tile_cols] = (add ? c : 0) + A B. tile_rows 0: the set has no tile; gemm_block multiplies. */
-    int tile_rows, tile_cols;
-    void (*tile)(float *c, int64_t ldc, const float *a, const float *b, int64_t K, bool add);
-    /* The panel of `rows` <= width rows of `from` (row r at element r * stride, K of them used): out[k * width + r]; missing rows become 0. */
-    void (*pack)(float *out, int width, const void *from, Dtype type, int64_t stride, int64_t rows, int64_t K);
-    /* All panels, one after another, of `count` columns: column i and k at element k * stride + i. width: tile_rows or tile_cols. */
-    void (*pack_columns)(float *out, int width, const void *from, Dtype type, int64_t stride, int64_t count, int64_t K);
+    /* tile: of float32, where A's (m, k) stands at [k * rows + m] and B's (k, n) at [k * cols + n]. fastest: the fastest one with float32's exactness, perhaps
+     * the same. NULL both: the set has none; gemm_block multiplies. */
+    const Tile *tile, *fastest;
 
     /* Where the CPU multiplies matrices of bf16: x as the sum of three bf16 parts (of split_panel rows and split_chunk columns at most; 6 bytes per value, rows
      * rounded up to a multiple of 32, columns too), and c[outputs, split_panel] += w x' (c has room for a
@@ -46,7 +56,7 @@ typedef struct {
     float (*most)(const float *x, int64_t count); /* the largest; count >= 1 */
     /* x := exp(x - shift), x - shift <= 0; the sum of the results. */
     double (*exp_sum)(float *x, float shift, int64_t count);
-    /* Each column of x[K, tile_cols]: x := exp(scale x - most), most the largest scale x, sum that of the results; scale > 0, K >= 1. NULL without a tile. */
+    /* Each column of x[K, tile->cols]: x := exp(scale x - most), most the largest scale x, sum that of the results; scale > 0, K >= 1. NULL without a tile. */
     void (*softmax)(float *x, int64_t K, float scale, float *most, double *sum);
     /* x := 1 / (1 + exp(-x)) */
     void (*sigmoid)(float *x, int64_t count);

@@ -137,7 +137,6 @@ static void sigmoid(float *x, int64_t count)
 
 const Kernels kernels_plain = {
     .name = "plain",
-    .pack = plain_pack,
     .widen = dtype_widen,
     .few = 8,
     .stream_width = stream_width,

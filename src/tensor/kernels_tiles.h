@@ -1,14 +1,31 @@
-/* float32 times bf16 on a CPU's matrix tiles (AMX-BF16), as exact as float32: x = x0 + x1 + x2 with three bf16 numbers, 24 bits in all, so y = x w' is three
- * bf16 products added up in float32. Included by kernels_vector.h where the set has TILES.
+/* Products as exact as float32's on a CPU's matrix tiles (AMX-BF16). A float32 number is the sum of three bf16 ones, 24 bits in all: x = x0 + x1 + x2. Included by
+ * kernels_vector.h where the set has TILES.
  *
- * The weights are the first operand, their rows loaded from where they lie in the file; only x is packed. A product of tiles is c[16 outputs, 16 tokens] +=
- * a[16 outputs, 32 k] b[32 k, 16 tokens]; the three parts of x share each load of a. */
+ * y = x w' with weights in bf16 is three bf16 products added up in float32. The weights are the first operand, their rows loaded from where they lie in the
+ * file; only x is packed. A product of tiles is c[16 outputs, 16 tokens] += a[16 outputs, 32 k] b[32 k, 16 tokens]; the three parts of x share each load of a.
+ *
+ * Where both operands are float32, as in training, it is six products, both packed: of the nine, three are below a float32's last bit. */
 
 enum { TILE = 16, DEPTH = 32, PARTS = 3, CHUNK_K = 512, PANEL = 256, TILE_BYTES = 1024, TILE_VALUES = TILE_BYTES / 2 };
 
 static int64_t whole(int64_t count, int64_t unit)
 {
     return (count + unit - 1) / unit * unit;
+}
+
+static void tiles_start(void)
+{
+    static const struct {
+        uint8_t palette, start, none[14];
+        uint16_t bytes[16];
+        uint8_t rows[16];
+    } shape = {1, 0, {0}, {64, 64, 64, 64, 64, 64, 64, 64}, {16, 16, 16, 16, 16, 16, 16, 16}};
+    _tile_loadconfig(&shape);
+}
+
+static void tiles_stop(void)
+{
+    _tile_release();
 }
 
 /* The nearest bf16 of x, ties to even, in the upper half of each word. */
@@ -18,30 +35,67 @@ INLINE U upper(V x)
     return (bits + 0x7FFFu + (bits >> 16 & 1u)) & 0xFFFF0000u;
 }
 
+/* word[part][i]: the parts of 16 pairs of numbers, the first of each in the lower half. */
+INLINE void split_pairs(V word[PARTS][TILE], int64_t i, V first, V second)
+{
+    UNROLL for (int part = 0; part < PARTS; part++)
+    {
+        U low = upper(first), high = upper(second);
+        word[part][i] = (V)(low >> 16 | high);
+        first -= (V)low;
+        second -= (V)high;
+    }
+}
+
+/* out[room] = `count` values, fewer than none counting as none, then zeros. */
+INLINE void fetch(float *out, const void *from, Dtype type, int64_t at, int64_t count, int64_t room)
+{
+    if (count < room)
+        memset(out, 0, (size_t)room * sizeof *out);
+    if (count > 0)
+        widen(out, (const unsigned char *)from + (size_t)at * dtype_size(type), type, count < room ? count : room);
+}
+
+/* 16 rows of `from`, DEPTH values of each: a row of words per row. */
+INLINE void split_rows(V word[PARTS][TILE], const void *from, Dtype type, int64_t stride, int64_t rows, int64_t K)
+{
+    for (int64_t n = 0; n < TILE; n++) {
+        float row[DEPTH];
+        fetch(row, from, type, n < rows ? n * stride : 0, n < rows ? K : 0, DEPTH);
+        V low = load(row), high = load(row + WIDTH);
+        split_pairs(word, n, SHUFFLE(low, high, EVENS), SHUFFLE(low, high, ODDS));
+    }
+}
+
+/* DEPTH rows of `from`, 16 values of each: a row of words per pair of rows. */
+INLINE void split_columns(V word[PARTS][TILE], const void *from, Dtype type, int64_t stride, int64_t columns, int64_t K)
+{
+    for (int64_t k = 0; k < DEPTH; k += 2) {
+        float row[2][TILE];
+        for (int64_t odd = 0; odd < 2; odd++)
+            fetch(row[odd], from, type, k + odd < K ? (k + odd) * stride : 0, k + odd < K ? columns : 0, TILE);
+        split_pairs(word, k / 2, load(row[0]), load(row[1]));
+    }
+}
+
+/* The tiles of the parts, `step` values from one to the next. */
+INLINE void store_parts(uint16_t *out, int64_t step, V word[PARTS][TILE], bool turned)
+{
+    for (int part = 0; part < PARTS; part++) {
+        if (turned)
+            transpose(word[part]);
+        memcpy(out + part * step, word[part], TILE_BYTES);
+    }
+}
+
 /* x[tokens, K] as tiles [K / 32][tokens / 16][part][pair of k][token][2], both counts rounded up to multiples of 32; what is missing is 0. */
 static void tiles_split(uint16_t *out, const float *x, int64_t stride, int64_t tokens, int64_t K)
 {
     for (int64_t k = 0; k < K; k += DEPTH)
         for (int64_t t = 0; t < whole(tokens, 2 * TILE); t += TILE, out += PARTS * TILE_VALUES) {
             V word[PARTS][TILE];
-            for (int64_t n = 0; n < TILE; n++) {
-                float row[DEPTH] = {0};
-                if (t + n < tokens)
-                    memcpy(row, x + (t + n) * stride + k, (size_t)(K - k < DEPTH ? K - k : DEPTH) * sizeof *row);
-                V low = load(row), high = load(row + WIDTH);
-                V even = SHUFFLE(low, high, EVENS), odd = SHUFFLE(low, high, ODDS);
-                UNROLL for (int part = 0; part < PARTS; part++)
-                {
-                    U first = upper(even), second = upper(odd);
-                    word[part][n] = (V)(first >> 16 | second);
-                    even -= (V)first;
-                    odd -= (V)second;
-                }
-            }
-            for (int part = 0; part < PARTS; part++) {
-                transpose(word[part]);
-                memcpy(out + part * TILE_VALUES, word[part], TILE_BYTES);
-            }
+            split_rows(word, x + (t < tokens ? t * stride + k : 0), F32, stride, tokens - t, K - k);
+            store_parts(out, TILE_VALUES, word, true);
         }
 }
 
@@ -89,19 +143,105 @@ static const uint16_t *whole_rows(uint16_t *copy, const uint16_t *w, int64_t *st
 /* c[outputs, PANEL] += w x' for the split x and a chunk of k. c has room for a multiple of 32 outputs; I: length of w's rows. */
 static void tiles_multiply(float *c, const uint16_t *parts, int64_t tokens, const uint16_t *w, int64_t I, int64_t outputs, int64_t K)
 {
-    static const struct {
-        uint8_t palette, start, none[14];
-        uint16_t bytes[16];
-        uint8_t rows[16];
-    } shape = {1, 0, {0}, {64, 64, 64, 64, 64, 64, 64, 64}, {16, 16, 16, 16, 16, 16, 16, 16}};
     uint16_t copy[2 * TILE * CHUNK_K];
     const int64_t blocks = whole(K, DEPTH) / DEPTH, step = whole(tokens, 2 * TILE) / TILE * PARTS * TILE_VALUES;
-    _tile_loadconfig(&shape);
+    tiles_start();
     for (int64_t o = 0; o < outputs; o += 2 * TILE) {
         int64_t stride = I * (int64_t)sizeof *w;
         const uint16_t *a = whole_rows(copy, w + o * I, &stride, outputs - o < 2 * TILE ? outputs - o : 2 * TILE, K);
         for (int64_t t = 0; t < tokens; t += 2 * TILE)
             tiles_block(c + o * PANEL + t, a, stride, parts + t / TILE * PARTS * TILE_VALUES, step, blocks);
     }
-    _tile_release();
+    tiles_stop();
 }
+
+/* Six products. A panel holds 32 rows of a, or columns of b, as tiles [K / 32][part][2]: of a [row][k], of b [pair of k][column][2]. */
+enum { SPLIT_STEP = 2 * TILE_VALUES, SPLIT_BLOCK = PARTS * SPLIT_STEP };
+
+static void split_pack(void *panel, bool right, const void *from, Dtype type, int64_t stride, int64_t count, int64_t K)
+{
+    uint16_t *out = panel;
+    for (int64_t k = 0; k < K; k += DEPTH, out += SPLIT_BLOCK)
+        for (int64_t n = 0; n < 2; n++) {
+            V word[PARTS][TILE];
+            int64_t first = n * TILE, some = count - first;
+            split_rows(word, (const unsigned char *)from + (size_t)(some > 0 ? first * stride + k : 0) * dtype_size(type), type, stride, some, K - k);
+            store_parts(out + n * TILE_VALUES, SPLIT_STEP, word, right);
+        }
+}
+
+static void split_pack_columns(void *panels, bool right, const void *from, Dtype type, int64_t stride, int64_t count, int64_t K)
+{
+    uint16_t *out = panels;
+    for (int64_t i = 0; i < count; i += 2 * TILE)
+        for (int64_t k = 0; k < K; k += DEPTH, out += SPLIT_BLOCK)
+            for (int64_t n = 0; n < 2; n++) {
+                V word[PARTS][TILE];
+                int64_t first = i + n * TILE, some = count - first;
+                split_columns(word, (const unsigned char *)from + (size_t)(k * stride + (some > 0 ? first : 0)) * dtype_size(type), type, stride,
+                              some, K - k);
+                store_parts(out + n * TILE_VALUES, SPLIT_STEP, word, !right);
+            }
+}
+
+#define LEFT(part)                                                                                                                                   \
+    _tile_loadd(4, left + (part)*SPLIT_STEP, 64);                                                                                                    \
+    _tile_loadd(5, left + (part)*SPLIT_STEP + TILE_VALUES, 64)
+#define RIGHT(part)                                                                                                                                  \
+    _tile_loadd(6, right + (part)*SPLIT_STEP, 64);                                                                                                   \
+    _tile_loadd(7, right + (part)*SPLIT_STEP + TILE_VALUES, 64)
+#define PRODUCTS()                                                                                                                                   \
+    _tile_dpbf16ps(0, 4, 6);                                                                                                                         \
+    _tile_dpbf16ps(1, 4, 7);                                                                                                                         \
+    _tile_dpbf16ps(2, 5, 6);                                                                                                                         \
+    _tile_dpbf16ps(3, 5, 7)
+
+/* c[32, 32] from panels of a and b. Each step loads one of the operands anew, and the largest product comes last. */
+static void split_multiply(float *c, int64_t ldc, const void *a, const void *b, int64_t K, bool add)
+{
+    const uint16_t *left = a, *right = b;
+    const int64_t row = ldc * (int64_t)sizeof *c;
+    __asm__ volatile("" ::: "memory");
+    if (add) {
+        _tile_loadd(0, c, row);
+        _tile_loadd(1, c + TILE, row);
+        _tile_loadd(2, c + TILE * ldc, row);
+        _tile_loadd(3, c + TILE * ldc + TILE, row);
+    } else {
+        _tile_zero(0);
+        _tile_zero(1);
+        _tile_zero(2);
+        _tile_zero(3);
+    }
+    for (int64_t k = 0; k < K; k += DEPTH, left += SPLIT_BLOCK, right += SPLIT_BLOCK) {
+        LEFT(2);
+        RIGHT(0);
+        PRODUCTS();
+        LEFT(1);
+        PRODUCTS();
+        RIGHT(1);
+        PRODUCTS();
+        LEFT(0);
+        PRODUCTS();
+        RIGHT(2);
+        PRODUCTS();
+        RIGHT(0);
+        PRODUCTS();
+    }
+    _tile_stored(0, c, row);
+    _tile_stored(1, c + TILE, row);
+    _tile_stored(2, c + TILE * ldc, row);
+    _tile_stored(3, c + TILE * ldc + TILE, row);
+    __asm__ volatile("" ::: "memory");
+}
+
+static const Tile split_tile = {.rows = 2 * TILE,
+                                .cols = 2 * TILE,
+                                .bytes = PARTS * sizeof(uint16_t),
+                                .step = DEPTH,
+                                .chunk = 128,
+                                .multiply = split_multiply,
+                                .pack = split_pack,
+                                .pack_columns = split_pack_columns,
+                                .start = tiles_start,
+                                .stop = tiles_stop};

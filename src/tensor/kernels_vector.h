@@ -61,8 +61,9 @@ INLINE float sum_of(V v)
 
 /* ---------------------------------------------------------------------------------------------------------------------- products of blocks */
 
-static void tile(float *c, int64_t ldc, const float *a, const float *b, int64_t K, bool add)
+static void tile(float *c, int64_t ldc, const void *left, const void *top, int64_t K, bool add)
 {
+    const float *a = left, *b = top;
     V sum[TILE_ROWS][TILE_VECTORS];
     for (int m = 0; add && m < TILE_ROWS; m++)
         for (int j = 0; j < TILE_VECTORS; j++)
@@ -127,8 +128,10 @@ INLINE void pack_group(float *out, int width, const void *from, Dtype type, int6
                 out[k * width + r] = 0;
 }
 
-static void pack(float *out, int width, const void *from, Dtype type, int64_t stride, int64_t rows, int64_t K)
+static void pack(void *panel, bool right, const void *from, Dtype type, int64_t stride, int64_t rows, int64_t K)
 {
+    float *out = panel;
+    const int width = right ? TILE_COLS : TILE_ROWS;
     if (type != F32 && type != BF16) {
         plain_pack(out, width, from, type, stride, rows, K);
         return;
@@ -165,14 +168,14 @@ INLINE void pack_across(const int ACROSS, const Dtype TYPE, float *out, const un
             copy_columns(ACROSS, TYPE, out + i * K + k * ACROSS, from + (k * stride + i) * size, count - i);
 }
 
-static void pack_columns(float *out, int width, const void *from, Dtype type, int64_t stride, int64_t count, int64_t K)
+static void pack_columns(void *out, bool right, const void *from, Dtype type, int64_t stride, int64_t count, int64_t K)
 {
-    if (width == TILE_ROWS && type == F32)
+    if (!right && type == F32)
         pack_across(TILE_ROWS, F32, out, from, stride, count, K);
     else if (type == F32)
         pack_across(TILE_COLS, F32, out, from, stride, count, K);
     else
-        pack_across(width, type, out, from, stride, count, K);
+        pack_across(right ? TILE_COLS : TILE_ROWS, type, out, from, stride, count, K);
 }
 
 #include "tensor/kernels_stream.h"
@@ -271,13 +274,18 @@ static void sigmoid(float *x, int64_t count)
 #include "tensor/kernels_tiles.h"
 #endif
 
+static const Tile float_tile = {.rows = TILE_ROWS,
+                                .cols = TILE_COLS,
+                                .bytes = sizeof(float),
+                                .step = 1,
+                                .chunk = 256,
+                                .multiply = tile,
+                                .pack = pack,
+                                .pack_columns = pack_columns};
+
 const Kernels SET = {
     .name = TITLE,
-    .tile_rows = TILE_ROWS,
-    .tile_cols = TILE_COLS,
-    .tile = tile,
-    .pack = pack,
-    .pack_columns = pack_columns,
+    .tile = &float_tile,
     .widen = widen,
     .few = STREAM_MOST,
     .stream_width = stream_width,
@@ -290,10 +298,13 @@ const Kernels SET = {
     .softmax = softmax,
     .sigmoid = sigmoid,
 #ifdef TILES
+    .fastest = &split_tile,
     .split_panel = PANEL,
     .split_chunk = CHUNK_K,
     .split = tiles_split,
     .split_multiply = tiles_multiply,
+#else
+    .fastest = &float_tile,
 #endif
     .square_sum = square_sum,
     .adamw = adamw,

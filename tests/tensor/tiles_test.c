@@ -46,6 +46,7 @@ static void tile_product(int c, int a, int b)
 }
 
 #define _tile_loadconfig(p) tile_config(p)
+#define _tile_zero(t) memset(tiles[t], 0, sizeof tiles[t])
 #define _tile_release() (configured = 0)
 #define _tile_loadd(t, p, stride) tile_move(t, p, stride, 0)
 #define _tile_stored(t, p, stride) tile_move(t, p, stride, 1)
@@ -101,6 +102,58 @@ static void check(int64_t N, int64_t O, int64_t I, float scale)
     arena_free(&arena);
 }
 
+/* sum[rows, columns] of K products each, a(m, k) and b(n, k) at these distances. */
+static void must_be_product(const char *what, const float *c, const float *c0, int64_t M, int64_t N, int64_t K, const float *a, int64_t am,
+                            int64_t ak, const float *b, int64_t bn, int64_t bk)
+{
+    for (int64_t m = 0; m < M; m++)
+        for (int64_t n = 0; n < N; n++) {
+            double sum = c0 ? (double)c0[m * N + n] : 0;
+            for (int64_t k = 0; k < K; k++)
+                sum += (double)a[m * am + k * ak] * (double)b[n * bn + k * bk];
+            double most = 6e-8 * (sqrt((double)K) + 2) * ((double)K / 4 + 2);
+            if (!(fabs((double)c[m * N + n] - sum) <= most))
+                fail_msg("%s, (%lld, %lld) of %lld x %lld, %lld products: %.9g, wanted %.9g within %.2g (read src/tensor/kernels_tiles.h)", what,
+                         (long long)m, (long long)n, (long long)M, (long long)N, (long long)K, (double)c[m * N + n], sum, most);
+        }
+}
+
+static float *noise(Arena *arena, int64_t count, uint64_t seed)
+{
+    Error e = {0};
+    float *x = arena_alloc(arena, count, sizeof *x, &e);
+    assert_non_null(x);
+    for (int64_t i = 0; i < count; i++)
+        x[i] = (float)(2 * random_unit(seed, 0, (uint64_t)i) - 1);
+    return x;
+}
+
+/* The products of training, where weights are float32; behind a frozen layer they are bf16. */
+static void check_training(int64_t N, int64_t O, int64_t I)
+{
+    Arena arena;
+    Error e = {0};
+    arena_init(&arena);
+    Run run = {.arena = &arena, .error = &e};
+    float *x = noise(&arena, N * I, 1), *w = noise(&arena, O * I, 2), *dy = noise(&arena, N * O, 3), *y = noise(&arena, N * O, 4);
+    float *dx = noise(&arena, N * I, 5), *dx0 = noise(&arena, N * I, 5), *dw = noise(&arena, O * I, 6), *dw0 = noise(&arena, O * I, 6);
+    uint16_t *half = arena_alloc(&arena, O * I, sizeof *half, &e);
+    assert_non_null(half);
+    gemm_forward(&run, y, x, w, F32, N, O, I);
+    must_be_product("y = x w'", y, NULL, N, O, I, x, I, 1, w, I, 1);
+    gemm_weight_grad(&run, dw, dy, x, N, O, I);
+    must_be_product("dw += dy' x", dw, dw0, O, I, N, dy, 1, O, x, 1, I);
+    gemm_input_grad(&run, dx, dy, w, F32, N, O, I);
+    must_be_product("dx += dy w", dx, dx0, N, I, O, dy, O, 1, w, 1, I);
+    dtype_narrow(half, BF16, w, O * I);
+    dtype_widen(w, half, BF16, O * I);
+    memcpy(dx, dx0, (size_t)(N * I) * sizeof *dx);
+    gemm_input_grad(&run, dx, dy, half, BF16, N, O, I);
+    must_be_product("dx += dy w, w bf16", dx, dx0, N, I, O, dy, O, 1, w, 1, I);
+    assert_int_equal(e.status, OK);
+    arena_free(&arena);
+}
+
 static void products(void **state)
 {
     const Kernels *before = kernels;
@@ -110,6 +163,7 @@ static void products(void **state)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         check(sizes[i][0], sizes[i][1], sizes[i][2], 1);
         check(sizes[i][0], sizes[i][1], sizes[i][2], 1e4f);
+        check_training(sizes[i][0], sizes[i][1], sizes[i][2]);
     }
     kernels = before;
 }
