@@ -47,7 +47,7 @@ INLINE void split_pairs(V word[PARTS][TILE], int64_t i, V first, V second)
     }
 }
 
-/* out[room] = `count` values, fewer than none counting as none, then zeros. */
+/* out[room] = the first of `count` values, if there are any (count may be negative), then zeros. */
 INLINE void fetch(float *out, const void *from, Dtype type, int64_t at, int64_t count, int64_t room)
 {
     if (count < room)
