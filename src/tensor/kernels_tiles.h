@@ -99,32 +99,39 @@ static void tiles_split(uint16_t *out, const float *x, int64_t stride, int64_t t
         }
 }
 
+/* Sums of 32 x 32 in tiles 0 to 3, of two tiles of a, 4 and 5, with two of b, 6 and 7. */
+#define LOAD_SUMS(c, ldc)                                                                                                                            \
+    _tile_loadd(0, c, (ldc) * (int64_t)sizeof *(c));                                                                                                 \
+    _tile_loadd(1, (c) + TILE, (ldc) * (int64_t)sizeof *(c));                                                                                        \
+    _tile_loadd(2, (c) + TILE * (ldc), (ldc) * (int64_t)sizeof *(c));                                                                                \
+    _tile_loadd(3, (c) + TILE * (ldc) + TILE, (ldc) * (int64_t)sizeof *(c))
+#define STORE_SUMS(c, ldc)                                                                                                                           \
+    _tile_stored(0, c, (ldc) * (int64_t)sizeof *(c));                                                                                                \
+    _tile_stored(1, (c) + TILE, (ldc) * (int64_t)sizeof *(c));                                                                                       \
+    _tile_stored(2, (c) + TILE * (ldc), (ldc) * (int64_t)sizeof *(c));                                                                               \
+    _tile_stored(3, (c) + TILE * (ldc) + TILE, (ldc) * (int64_t)sizeof *(c))
+#define PRODUCTS()                                                                                                                                   \
+    _tile_dpbf16ps(0, 4, 6);                                                                                                                         \
+    _tile_dpbf16ps(1, 4, 7);                                                                                                                         \
+    _tile_dpbf16ps(2, 5, 6);                                                                                                                         \
+    _tile_dpbf16ps(3, 5, 7)
+
 /* 32 outputs x 32 tokens: c[32, PANEL] += a b over `blocks` blocks of k. a: rows of `stride` bytes; b: the first of two neighbouring tiles, `step` values
  * to the next block of k. */
 static void tiles_block(float *c, const uint16_t *a, int64_t stride, const uint16_t *b, int64_t step, int64_t blocks)
 {
-    const int64_t row = PANEL * sizeof *c;
     __asm__ volatile("" ::: "memory"); /* the compiler does not know that tiles are loaded from memory, and stored to it */
-    _tile_loadd(0, c, row);
-    _tile_loadd(1, c + TILE, row);
-    _tile_loadd(2, c + TILE * PANEL, row);
-    _tile_loadd(3, c + TILE * PANEL + TILE, row);
+    LOAD_SUMS(c, PANEL);
     for (int64_t k = 0; k < blocks; k++, a += DEPTH, b += step) {
         _tile_loadd(4, a, stride);
         _tile_loadd(5, (const char *)a + TILE * stride, stride);
         for (int part = PARTS - 1; part >= 0; part--) { /* the small ones first */
             _tile_loadd(6, b + part * TILE_VALUES, 64);
             _tile_loadd(7, b + (PARTS + part) * TILE_VALUES, 64);
-            _tile_dpbf16ps(0, 4, 6);
-            _tile_dpbf16ps(1, 4, 7);
-            _tile_dpbf16ps(2, 5, 6);
-            _tile_dpbf16ps(3, 5, 7);
+            PRODUCTS();
         }
     }
-    _tile_stored(0, c, row);
-    _tile_stored(1, c + TILE, row);
-    _tile_stored(2, c + TILE * PANEL, row);
-    _tile_stored(3, c + TILE * PANEL + TILE, row);
+    STORE_SUMS(c, PANEL);
     __asm__ volatile("" ::: "memory");
 }
 
@@ -190,23 +197,14 @@ static void split_pack_columns(void *panels, bool right, const void *from, Dtype
 #define RIGHT(part)                                                                                                                                  \
     _tile_loadd(6, right + (part)*SPLIT_STEP, 64);                                                                                                   \
     _tile_loadd(7, right + (part)*SPLIT_STEP + TILE_VALUES, 64)
-#define PRODUCTS()                                                                                                                                   \
-    _tile_dpbf16ps(0, 4, 6);                                                                                                                         \
-    _tile_dpbf16ps(1, 4, 7);                                                                                                                         \
-    _tile_dpbf16ps(2, 5, 6);                                                                                                                         \
-    _tile_dpbf16ps(3, 5, 7)
 
 /* c[32, 32] from panels of a and b. Each step loads one of the operands anew, and the largest product comes last. */
 static void split_multiply(float *c, int64_t ldc, const void *a, const void *b, int64_t K, bool add)
 {
     const uint16_t *left = a, *right = b;
-    const int64_t row = ldc * (int64_t)sizeof *c;
     __asm__ volatile("" ::: "memory");
     if (add) {
-        _tile_loadd(0, c, row);
-        _tile_loadd(1, c + TILE, row);
-        _tile_loadd(2, c + TILE * ldc, row);
-        _tile_loadd(3, c + TILE * ldc + TILE, row);
+        LOAD_SUMS(c, ldc);
     } else {
         _tile_zero(0);
         _tile_zero(1);
@@ -228,10 +226,7 @@ static void split_multiply(float *c, int64_t ldc, const void *a, const void *b, 
         RIGHT(0);
         PRODUCTS();
     }
-    _tile_stored(0, c, row);
-    _tile_stored(1, c + TILE, row);
-    _tile_stored(2, c + TILE * ldc, row);
-    _tile_stored(3, c + TILE * ldc + TILE, row);
+    STORE_SUMS(c, ldc);
     __asm__ volatile("" ::: "memory");
 }
 
