@@ -159,7 +159,7 @@ $(B)/mpa: $(main_object) $(B)/libmpa.a
 # Made anew each time, so that the object of a source file that is gone does not stay in it.
 $(B)/libmpa.a: $(objects) $(B)/sources
 	@rm -f $@
-	$(call run,AR  ,$(AR) rcs $@ $(objects))
+	$(call run,AR  ,$(AR) qcs $@ $(objects))
 
 # Two files that change only when the flags or the list of source files do.
 $(B)/flags: FORCE | deps-check
@@ -171,16 +171,16 @@ $(B)/sources: FORCE
 	@mkdir -p $(@D)
 	@echo $(objects) | cmp -s - $@ || echo $(objects) > $@
 
-$(B)/src/tensor/kernels_avx2.o: more := $(avx2_flags)
-$(B)/src/tensor/kernels_avx512.o: more := $(avx512_flags)
-$(B)/src/tensor/kernels_amx.o: more := $(avx512_flags) $(amx_flags)
+$(B)/src/kernel/kernels_avx2.o: more := $(avx2_flags)
+$(B)/src/kernel/kernels_avx512.o: more := $(avx512_flags)
+$(B)/src/kernel/kernels_amx.o: more := $(avx512_flags) $(amx_flags)
 
 $(objects) $(main_object): $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call run,CC  ,$(compile) $(more) -c -o $@ $<)
 
 # Wide vectors without the instructions for them: how functions would pass them does not matter within a file.
-$(B)/tests/tensor/tiles_test.o: more := -Wno-psabi
+$(B)/tests/kernel/tiles_test.o: more := -Wno-psabi
 
 $(test_objects) $(help_objects): $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
@@ -189,7 +189,7 @@ $(test_objects) $(help_objects): $(B)/%.o: %.c $(B)/flags
 $(B)/tests/libhelpers.a: $(help_objects)
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(call run,AR  ,$(AR) rcs $@ $(help_objects))
+	$(call run,AR  ,$(AR) qcs $@ $(help_objects))
 
 $(programs): %: %.o $(B)/tests/libhelpers.a $(B)/libmpa.a
 	$(call run,LINK,$(link_with) -o $@ $< $(B)/tests/libhelpers.a $(B)/libmpa.a $(test_libs) $(all_libs))
@@ -230,7 +230,7 @@ run-tests:
 	@MPA=$(B)/mpa SAN=$(call quote,$(SAN)) tests/run.sh $(programs) $(test_scripts)
 
 check-rooms:
-	@tests/rooms.sh
+	@tests/rooms/rooms.sh
 
 c_files = $(sort $(shell find src tests -name '*.[ch]'))
 

@@ -1,8 +1,8 @@
 /* mpa: the Model Parity Aligner. One line per command. */
 #include "base/options.h"
 #include "base/signals.h"
-#include "mpa/command.h"
-#include "tensor/kernels.h"
+#include "command/command.h"
+#include "kernel/kernels.h"
 
 #include <stdio.h>
 #include <string.h>

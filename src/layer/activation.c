@@ -8,7 +8,7 @@
 
 #include "base/elementary.h"
 #include "base/parallel.h"
-#include "tensor/kernels.h"
+#include "kernel/kernels.h"
 
 enum { CHUNK = 1024 }; /* elements that a thread takes at a time */
 

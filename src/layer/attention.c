@@ -8,7 +8,7 @@
 
 #include "base/parallel.h"
 #include "tensor/gemm.h"
-#include "tensor/kernels.h"
+#include "kernel/kernels.h"
 
 #include <string.h>
 

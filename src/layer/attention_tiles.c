@@ -4,7 +4,7 @@
 #include "layer/attention.h"
 
 #include "base/parallel.h"
-#include "tensor/kernels.h"
+#include "kernel/kernels.h"
 
 #include <math.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #include "base/elementary.h"
 #include "base/parallel.h"
 #include "tensor/gemm.h"
-#include "tensor/kernels.h"
+#include "kernel/kernels.h"
 
 enum { CHUNK = 128 };
 

@@ -1,8 +1,8 @@
 #include "model/vlm.h"
 
 #include "base/file.h"
-#include "model/qwen2vl.h"
-#include "model/smolvlm.h"
+#include "model/family/qwen2vl/qwen2vl.h"
+#include "model/family/smolvlm/smolvlm.h"
 #include "tensor/gemm.h"
 #include "tensor/probe.h"
 #include "text/chat_template.h"

@@ -2,9 +2,9 @@
  * teacher's own words. */
 #include "base/file.h"
 #include "mpa/audit.h"
-#include "mpa/job.h"
+#include "job/journal.h"
 #include "mpa/reply.h"
-#include "mpa/task.h"
+#include "data/task.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef MPA_MPA_AUDIT_H
 #define MPA_MPA_AUDIT_H
 
-#include "mpa/stage.h"
+#include "job/run_folder.h"
 
 /* Borrowed; NULL where it is not known (yet). */
 typedef struct {

@@ -1,8 +1,8 @@
 /* Evaluation: student, aligned student and teacher answer a labelled set. Writes evaluation/MODEL.json and scores.json. */
 #include "base/file.h"
-#include "mpa/job.h"
-#include "mpa/metrics.h"
-#include "mpa/task.h"
+#include "job/journal.h"
+#include "data/metrics.h"
+#include "data/task.h"
 
 #include <stdio.h>
 #include <stdlib.h>

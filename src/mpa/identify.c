@@ -3,8 +3,8 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "mpa/audit.h"
-#include "mpa/job.h"
-#include "mpa/match.h"
+#include "job/journal.h"
+#include "data/match.h"
 #include "mpa/pairs.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* Stage 3, parity leveler: the student is fine-tuned on the kept pairs only. Reads parity.json, writes metrics.jsonl, timings.jsonl and aligned/. */
 #include "base/file.h"
-#include "mpa/fingerprint.h"
-#include "mpa/stage.h"
+#include "job/fingerprint.h"
+#include "job/run_folder.h"
 #include "tensor/gemm.h"
 #include "train/train.h"
 

@@ -2,7 +2,7 @@
 #ifndef MPA_MPA_PAIRS_H
 #define MPA_MPA_PAIRS_H
 
-#include "mpa/stage.h"
+#include "job/run_folder.h"
 
 /* One annotated picture and what became of it. Strings are borrowed from the JSON files, but for the answers. */
 typedef struct {

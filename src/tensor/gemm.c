@@ -5,7 +5,7 @@
 #include "tensor/gemm.h"
 
 #include "base/parallel.h"
-#include "tensor/kernels.h"
+#include "kernel/kernels.h"
 
 #include <assert.h>
 #include <math.h>

@@ -2,7 +2,7 @@
 #ifndef MPA_TENSOR_PARAM_H
 #define MPA_TENSOR_PARAM_H
 
-#include "tensor/dtype.h"
+#include "kernel/dtype.h"
 
 enum { MAX_DIMS = 10 };
 

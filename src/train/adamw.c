@@ -2,7 +2,7 @@
 
 #include "base/elementary.h"
 #include "base/parallel.h"
-#include "tensor/kernels.h"
+#include "kernel/kernels.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* A folder that only one process may work in: src/base/lock.c. */
-#include "scratch.h"
+#include "fixture/scratch.h"
 
 #include "base/file.h"
 #include "base/lock.h"

@@ -1,5 +1,5 @@
 /* The next token's distribution against transformers' own logits processors, and the choice from it. */
-#include "golden.h"
+#include "fixture/golden.h"
 
 #include "generate/generate.h"
 

@@ -1,6 +1,6 @@
 /* image_read against Pillow (ref/golden_images.py): PNG bit for bit, JPEG bit for bit with libjpeg-turbo and within a bound with stb_image; broken files. */
-#include "golden.h"
-#include "scratch.h"
+#include "fixture/golden.h"
+#include "fixture/scratch.h"
 
 #include "base/memory.h"
 #include "image/image.h"

@@ -1,5 +1,5 @@
 /* normalise against the pixel values of transformers' slow processor (ref/golden_images.py), bit for bit. */
-#include "golden.h"
+#include "fixture/golden.h"
 
 #include "image/image.h"
 

@@ -1,5 +1,5 @@
 /* image_resize against Pillow (ref/golden_images.py), bit for bit; speed of a large tile. */
-#include "golden.h"
+#include "fixture/golden.h"
 
 #include "base/memory.h"
 #include "image/image.h"

@@ -1,5 +1,5 @@
 /* Activations and the sum of two matrices against PyTorch, from -90 to 90. */
-#include "layer_bench.h"
+#include "fixture/layer_bench.h"
 
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* Attention over packed sequences, grouped heads, causal and full, against PyTorch; row by row through a key/value cache; and by every set of kernels. */
-#include "layer_bench.h"
+#include "fixture/layer_bench.h"
 
 #include "base/random.h"
-#include "tensor/kernels.h"
+#include "kernel/kernels.h"
 
 #include <math.h>
 #include <stdarg.h>

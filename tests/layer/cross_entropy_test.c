@@ -1,5 +1,5 @@
 /* The head with its loss against PyTorch: the rows whose label counts are gathered, the loss is their mean. */
-#include "layer_bench.h"
+#include "fixture/layer_bench.h"
 
 #include "base/parallel.h"
 

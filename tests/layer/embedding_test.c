@@ -1,5 +1,5 @@
 /* Embedding against PyTorch; ids that occur several times add up in the gradient. */
-#include "layer_bench.h"
+#include "fixture/layer_bench.h"
 
 #include <stdarg.h>
 #include <stddef.h>

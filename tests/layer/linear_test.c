@@ -1,5 +1,5 @@
 /* Linear layers with and without bias against PyTorch. */
-#include "layer_bench.h"
+#include "fixture/layer_bench.h"
 
 #include <stdarg.h>
 #include <stddef.h>

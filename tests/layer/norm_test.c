@@ -1,5 +1,5 @@
 /* RMSNorm and LayerNorm against PyTorch: on Mats with gradients, and their kernels alone. */
-#include "layer_bench.h"
+#include "fixture/layer_bench.h"
 
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* Rotary positions, text (sections of a triple) and vision (rows and columns), tables and rotation, against transformers. */
-#include "layer_bench.h"
+#include "fixture/layer_bench.h"
 
 #include <stdarg.h>
 #include <stddef.h>

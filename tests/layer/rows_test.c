@@ -1,5 +1,5 @@
 /* Merging, scattering and gathering of rows against PyTorch. */
-#include "layer_bench.h"
+#include "fixture/layer_bench.h"
 
 #include <stdarg.h>
 #include <stddef.h>

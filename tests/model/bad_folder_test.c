@@ -1,5 +1,5 @@
 /* A model folder with one wrong field at a time: vlm_open must refuse it with BAD_INPUT and name the file and the field. */
-#include "model_folder.h"
+#include "fixture/model_folder.h"
 
 #include "base/file.h"
 #include "base/memory.h"

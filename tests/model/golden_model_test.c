@@ -1,6 +1,6 @@
 /* Whole passes of the tiny checkpoints to loss and gradients against transformers: every tensor that `mpa trace` shows. First from the golden's ids and
  * pixels (the model alone), then chained from picture files and text. A failure names the first stage that broke, in the order of the computation, and the file to read. */
-#include "model_pass.h"
+#include "fixture/model_pass.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,22 +16,22 @@ typedef struct {
     bool vision; /* not there without a picture */
 } Stage;
 static const Stage qwen2vl[] = {
-    {"visual.patch_embed", "src/model/qwen2vl_vision.c, src/layer/linear.c", true},
-    {"visual.blocks.%d", "src/model/qwen2vl_vision.c", true},
-    {"visual.merger", "src/model/qwen2vl_vision.c", true},
-    {"model.embed_tokens", "src/model/qwen2vl.c, src/layer/embedding.c", false},
-    {"model.layers.%d", "src/model/decoder.c; of layer 0 also src/model/qwen2vl.c (scatter, positions)", false},
+    {"visual.patch_embed", "src/model/family/qwen2vl/vision.c, src/layer/linear.c", true},
+    {"visual.blocks.%d", "src/model/family/qwen2vl/vision.c", true},
+    {"visual.merger", "src/model/family/qwen2vl/vision.c", true},
+    {"model.embed_tokens", "src/model/family/qwen2vl/qwen2vl.c, src/layer/embedding.c", false},
+    {"model.layers.%d", "src/model/block/decoder.c; of layer 0 also src/model/family/qwen2vl/qwen2vl.c (scatter, positions)", false},
     {"model.norm", "src/layer/rmsnorm.c", false},
     {"logits", "src/model/vlm.c, src/tensor/gemm.c", false},
     {NULL, NULL, false},
 };
 static const Stage smolvlm[] = {
-    {"model.vision_model.embeddings", "src/model/siglip.c (siglip_embeddings, siglip_buckets), src/layer/linear.c", true},
-    {"model.vision_model.encoder.layers.%d", "src/model/siglip.c", true},
-    {"model.vision_model.post_layernorm", "src/model/siglip.c, src/layer/layernorm.c", true},
-    {"model.connector", "src/model/smolvlm.c (connector), src/layer/merge.c", true},
-    {"model.text_model.embed_tokens", "src/model/smolvlm.c, src/layer/embedding.c", false},
-    {"model.text_model.layers.%d", "src/model/decoder.c; of layer 0 also src/model/smolvlm.c, src/layer/scatter.c", false},
+    {"model.vision_model.embeddings", "src/model/family/smolvlm/siglip.c (siglip_embeddings, siglip_buckets), src/layer/linear.c", true},
+    {"model.vision_model.encoder.layers.%d", "src/model/family/smolvlm/siglip.c", true},
+    {"model.vision_model.post_layernorm", "src/model/family/smolvlm/siglip.c, src/layer/layernorm.c", true},
+    {"model.connector", "src/model/family/smolvlm/smolvlm.c (connector), src/layer/merge.c", true},
+    {"model.text_model.embed_tokens", "src/model/family/smolvlm/smolvlm.c, src/layer/embedding.c", false},
+    {"model.text_model.layers.%d", "src/model/block/decoder.c; of layer 0 also src/model/family/smolvlm/smolvlm.c, src/layer/scatter.c", false},
     {"model.text_model.norm", "src/layer/rmsnorm.c", false},
     {"logits", "src/model/vlm.c, src/tensor/gemm.c", false},
     {NULL, NULL, false},
@@ -59,11 +59,11 @@ static void judge(Verdict *v, Golden *g, bool good, const char *name, const char
 static void check_inputs(Verdict *v, Case *c)
 {
     Golden *g = &c->g;
-    const char *read = case_is_smolvlm(c) ? "src/model/smolvlm.c (prompt, answer), src/text/" : "src/model/qwen2vl.c (prompt, answer), src/text/";
+    const char *read = case_is_smolvlm(c) ? "src/model/family/smolvlm/smolvlm.c (prompt, answer), src/text/" : "src/model/family/qwen2vl/qwen2vl.c (prompt, answer), src/text/";
     judge(v, g, golden_ints_equal(g, "input_ids", c->sample.ids, c->sample.count, read), "input_ids", read);
     if (case_has_answer(c))
         judge(v, g, golden_ints_equal(g, "labels", c->sample.labels, c->sample.count, "src/model/vlm.c"), "labels", "src/model/vlm.c");
-    read = case_is_smolvlm(c) ? "src/model/smolvlm.c (positions)" : "src/model/qwen2vl.c (positions)";
+    read = case_is_smolvlm(c) ? "src/model/family/smolvlm/smolvlm.c (positions)" : "src/model/family/qwen2vl/qwen2vl.c (positions)";
     judge(v, g, golden_ints_equal(g, "position_ids", c->sample.position, 3 * c->sample.count, read), "position_ids", read);
 }
 
@@ -78,7 +78,7 @@ static int64_t values(const TensorOut *t)
 static void check_pictures(Verdict *v, Case *c, const Pass *p)
 {
     bool smol = case_is_smolvlm(c);
-    const char *read = smol ? "src/model/smolvlm_picture.c, src/image/" : "src/model/qwen2vl_picture.c, src/image/";
+    const char *read = smol ? "src/model/family/smolvlm/picture.c, src/image/" : "src/model/family/qwen2vl/picture.c, src/image/";
     const char *shape = smol ? "pixel_attention_mask" : "image_grid_thw";
     const TensorOut *pixels = pass_value(p, "pixel_values"), *grid = pass_value(p, shape);
     if (!golden_has(&c->g, "pixel_values")) {
@@ -119,10 +119,10 @@ static bool is_vision(const char *name)
 
 static const char *gradient_source(const char *name)
 {
-    return !strncmp(name, "visual", 6)    ? "the backward functions in src/layer that src/model/qwen2vl_vision.c calls"
-           : strstr(name, "connector")    ? "src/layer/merge.c, src/layer/linear.c, src/layer/scatter.c; src/model/smolvlm.c (connector)"
-           : is_vision(name)              ? "the backward functions in src/layer that src/model/siglip.c calls"
-           : strstr(name, ".layers.")     ? "the backward functions in src/layer that src/model/decoder.c calls"
+    return !strncmp(name, "visual", 6)    ? "the backward functions in src/layer that src/model/family/qwen2vl/vision.c calls"
+           : strstr(name, "connector")    ? "src/layer/merge.c, src/layer/linear.c, src/layer/scatter.c; src/model/family/smolvlm/smolvlm.c (connector)"
+           : is_vision(name)              ? "the backward functions in src/layer that src/model/family/smolvlm/siglip.c calls"
+           : strstr(name, ".layers.")     ? "the backward functions in src/layer that src/model/block/decoder.c calls"
            : strstr(name, "embed_tokens") ? "src/layer/embedding.c, src/layer/scatter.c, src/layer/cross_entropy.c (tied head)"
                                           : "src/layer/cross_entropy.c, src/layer/rmsnorm.c";
 }

@@ -1,5 +1,5 @@
 /* What must hold whatever the numbers are, and needs no golden: the first thing to run on a port. The tiny checkpoints' own cases serve as input. */
-#include "model_pass.h"
+#include "fixture/model_pass.h"
 
 #include "base/parallel.h"
 

@@ -1,10 +1,10 @@
 /* Each stage on its own, fed the golden output of the stage before it: where a chained test breaks, this tells whether the stage itself is wrong. */
-#include "model_pass.h"
+#include "fixture/model_pass.h"
 
-#include "model/decoder.h"
+#include "model/block/decoder.h"
 #include "model/load.h"
-#include "model/qwen2vl_vision.h"
-#include "model/siglip.h"
+#include "model/family/qwen2vl/vision.h"
+#include "model/family/smolvlm/siglip.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -95,7 +95,7 @@ static void check_qwen2vl_vision(Bench *b)
     Qwen2VLVision v;
     qwen2vl_vision_load(&v, &b->parts, &b->config, config_number(b, "hidden_size"), &b->error);
     must(b);
-    const char *read = "src/model/qwen2vl_vision.c";
+    const char *read = "src/model/family/qwen2vl/vision.c";
     const Picture *list[CASE_PICTURES];
     char name[60] = "visual.patch_embed";
     for (int64_t i = 0; i < b->c.pictures; i++)
@@ -142,7 +142,7 @@ static void check_text(Bench *b, const char *module, const json_t *o, const int6
     char name[60];
     for (int64_t i = 0; i < z.layers; i++) {
         snprintf(name, sizeof name, "%s.layers.%lld", module, (long long)i);
-        check(b, name, decoder_layer(&b->run, &b->decoder, i, x, r, &seqs, NULL), "src/model/decoder.c");
+        check(b, name, decoder_layer(&b->run, &b->decoder, i, x, r, &seqs, NULL), "src/model/block/decoder.c");
         x = golden_mat(b, name);
     }
     snprintf(name, sizeof name, "%s.norm", module);
@@ -168,7 +168,7 @@ static void check_siglip(Bench *b)
     char name[60] = "model.vision_model.embeddings";
     siglip_load(&v, &b->parts, &b->config, "model.vision_model", &b->error);
     must(b);
-    const char *read = "src/model/siglip.c";
+    const char *read = "src/model/family/smolvlm/siglip.c";
     const Picture *list[1] = {b->c.picture};
     assert_int_equal(b->c.pictures, 1);
     const SiglipPlaces *places = siglip_places(&b->run, &v, list, 1);

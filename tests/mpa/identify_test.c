@@ -1,8 +1,8 @@
 /* The parity identifier from files alone: joins, the rule, what is written. src/mpa/identify.c, src/mpa/pairs.c, src/mpa/audit.c. */
-#include "scratch.h"
+#include "fixture/scratch.h"
 
 #include "base/file.h"
-#include "mpa/stage.h"
+#include "job/run_folder.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

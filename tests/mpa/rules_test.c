@@ -1,6 +1,6 @@
 /* The published rules against Python: golden/text/rules.json by ref/golden_text.py. */
 #include "base/json.h"
-#include "mpa/match.h"
+#include "data/match.h"
 #include "mpa/reply.h"
 
 #include <setjmp.h>
@@ -45,7 +45,7 @@ static void test_normalise(void **state)
         const char *want = json_string_value(json_object_get(o, "norm"));
         normalise(&out, json_string_value(json_object_get(o, "text")));
         if (strcmp(text_string(&out), want))
-            fail_msg("case %zu: \"%s\", Python has \"%s\"; read src/mpa/match.c", i, text_string(&out), want);
+            fail_msg("case %zu: \"%s\", Python has \"%s\"; read src/data/match.c", i, text_string(&out), want);
     }
     text_free(&out);
 }
@@ -63,7 +63,7 @@ static void test_keep(void **state)
             normalise(text + k, json_string_value(json_array_get(o, k)));
         bool want = json_is_true(json_array_get(o, 3));
         if (match_keep(text_string(text), text_string(text + 1), text_string(text + 2)) != want)
-            fail_msg("case %zu: Python %s it; read src/mpa/match.c", i, want ? "keeps" : "drops");
+            fail_msg("case %zu: Python %s it; read src/data/match.c", i, want ? "keeps" : "drops");
         kept += want;
     }
     assert_true(kept > 3);

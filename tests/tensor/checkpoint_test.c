@@ -1,5 +1,5 @@
 /* Checkpoint folders: the index and its shards, names, shapes, types, unaligned data, masters; each error names the file and the tensor. */
-#include "scratch.h"
+#include "fixture/scratch.h"
 
 #include "tensor/checkpoint.h"
 

@@ -1,5 +1,5 @@
 /* Reading safetensors: the same files accepted and refused as by the reference (ref/golden_safetensors.py). Writing: what is read back. */
-#include "scratch.h"
+#include "fixture/scratch.h"
 
 #include "base/json.h"
 #include "base/memory.h"

@@ -1,5 +1,5 @@
 /* A hundred AdamW updates against float64 PyTorch. */
-#include "golden.h"
+#include "fixture/golden.h"
 
 #include "train/adamw.h"
 

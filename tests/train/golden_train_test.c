@@ -1,6 +1,6 @@
 /* Short fine-tuning runs against float64 PyTorch: learning rates, losses, gradient norms of every step and the final weights; and checkpoints that are
  * saved and loaded again. */
-#include "golden.h"
+#include "fixture/golden.h"
 
 #include "base/text.h"
 #include "tensor/run.h"

@@ -1,5 +1,5 @@
 /* Steps, learning rates and the pairs of each step against what transformers' Trainer does. */
-#include "golden.h"
+#include "fixture/golden.h"
 
 #include "train/train.h"
 

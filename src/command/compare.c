@@ -1,0 +1,268 @@
+#include "command/compare.h"
+
+#include "base/options.h"
+#include "command/command.h"
+#include "tensor/safetensors.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { SHAPE_SIZE = 200 };
+
+typedef enum { SAME, DEPARTS, OTHER_SHAPE, OTHER_TYPE, MISSING } Verdict;
+
+/* What came out for one tensor. */
+typedef struct {
+    Verdict verdict;
+    double worst; /* largest |a - b|; infinite where numbers that are not finite do not agree */
+    double rms;   /* of the finite numbers of a */
+} Finding;
+
+static uint64_t load_bits(const Tensor *t, int64_t i)
+{
+    unsigned char bytes[8] = {0};
+    size_t size = dtype_size(t->dtype);
+    memcpy(bytes, t->data + (size_t)i * size, size);
+    return load_u64(bytes);
+}
+
+static double load_f32(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return (double)x;
+}
+
+static double load_f64(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* Two's complement of `width` bits. */
+static double load_signed(uint64_t bits, int width)
+{
+    uint64_t sign = UINT64_C(1) << (width - 1);
+    return bits & sign ? -(double)((~bits & (sign - 1)) + 1) : (double)bits;
+}
+
+static bool has_values(Dtype t)
+{
+    return t <= BOOL;
+}
+
+static double load_value(const Tensor *t, int64_t i)
+{
+    uint64_t bits = load_bits(t, i);
+    switch (t->dtype) {
+    case F64: return load_f64(bits);
+    case F32: return load_f32((uint32_t)bits);
+    case F16: return (double)f16_load((uint16_t)bits);
+    case BF16: return (double)bf16_load((uint16_t)bits);
+    case I64:
+    case I32:
+    case I16:
+    case I8: return load_signed(bits, dtype_bits(t->dtype));
+    default: return (double)bits;
+    }
+}
+
+/* |a - b|; 0 for equal infinities, infinite for NaN and for an infinity against anything else. */
+static double distance(double a, double b)
+{
+    if (isfinite(a) && isfinite(b))
+        return fabs(a - b);
+    return isinf(a) && isinf(b) && (a > 0) == (b > 0) ? 0 : (double)INFINITY;
+}
+
+/* The square root of the mean square, scaled so that no square overflows. */
+static double finite_rms(const Tensor *t)
+{
+    double largest = 0, sum = 0;
+    int64_t count = 0;
+    for (int64_t i = 0; i < t->count; i++) {
+        double v = fabs(load_value(t, i));
+        if (isfinite(v) && v > largest)
+            largest = v;
+    }
+    for (int64_t i = 0; i < t->count && largest > 0; i++) {
+        double v = load_value(t, i) / largest;
+        if (isfinite(v)) {
+            sum += v * v;
+            count++;
+        }
+    }
+    return count ? largest * sqrt(sum / (double)count) : 0;
+}
+
+static bool same_shape(const Tensor *a, const Tensor *b)
+{
+    bool same = a->ndim == b->ndim;
+    for (int i = 0; same && i < a->ndim; i++)
+        same = a->dim[i] == b->dim[i];
+    return same;
+}
+
+static Finding compare_tensors(const Tensor *a, const Tensor *b, double tolerance)
+{
+    if (!b)
+        return (Finding){MISSING, 0, 0};
+    if (!same_shape(a, b))
+        return (Finding){OTHER_SHAPE, 0, 0};
+    if (a->dtype != b->dtype)
+        return (Finding){OTHER_TYPE, 0, 0};
+    bool equal = !memcmp(a->data, b->data, a->bytes);
+    if (!has_values(a->dtype))
+        return (Finding){equal ? SAME : DEPARTS, equal ? 0 : (double)INFINITY, 0};
+    Finding f = {SAME, 0, finite_rms(a)};
+    for (int64_t i = 0; i < a->count; i++) {
+        double d = distance(load_value(a, i), load_value(b, i));
+        /* 64-bit integers may differ where their doubles do not. */
+        if ((a->dtype == I64 || a->dtype == U64) && !(d > 0) && load_bits(a, i) != load_bits(b, i))
+            d = 1;
+        if (d > f.worst)
+            f.worst = d;
+    }
+    if (!(f.worst <= tolerance * f.rms))
+        f.verdict = DEPARTS;
+    return f;
+}
+
+static void print_shape(char text[SHAPE_SIZE], const Tensor *t)
+{
+    size_t used = (size_t)snprintf(text, SHAPE_SIZE, "%s[", dtype_name(t->dtype));
+    for (int i = 0; i < t->ndim && used < SHAPE_SIZE; i++)
+        used += (size_t)snprintf(text + used, SHAPE_SIZE - used, "%s%lld", i ? "," : "", (long long)t->dim[i]);
+    if (used < SHAPE_SIZE)
+        snprintf(text + used, SHAPE_SIZE - used, "]");
+}
+
+/* A name as the terminal may see it; padded to `width` bytes. */
+static void print_name(FILE *out, const char *name, int width)
+{
+    int used = 0;
+    for (; *name; name++, used++)
+        putc((unsigned char)*name < 32 || *name == 127 ? '?' : *name, out);
+    fprintf(out, "%*s", used < width ? width - used : 0, "");
+}
+
+static double relative(const Finding *f)
+{
+    if (f->rms > 0)
+        return f->worst / f->rms;
+    return f->worst > 0 ? (double)INFINITY : 0;
+}
+
+static void print_row(FILE *out, const Tensor *a, const Tensor *b, const Finding *f, int width, int shape_width)
+{
+    char shape[SHAPE_SIZE], other[SHAPE_SIZE];
+    print_shape(shape, a);
+    print_name(out, a->name, width);
+    fprintf(out, "  %-*s", shape_width, shape);
+    if (f->verdict == MISSING) {
+        fprintf(out, "  missing in B\n");
+    } else if (f->verdict == OTHER_SHAPE || f->verdict == OTHER_TYPE) {
+        print_shape(other, b);
+        fprintf(out, "  %s in B\n", other);
+    } else {
+        fprintf(out, "  %10.3e  %10.3e  %10.3e%s\n", f->worst, f->rms, relative(f), f->verdict == SAME ? "" : "  departs");
+    }
+}
+
+static void print_end(FILE *out, const Tensor *first, const Finding *f, int64_t departing, int64_t total)
+{
+    static const char *const what[] = {[OTHER_SHAPE] = "has another shape", [OTHER_TYPE] = "has another type", [MISSING] = "stands in one file only"};
+    if (!departing) {
+        fprintf(out, "no tensor departs (%lld compared)\n", (long long)total);
+        return;
+    }
+    fprintf(out, "%lld of %lld tensors depart; the first is ", (long long)departing, (long long)total);
+    print_name(out, first->name, 0);
+    if (f->verdict == DEPARTS)
+        fprintf(out, ", by %.3e, %.3e of its rms\n", f->worst, relative(f));
+    else
+        fprintf(out, ", which %s\n", what[f->verdict]);
+}
+
+static void column_widths(const SafeTensors *s, int *name, int *shape)
+{
+    *name = (int)strlen("tensor");
+    *shape = (int)strlen("type and shape");
+    for (int64_t i = 0; i < s->count; i++) {
+        char text[SHAPE_SIZE];
+        print_shape(text, s->tensor + i);
+        int n = (int)strlen(s->tensor[i].name), m = (int)strlen(text);
+        *name = n > *name ? n : *name;
+        *shape = m > *shape ? m : *shape;
+    }
+    *name = *name > 60 ? 60 : *name;
+    *shape = *shape > 40 ? 40 : *shape;
+}
+
+static Status compare_open(const SafeTensors *a, const SafeTensors *b, double tolerance, FILE *out)
+{
+    int name, shape;
+    column_widths(a, &name, &shape);
+    const Tensor *first = NULL;
+    Finding found = {SAME, 0, 0};
+    int64_t departing = 0, total = a->count;
+    fprintf(out, "%-*s  %-*s  %10s  %10s  %10s\n", name, "tensor", shape, "type and shape", "max |A-B|", "rms A", "max / rms");
+    for (int64_t i = 0; i < a->count; i++) {
+        const Tensor *x = a->tensor + i, *y = safetensors_find(b, x->name);
+        Finding f = compare_tensors(x, y, tolerance);
+        print_row(out, x, y, &f, name, shape);
+        departing += f.verdict != SAME;
+        if (f.verdict != SAME && !first) {
+            first = x;
+            found = f;
+        }
+    }
+    for (int64_t i = 0; i < b->count; i++) {
+        const Tensor *y = b->tensor + i;
+        if (safetensors_find(a, y->name))
+            continue;
+        char text[SHAPE_SIZE];
+        print_shape(text, y);
+        print_name(out, y->name, name);
+        fprintf(out, "  %-*s  missing in A\n", shape, text);
+        departing++;
+        total++;
+        if (!first) {
+            first = y;
+            found.verdict = MISSING;
+        }
+    }
+    print_end(out, first, &found, departing, total);
+    return departing ? DIFFERENT : OK;
+}
+
+Status compare_files(const char *a, const char *b, double tolerance, FILE *out, Error *e)
+{
+    SafeTensors x, y = {0};
+    if (!(tolerance >= 0 && isfinite(tolerance)))
+        return error_set(e, BAD_USAGE, "tolerance: wanted a finite number from 0 up, found %g", tolerance);
+    Status status = safetensors_open(&x, a, e);
+    if (status == OK && (status = safetensors_open(&y, b, e)) == OK) {
+        status = compare_open(&x, &y, tolerance, out);
+        if (fflush(out) || ferror(out))
+            status = error_set(e, FAILED, "the comparison cannot be written");
+    }
+    safetensors_close(&x);
+    safetensors_close(&y);
+    return status;
+}
+
+Status command_compare(Invocation *in, Error *e)
+{
+    const char *text = NULL;
+    double tolerance = 0;
+    const Option options[] = {{.name = "tolerance", .takes_value = true, .value = &text}, {0}};
+    if (options_parse(options, in->arguments, &in->count, e) != OK)
+        return e->status;
+    if (text && (!parse_real(text, &tolerance) || tolerance < 0))
+        return error_set(e, BAD_USAGE, "--tolerance %s: wanted a number from 0 up", text);
+    if (in->count != 2)
+        return error_set(e, BAD_USAGE, "wanted two files to compare");
+    return compare_files(in->arguments[0], in->arguments[1], tolerance, stdout, e);
+}

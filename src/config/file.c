@@ -1,0 +1,110 @@
+#include "config/set.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <ini.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_LINE = 190, MAX_FILE = 1 << 20 }; /* inih cuts longer lines silently, so they are refused before it sees them */
+
+/* Line numbers of the lines that inih will report, in its order. */
+typedef struct {
+    Config *config;
+    Place at;
+    const int *line;
+    int next, lines;
+    Error *error;
+} Reader;
+
+static int on_pair(void *user, const char *section, const char *key, const char *value)
+{
+    Reader *r = user;
+    if (r->error->status != OK || r->next >= r->lines)
+        return 1;
+    r->at.line = r->line[r->next++];
+    config_set(r->config, &r->at, section, key, value, r->error);
+    return 1;
+}
+
+/* The bytes of the line up to a comment within it, as inih sees one: a semicolon after white space. */
+static size_t without_comment(const char *p, size_t n)
+{
+    for (size_t i = 1; i < n; i++)
+        if (p[i] == ';' && strchr(" \t", p[i - 1]))
+            return i;
+    return n;
+}
+
+/* One line that is neither empty nor a comment: what is wrong with it, or NULL. */
+static const char *fault_of(const char *p, size_t n)
+{
+    size_t own = without_comment(p, n);
+    if (*p == ' ' || *p == '\t')
+        return "the line is indented; keys start at the line's beginning";
+    if (*p == '[') {
+        const char *end = memchr(p, ']', own);
+        size_t after = end ? (size_t)(end + 1 - p) : 0;
+        if (!end)
+            return "the section name lacks its ]";
+        return after + strspn(end + 1, " \t\r") < own ? "nothing may follow the ] on the line" : NULL;
+    }
+    const char *equals = memchr(p, '=', own);
+    if (!equals)
+        return "wanted [section], key = value, or a comment (# or ;)";
+    const char *value = equals + 1 + strspn(equals + 1, " \t");
+    if (own < n && *value == '"' && !memchr(value + 1, '"', (size_t)(p + own - value - 1)))
+        return "a semicolon after a space starts a comment, in quotes too; leave it out, or put long texts into files";
+    return NULL;
+}
+
+/* Refuses what inih would misread; collects the lines that hold a key. */
+static Status scan(const Text *text, const char *path, int *line, int *lines, Error *e)
+{
+    const char *p = text_string(text);
+    *lines = 0;
+    if (text->count && memchr(text->data, 0, text->count))
+        return error_set(e, BAD_USAGE, "%s: holds a NUL byte; is it a text file?", path);
+    if (!strncmp(p, "\xEF\xBB\xBF", 3))
+        p += 3; /* a byte order mark, which inih skips as well */
+    for (int number = 1; *p; number++) {
+        size_t n = strcspn(p, "\n"), blank = strspn(p, " \t\r");
+        if (n > MAX_LINE)
+            return error_set(e, BAD_USAGE, "%s:%d: the line has %zu bytes; at most %d are read (long texts go into files)", path, number, n,
+                             (int)MAX_LINE);
+        bool empty = blank >= n || p[blank] == '#' || p[blank] == ';';
+        const char *fault = empty ? NULL : fault_of(p, n);
+        if (fault)
+            return error_set(e, BAD_USAGE, "%s:%d: %s", path, number, fault);
+        if (!empty && *p != '[')
+            line[(*lines)++] = number;
+        p += n + (p[n] == '\n');
+    }
+    return OK;
+}
+
+Status config_read_file(Config *c, const char *path, Error *e)
+{
+    Text text = {0};
+    char *folder = path_folder(path, e);
+    Status status = folder ? file_read(&text, path, MAX_FILE, e) : NO_MEMORY;
+    if (status == BAD_INPUT)
+        status = e->status = BAD_USAGE; /* a wrong configuration file is wrong usage */
+    int *line = status == OK ? memory_new((int64_t)text.count + 1, sizeof *line, e) : NULL;
+    if (status == OK && !line)
+        status = NO_MEMORY;
+    Reader r = {c, {path, "file", 0, strcmp(folder ? folder : ".", ".") ? folder : ""}, line, 0, 0, e};
+    if (status == OK)
+        status = scan(&text, path, line, &r.lines, e);
+    if (status == OK) {
+        int bad = ini_parse_string(text_string(&text), on_pair, &r);
+        status = e->status;
+        if (status == OK && bad)
+            status = error_set(e, BAD_USAGE, "%s:%d: cannot be read as an INI file", path, bad);
+    }
+    free(line);
+    free(folder);
+    text_free(&text);
+    return status;
+}

@@ -1,0 +1,10 @@
+/* The AVX-512 kernels with AMX's matrix tiles. Compiled with those instructions on (Makefile); called only where CPU and system offer them. */
+#if (defined(__AMX_BF16__) || defined(__AMXBF16__)) && defined(__AVX512BW__) /* GCC, clang */
+#include <immintrin.h>
+#define SET kernels_amx
+#define TITLE "amx"
+#define TILES
+#include "kernel/kernels_avx512.h"
+#else
+typedef int no_amx; /* C wants a declaration in every file */
+#endif

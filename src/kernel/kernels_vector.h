@@ -1,0 +1,311 @@
+/* The body of the sets that use vector registers: the including file says WIDTH (floats in a register), TILE_ROWS and TILE_VECTORS (registers of a tile: rows, and
+ * vectors in each), SET (the name of what it defines) and TITLE. It is written with the vector types of GCC and clang, which become the
+ * instructions that the file is compiled for. */
+#include "kernel/kernels_loops.h"
+
+#include <string.h>
+
+enum { TILE_COLS = TILE_VECTORS * WIDTH };
+
+typedef float V __attribute__((vector_size(4 * WIDTH)));
+typedef int32_t S __attribute__((vector_size(4 * WIDTH)));
+typedef uint32_t U __attribute__((vector_size(4 * WIDTH)));
+typedef uint16_t H __attribute__((vector_size(2 * WIDTH)));
+/* The same where memory need not be aligned. */
+typedef V UV __attribute__((aligned(1), may_alias));
+typedef U UU __attribute__((aligned(1), may_alias));
+typedef H UH __attribute__((aligned(1), may_alias));
+
+#define INLINE static inline __attribute__((always_inline))
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (S){__VA_ARGS__})
+#endif
+
+INLINE V load(const float *p)
+{
+    return *(const UV *)p;
+}
+
+INLINE void store(float *p, V v)
+{
+    *(UV *)p = v;
+}
+
+INLINE V all(float x)
+{
+    return x - (V){0};
+}
+
+INLINE V load_bf16(const uint16_t *p)
+{
+    return (V)(__builtin_convertvector(*(const UH *)p, U) << 16);
+}
+
+INLINE V load_as(const void *p, Dtype type, int64_t at)
+{
+    return type == F32 ? load((const float *)p + at) : load_bf16((const uint16_t *)p + at);
+}
+
+/* The sum of a register's floats: log2(WIDTH) times, the half, quarter, ... that is left is added to its neighbour. */
+INLINE float sum_of(V v)
+{
+#define FOLD(...) v += SHUFFLE(v, v, __VA_ARGS__);
+    EACH_FOLD
+#undef FOLD
+    return v[0];
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------- products of blocks */
+
+static void tile(float *c, int64_t ldc, const void *left, const void *top, int64_t K, bool add)
+{
+    const float *a = left, *b = top;
+    V sum[TILE_ROWS][TILE_VECTORS];
+    for (int m = 0; add && m < TILE_ROWS; m++)
+        for (int j = 0; j < TILE_VECTORS; j++)
+            __builtin_prefetch(c + m * ldc + j * WIDTH, 1);
+    UNROLL for (int m = 0; m < TILE_ROWS; m++) UNROLL for (int j = 0; j < TILE_VECTORS; j++) sum[m][j] = (V){0};
+    for (int64_t k = 0; k < K; k++, a += TILE_ROWS, b += TILE_COLS) {
+        V right[TILE_VECTORS];
+        UNROLL for (int j = 0; j < TILE_VECTORS; j++) right[j] = load(b + j * WIDTH);
+        UNROLL for (int m = 0; m < TILE_ROWS; m++) UNROLL for (int j = 0; j < TILE_VECTORS; j++) sum[m][j] += all(a[m]) * right[j];
+    }
+    UNROLL for (int m = 0; m < TILE_ROWS; m++) UNROLL for (int j = 0; j < TILE_VECTORS; j++)
+    {
+        float *to = c + m * ldc + j * WIDTH;
+        store(to, add ? load(to) + sum[m][j] : sum[m][j]);
+    }
+}
+
+/* Rows become columns: log2(WIDTH) times, the first half is interleaved with the second. */
+INLINE void transpose(V row[WIDTH])
+{
+    UNROLL for (int step = 1; step < WIDTH; step *= 2)
+    {
+        V next[WIDTH];
+        UNROLL for (int i = 0; i < WIDTH / 2; i++)
+        {
+            next[2 * i] = SHUFFLE(row[i], row[i + WIDTH / 2], INTERLEAVE_LOW);
+            next[2 * i + 1] = SHUFFLE(row[i], row[i + WIDTH / 2], INTERLEAVE_HIGH);
+        }
+        UNROLL for (int i = 0; i < WIDTH; i++) row[i] = next[i];
+    }
+}
+
+static void widen(float *out, const void *in, Dtype type, int64_t count)
+{
+    int64_t i = 0;
+    if (type == BF16)
+        for (; i + WIDTH <= count; i += WIDTH)
+            store(out + i, load_bf16((const uint16_t *)in + i));
+    if (i < count)
+        dtype_widen(out + i, (const unsigned char *)in + (size_t)i * dtype_size(type), type, count - i);
+}
+
+/* `rows` <= WIDTH rows from column `first` on to the panel's columns; k in steps of WIDTH, what is left over one by one. */
+INLINE void pack_group(float *out, int width, const void *from, Dtype type, int64_t stride, int64_t rows, int64_t columns, int64_t K)
+{
+    int64_t k = 0;
+    for (; k + WIDTH <= K; k += WIDTH) {
+        V row[WIDTH];
+        UNROLL for (int r = 0; r < WIDTH; r++) row[r] = r < rows ? load_as(from, type, r * stride + k) : (V){0};
+        transpose(row);
+        if (columns == WIDTH)
+            UNROLL for (int r = 0; r < WIDTH; r++) store(out + (k + r) * width, row[r]);
+        else
+            for (int r = 0; r < WIDTH; r++)
+                memcpy(out + (k + r) * width, row + r, (size_t)columns * sizeof(float));
+    }
+    for (; k < K; k++)
+        for (int64_t r = 0; r < columns; r++)
+            if (r < rows)
+                widen(out + k * width + r, (const unsigned char *)from + (size_t)(r * stride + k) * dtype_size(type), type, 1);
+            else
+                out[k * width + r] = 0;
+}
+
+static void pack(void *panel, bool right, const void *from, Dtype type, int64_t stride, int64_t rows, int64_t K)
+{
+    float *out = panel;
+    const int width = right ? TILE_COLS : TILE_ROWS;
+    if (type != F32 && type != BF16) {
+        plain_pack(out, width, from, type, stride, rows, K);
+        return;
+    }
+    for (int64_t first = 0; first < width; first += WIDTH) {
+        int64_t left = rows - first, columns = width - first < WIDTH ? width - first : WIDTH, some = left < 0 ? 0 : left < columns ? left : columns;
+        const unsigned char *at = (const unsigned char *)from + (size_t)(some ? first * stride : 0) * dtype_size(type);
+        if (type == F32)
+            pack_group(out + first, width, at, F32, stride, some, columns, K);
+        else
+            pack_group(out + first, width, at, BF16, stride, some, columns, K);
+    }
+}
+
+/* ACROSS values as float32, of which those from `count` on become 0. */
+INLINE void copy_columns(const int ACROSS, const Dtype TYPE, float *out, const unsigned char *in, int64_t count)
+{
+    if (count < ACROSS) {
+        memset(out, 0, (size_t)ACROSS * sizeof *out);
+        widen(out, in, TYPE, count);
+    } else if (TYPE == F32) {
+        memcpy(out, in, (size_t)ACROSS * sizeof *out);
+    } else {
+        widen(out, in, TYPE, ACROSS);
+    }
+}
+
+/* All panels are filled a row of the matrix at a time: a page of memory is visited once. */
+INLINE void pack_across(const int ACROSS, const Dtype TYPE, float *out, const unsigned char *from, int64_t stride, int64_t count, int64_t K)
+{
+    const int64_t size = TYPE == F32 ? 4 : 2;
+    for (int64_t k = 0; k < K; k++)
+        for (int64_t i = 0; i < count; i += ACROSS)
+            copy_columns(ACROSS, TYPE, out + i * K + k * ACROSS, from + (k * stride + i) * size, count - i);
+}
+
+static void pack_columns(void *out, bool right, const void *from, Dtype type, int64_t stride, int64_t count, int64_t K)
+{
+    if (!right && type == F32)
+        pack_across(TILE_ROWS, F32, out, from, stride, count, K);
+    else if (type == F32)
+        pack_across(TILE_COLS, F32, out, from, stride, count, K);
+    else
+        pack_across(right ? TILE_COLS : TILE_ROWS, type, out, from, stride, count, K);
+}
+
+#include "kernel/kernels_stream.h"
+
+/* ----------------------------------------------------------------------------------------------------------------------- elementary functions */
+
+INLINE V choose(S mask, V yes, V no)
+{
+    return (V)((mask & (S)yes) | (~mask & (S)no));
+}
+
+static float most(const float *x, int64_t count)
+{
+    if (count < WIDTH)
+        return kernels_plain.most(x, count);
+    V largest = load(x);
+    for (int64_t i = WIDTH; i < count; i += WIDTH) {
+        V v = load(x + (i + WIDTH <= count ? i : count - WIDTH));
+        largest = choose(v > largest, v, largest);
+    }
+    float each[WIDTH];
+    memcpy(each, &largest, sizeof each);
+    return kernels_plain.most(each, WIDTH);
+}
+
+/* As exp_float in kernels_plain.c. */
+INLINE V exp_of(V x)
+{
+    const float magic = 12582912.0f;
+    x = choose(x < -87.0f, all(-87.0f), x);
+    x = choose(x > 88.0f, all(88.0f), x);
+    V t = x * 1.44269504f + magic, n = t - magic;
+    V r = x - n * 0.693359375f + n * 2.12194440e-4f;
+    V p = all(1.9875691500e-4f);
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * (r * r) + (r + 1.0f);
+    return p * (V)(((U)t - 0x4B400000 + 127) << 23);
+}
+
+static double exp_sum(float *x, float shift, int64_t count)
+{
+    enum { CHUNK = 32 * WIDTH };
+    double sum = 0;
+    for (int64_t i = 0; i + WIDTH <= count; i += CHUNK) {
+        V part = {0};
+        for (int64_t k = i; k < i + CHUNK && k + WIDTH <= count; k += WIDTH) {
+            V y = exp_of(load(x + k) - shift);
+            store(x + k, y);
+            part += y;
+        }
+        sum += (double)sum_of(part);
+    }
+    int64_t whole = count / WIDTH * WIDTH;
+    return whole < count ? sum + kernels_plain.exp_sum(x + whole, shift, count - whole) : sum;
+}
+
+static void softmax(float *x, int64_t K, float scale, float *most, double *sum)
+{
+    enum { CHUNK = 32 };
+    for (int j = 0; j < TILE_COLS; j += WIDTH) {
+        V largest = load(x + j);
+        for (int64_t k = 1; k < K; k++) {
+            V v = load(x + k * TILE_COLS + j);
+            largest = choose(v > largest, v, largest);
+        }
+        largest *= scale;
+        store(most + j, largest);
+        for (int i = 0; i < WIDTH; i++)
+            sum[j + i] = 0;
+        for (int64_t k0 = 0; k0 < K; k0 += CHUNK) {
+            V part = {0};
+            for (int64_t k = k0; k < k0 + CHUNK && k < K; k++) {
+                V y = exp_of(load(x + k * TILE_COLS + j) * scale - largest);
+                store(x + k * TILE_COLS + j, y);
+                part += y;
+            }
+            for (int i = 0; i < WIDTH; i++)
+                sum[j + i] += (double)part[i];
+        }
+    }
+}
+
+static void sigmoid(float *x, int64_t count)
+{
+    int64_t i = 0;
+    for (; i + WIDTH <= count; i += WIDTH)
+        store(x + i, 1.0f / (1.0f + exp_of(-load(x + i))));
+    kernels_plain.sigmoid(x + i, count - i);
+}
+
+#ifdef TILES
+#include "kernel/kernels_tiles.h"
+#endif
+
+static const Tile float_tile = {.rows = TILE_ROWS,
+                                .cols = TILE_COLS,
+                                .bytes = sizeof(float),
+                                .step = 1,
+                                .chunk = 256,
+                                .multiply = tile,
+                                .pack = pack,
+                                .pack_columns = pack_columns};
+
+const Kernels SET = {
+    .name = TITLE,
+    .tile = &float_tile,
+    .widen = widen,
+    .few = STREAM_MOST,
+    .stream_width = stream_width,
+    .prepare = prepare,
+    .stream = stream,
+    .scores = scores,
+    .mix = mix,
+    .most = most,
+    .exp_sum = exp_sum,
+    .softmax = softmax,
+    .sigmoid = sigmoid,
+#ifdef TILES
+    .fastest = &split_tile,
+    .split_panel = PANEL,
+    .split_chunk = CHUNK_K,
+    .split = tiles_split,
+    .split_multiply = tiles_multiply,
+#else
+    .fastest = &float_tile,
+#endif
+    .square_sum = square_sum,
+    .adamw = adamw,
+};

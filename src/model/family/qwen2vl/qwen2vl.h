@@ -1,0 +1,9 @@
+/* Qwen2-VL: the family's row in vlm.c's table. */
+#ifndef MPA_MODEL_FAMILY_QWEN2VL_QWEN2VL_H
+#define MPA_MODEL_FAMILY_QWEN2VL_QWEN2VL_H
+
+#include "model/vlm.h"
+
+extern const Family family_qwen2vl;
+
+#endif

@@ -1,9 +1,0 @@
-/* Qwen2-VL: the family's row in vlm.c's table. */
-#ifndef MPA_MODEL_QWEN2VL_H
-#define MPA_MODEL_QWEN2VL_H
-
-#include "model/vlm.h"
-
-extern const Family family_qwen2vl;
-
-#endif

@@ -1,0 +1,137 @@
+#!/bin/sh
+# The command line from outside: exit statuses, what goes to standard output and what to standard error, help, configuration, messages.
+# Where a case fails, read src/main.c and src/command/.
+set -u
+: "${MPA:=./mpa}"
+work=$(mktemp -d "${TMPDIR:-/tmp}/mpa-cli-XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+passed=0
+failed=0
+model=weights/demo-student
+picture=$(find conf/world/okvqa/test -name '*.jpg' | sort | head -n 1)
+
+# expect STATUS TEXT ARGUMENT...: mpa ends with this status, and TEXT (an extended regular expression; "" : nothing asked) stands on standard error,
+# or on standard output where the status is 0 and it begins with "out:". Where it fails, standard output must be empty.
+expect() {
+    wanted=$1
+    text=$2
+    shift 2
+    "$MPA" "$@" >"$work/out" 2>"$work/err" </dev/null
+    got=$?
+    where=$work/err
+    case $text in out:*)
+        where=$work/out
+        text=${text#out:}
+        ;;
+    esac
+    why=
+    [ $got = "$wanted" ] || why="exit status $got, wanted $wanted"
+    [ -z "$text" ] || grep -Eq -e "$text" "$where" || why="$why; \"$text\" is not in $(basename "$where")"
+    case $wanted in 0 | 6) ;; *) [ ! -s "$work/out" ] || why="$why; something on standard output" ;; esac
+    verdict "$why" "mpa $*"
+}
+
+verdict() { # WHY NAME
+    if [ -z "$1" ]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "failed: $2: $1"
+        head -n 5 "$work/err" 2>/dev/null
+    fi
+}
+
+# Help and usage.
+expect 0 'out:^mpa [0-9]+\.[0-9]+' --version
+expect 0 'out:mpa identify' --help
+for command in run annotate identify level evaluate ask trace compare tokenize inspect bench; do
+    expect 0 "out:^usage: mpa $command" $command --help
+done
+expect 2 'a command is needed'
+expect 2 'did you mean annotate\?' anotate
+for command in report merge explain; do
+    expect 2 "unknown command $command" $command x
+done
+expect 2 'did you mean --prompt\?' ask --promt x
+expect 2 '--model is needed' ask --prompt x
+expect 2 'a configuration file is needed' run
+expect 2 'wanted an integer' ask --model $model --prompt x --max-new-tokens many
+
+# Configuration.
+cat >"$work/c.ini" <<EOF2
+[run]
+dir = run
+[teacher]
+annotations = a.json
+answers = t.json
+[student]
+answers = s.json
+EOF2
+expect 2 'No such file' identify "$work/none.ini"
+expect 2 'unknown key dri in \[run\]; did you mean dir\?' identify "$work/c.ini" run.dri=x
+expect 2 'level.method = lora: not available yet' level "$work/c.ini" level.method=lora
+expect 2 'run.dir is needed' identify "$work/c.ini" run.dir=
+expect 0 'out:^learning_rate = 3e-4' level "$work/c.ini" level.learning_rate=3e-4 --dump-config
+for conf in conf/*.ini; do
+    expect 0 'out:^\[evaluate\]' run "$conf" --dump-config
+done
+cp "$work/out" "$work/dump.ini"
+expect 0 'out:^method = full' run "$work/dump.ini" --dump-config
+
+# identify from files loads no model; results on disk, messages on standard error.
+row='"question_id":1,"image_path":"p.jpg"'
+echo "[{$row,\"predicted_question\":\"q\",\"predicted_answer\":\"a\"}]" >"$work/a.json"
+echo "[{$row,\"PA_question\":\"q\",\"PA_answer\":\"a\",\"predictions\":\"x\"}]" >"$work/s.json"
+echo "[{$row,\"PA_question\":\"q\",\"PA_answer\":\"a\",\"predictions\":\"A.\"}]" >"$work/t.json"
+expect 0 '1 of 1 pairs kept' identify "$work/c.ini"
+grep -q '"value": "<image>\\nq"' "$work/run/parity.json"
+verdict "$([ $? = 0 ] || echo wrong)" "parity.json"
+expect 0 'there already' identify "$work/c.ini"
+expect 0 '' --quiet identify "$work/c.ini" run.dir="$work/quiet"
+[ -s "$work/err" ] && verdict "something on standard error" "--quiet identify" || verdict "" ""
+expect 3 'not a regular file' identify "$work/c.ini" run.dir="$work/o2" student.answers=/dev/null
+expect 2 'run .mpa identify. first' level "$work/c.ini" run.dir="$work/o3" student.model=$model
+expect 3 'there is no such folder' run "$work/c.ini" run.dir="$work/o4" student.model=nowhere evaluate.questions=x
+expect 2 'evaluate.questions is needed' run "$work/c.ini" run.dir="$work/o4" student.model=$model
+
+# Nothing starts that cannot fit.
+expect 4 'needs about [0-9]+ MiB of memory' annotate conf/demo.ini run.dir="$work/o5" run.memory=1K data.limit=1
+[ -e "$work/o5/annotations.json" ] && verdict "annotations were written" "run.memory=1K" || verdict "" ""
+expect 0 'going on because of --force' annotate conf/demo.ini run.dir="$work/o5" run.memory=1K data.limit=1 --force
+
+# Models.
+expect 0 'out:[A-Za-z]' ask --model $model --image "$picture" --prompt 'What country has this flag?' --max-new-tokens 8
+expect 0 'out:"token_ids": \[[0-9, ]+\], "prompt_tokens": [0-9]+, "seconds": ' ask --json --greedy --model=$model --prompt Hello --max-new-tokens 3
+expect 3 'none.jpg' ask --model $model --image none.jpg --prompt x
+expect 3 'nowhere' ask --model nowhere --prompt x
+expect 0 'out:decoder layers' inspect $model
+expect 2 'wanted one checkpoint folder' inspect
+expect 0 'out:^  vision, 672x448 +[0-9.]+ pictures/s' bench --model weights/tiny-qwen2vl-a --only vision,train
+expect 0 'out:"name": "decode, batch 32"' bench --json --threads 1 --only=decode --config weights/tiny-smolvlm-b/config.json
+expect 2 'wanted some of machine, prefill, decode, vision, train, with commas, found visions' bench --model $model --only train,visions
+expect 2 'either --model DIR or --config FILE' bench
+expect 3 'none.json' bench --config none.json
+expect 0 '' trace --model $model --image "$picture" --prompt x --answer y --out "$work/a.safetensors"
+expect 0 '' trace --model $model --image "$picture" --prompt z --answer y --out "$work/b.safetensors"
+expect 0 'out:no tensor departs' compare "$work/a.safetensors" "$work/a.safetensors"
+expect 6 '' compare "$work/a.safetensors" "$work/b.safetensors"
+expect 3 'none' compare "$work/a.safetensors" "$work/none"
+expect 2 '--answer is needed' trace --model $model --prompt x --grad --out "$work/x"
+
+# Byte for byte through the tokenizer and back, last line end included.
+printf 'a\000 b <|im_end|> \303\251\n\n' >"$work/text"
+"$MPA" tokenize --model $model <"$work/text" >"$work/ids" 2>"$work/err" && "$MPA" tokenize --model $model --decode <"$work/ids" >"$work/back" 2>"$work/err"
+cmp -s "$work/text" "$work/back" && verdict "" "" || verdict "the text is not the same" "tokenize, tokenize --decode"
+
+# A reader that goes away ends it quietly; a full disk does not pass as success.
+"$MPA" --help 2>"$work/err" | head -n 1 >/dev/null
+[ -s "$work/err" ] && verdict "a message" "closed pipe" || verdict "" ""
+if [ -c /dev/full ]; then
+    "$MPA" --version >/dev/full 2>"$work/err"
+    status=$?
+    "$MPA" inspect $model >/dev/full 2>>"$work/err"
+    [ $? = 1 ] && [ $status = 1 ] && verdict "" "" || verdict "exit status 0" "standard output that is full"
+fi
+
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

@@ -1,0 +1,227 @@
+/* The configuration: what is read, what is refused and how the place is named. src/mpa/config*.c. */
+#include "fixture/scratch.h"
+
+#include "config/config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static Status load(Scratch *s, Config *c, const char *text, size_t count, char *override, Error *e)
+{
+    const char *path = scratch_write(s, "c.ini", text, count);
+    return config_load(c, path, &override, override != NULL, e);
+}
+
+static void load_good(Scratch *s, Config *c, const char *text, const char *override)
+{
+    Error e = {0};
+    char copy[200] = {0};
+    strncpy(copy, override ? override : "", sizeof copy - 1);
+    if (load(s, c, text, strlen(text), override ? copy : NULL, &e) != OK)
+        fail_msg("%s", e.text);
+}
+
+static void test_values(void **state)
+{
+    (void)state;
+    Scratch s;
+    Config c;
+    char wanted[300];
+    scratch_make(&s);
+    load_good(&s, &c,
+              "\xEF\xBB\xBF; a comment\n# another = one\n[run]\ndir = \"out dir\"\nmemory=24G\nseed = 7 ; seven\n\n[data]\r\n"
+              "images = /abs\r\nimage_map = /old=new\nimage_map = b=\nshard = 1/3\n[level]\nlearning_rate = 5e-4\nshuffle = false\nfreeze = vision, "
+              "merger\n"
+              "[identify]\nsuffix = \"\"\n",
+              "run.threads=3");
+    snprintf(wanted, sizeof wanted, "%s/out dir", s.folder);
+    assert_string_equal(config_text(&c, "run.dir"), wanted);
+    assert_string_equal(config_text(&c, "data.images"), "/abs");
+    assert_string_equal(config_text(&c, "data.image_map"), "/old=new\nb=");
+    assert_string_equal(config_text(&c, "identify.suffix"), "");
+    assert_int_equal(config_integer(&c, "run.memory"), (int64_t)24 << 30);
+    assert_int_equal(config_integer(&c, "run.seed"), 7);
+    assert_int_equal(config_integer(&c, "run.threads"), 3);
+    assert_int_equal(config_integer(&c, "annotate.max_new_tokens"), 128);
+    assert_true(config_real(&c, "level.learning_rate") > 4.99e-4 && config_real(&c, "level.learning_rate") < 5.01e-4);
+    assert_false(config_bool(&c, "level.shuffle"));
+    assert_true(config_is(&c, "level.freeze", "vision") && config_is(&c, "level.freeze", "merger") && !config_is(&c, "level.freeze", "text"));
+    assert_true(config_is(&c, "evaluate.models", "aligned") && !config_given(&c, "evaluate.models") && config_given(&c, "run.seed"));
+    config_free(&c);
+    scratch_remove(&s);
+}
+
+/* Paths in the file start from its folder, on the command line from the working folder. */
+static void test_override_paths(void **state)
+{
+    (void)state;
+    Scratch s;
+    Config c;
+    scratch_make(&s);
+    load_good(&s, &c, "[run]\ndir = x\n", "run.dir=y/z");
+    assert_string_equal(config_text(&c, "run.dir"), "y/z");
+    config_free(&c);
+    load_good(&s, &c, "[teacher]\nanswers = x.json\n", "teacher.answers=");
+    assert_string_equal(config_text(&c, "teacher.answers"), "");
+    assert_false(config_given(&c, "teacher.answers"));
+    config_free(&c);
+    scratch_remove(&s);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *override, *wanted;
+    } cases[] = {
+        {"[run]\nsed = 1\n", NULL, "c.ini:2: unknown key sed in [run]; did you mean seed?"},
+        {"[run]\n\n\n[levle]\nx = 1\n", NULL, "c.ini:5: unknown section [levle]; did you mean level?"},
+        {"[run]\nseed = 1.5\n", NULL, "c.ini:2: run.seed = 1.5: allowed: an integer from 0"},
+        {"[run]\nseed = -1\n", NULL, "c.ini:2: run.seed"},
+        {"[run]\nthreads = many\n", NULL, "c.ini:2: run.threads = many"},
+        {"[run]\nmemory = 3X\n", NULL, "with K, M or G"},
+        {"[run]\nprecision = bfloat16\n", NULL, "allowed: float32"},
+        {"[level]\nlearning_rate = 0,5\n", NULL, "allowed: a number from 0 to 1"},
+        {"[level]\nlearning_rate = 2\n", NULL, "c.ini:2: level.learning_rate = 2"},
+        {"[level]\nshuffle = maybe\n", NULL, "allowed: yes or no"},
+        {"[level]\nschedule = cosin\n", NULL, "allowed: cosine linear constant"},
+        {"[level]\nfreeze = eyes\n", NULL, "allowed: vision merger text"},
+        {"[data]\nshard = 3/3\n", NULL, "allowed: i/n"},
+        {"[data]\nimage_map = here\n", NULL, "allowed: OLD=NEW"},
+        {"[run]\n\n[level]\nmethod = lora\n", NULL, "c.ini:4: level.method = lora: not available yet"},
+        {"[level]\noffload = x\n", NULL, "not available yet"},
+        {"[level]\nbatch = 6\nmicro_batch = 4\n", NULL, "does not divide"},
+        {"[image]\nmin_pixels = 9\nmax_pixels = 8\n", NULL, "is more than"},
+        {"seed = 1\n", NULL, "c.ini:1: unknown section []"},
+        {"[run]\nseed 1\n", NULL, "c.ini:2: wanted [section], key = value, or a comment"},
+        {"[run]\nseed ; = 1\n", NULL, "c.ini:2: wanted"},
+        {"[run\nseed = 1\n", NULL, "c.ini:1: the section name lacks its ]"},
+        {"[run] seed = 1\n", NULL, "c.ini:1: nothing may follow"},
+        {"[run]\n  seed = 1\n", NULL, "c.ini:2: the line is indented"},
+        {"[identify]\nsuffix = \"a ; b\"\n", NULL, "c.ini:2: a semicolon"},
+        {"", "run.sed=1", "command line: unknown key sed"},
+        {"", "seed=1", "wanted section.key=value"},
+        {"", "run.seed", "wanted section.key=value"},
+        {"", "run.seed=x", "command line: run.seed = x"},
+    };
+    Scratch s;
+    scratch_make(&s);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Config c;
+        Error e = {0};
+        char copy[100] = {0};
+        strcpy(copy, cases[i].override ? cases[i].override : "");
+        Status status = load(&s, &c, cases[i].text, strlen(cases[i].text), cases[i].override ? copy : NULL, &e);
+        if (status != BAD_USAGE || !strstr(e.text, cases[i].wanted))
+            fail_msg("case %zu: status %d, \"%s\", wanted \"%s\"; read src/config/file.c and config_set.c", i, (int)status, e.text,
+                     cases[i].wanted);
+    }
+    scratch_remove(&s);
+}
+
+static void test_not_text(void **state)
+{
+    (void)state;
+    Scratch s;
+    Config c;
+    Error e = {0};
+    char longer[400] = "[run]\n\ndir = ";
+    scratch_make(&s);
+    assert_int_equal(load(&s, &c, "[run]\nseed = \0001\n", 15, NULL, &e), BAD_USAGE);
+    assert_non_null(strstr(e.text, "NUL"));
+    e = (Error){0};
+    memset(longer + strlen(longer), 'x', 250);
+    assert_int_equal(load(&s, &c, longer, strlen(longer), NULL, &e), BAD_USAGE);
+    assert_non_null(strstr(e.text, "c.ini:3: the line has 256 bytes"));
+    e = (Error){0};
+    assert_int_equal(config_load(&c, "no/such/file.ini", NULL, 0, &e), BAD_USAGE);
+    assert_non_null(strstr(e.text, "no/such/file.ini"));
+    scratch_remove(&s);
+}
+
+/* Presets of the two published trainers; a key that is set stays; [image] is never touched. */
+static void test_recipes(void **state)
+{
+    (void)state;
+    Scratch s;
+    Config c;
+    scratch_make(&s);
+    load_good(&s, &c, "[level]\nrecipe = 2024-12\nbatch = 8\n", NULL);
+    assert_int_equal(config_integer(&c, "level.batch"), 8);
+    assert_int_equal(config_integer(&c, "level.micro_batch"), 2);
+    assert_true(config_real(&c, "level.weight_decay") < 1e-9 && config_bool(&c, "level.chat_newline") && config_is(&c, "level.loss", "micro_batch"));
+    assert_string_equal(config_text(&c, "level.beta2"), "0.98");
+    assert_int_equal(config_integer(&c, "level.min_pixels"), 512 * 784);
+    assert_int_equal(config_integer(&c, "level.max_pixels"), 1280 * 784);
+    assert_int_equal(config_integer(&c, "image.max_pixels"), 0);
+    config_free(&c);
+    load_good(&s, &c, "[level]\nrecipe = 2025-10\n", NULL);
+    assert_int_equal(config_integer(&c, "level.batch"), 128);
+    assert_true(!config_bool(&c, "level.chat_newline") && config_is(&c, "level.loss", "token"));
+    assert_string_equal(config_text(&c, "level.beta2"), "0.999");
+    assert_string_equal(config_text(&c, "level.weight_decay"), "0.1");
+    config_free(&c);
+    scratch_remove(&s);
+}
+
+static void dump(const Config *c, Text *out)
+{
+    Error e = {0};
+    assert_int_equal(config_dump(c, out, &e), OK);
+}
+
+/* What --dump-config prints names every key and can be read again with the same values. */
+static void test_dump(void **state)
+{
+    (void)state;
+    Scratch s;
+    Config c, again;
+    Text first = {0}, second = {0};
+    char line[100];
+    scratch_make(&s);
+    load_good(&s, &c, "[run]\ndir = /tmp/x\n[data]\nimage_map = a=b\nimage_map = c=d\n[level]\nrecipe = 2024-12\n", NULL);
+    dump(&c, &first);
+    load_good(&s, &again, text_string(&first), NULL);
+    dump(&again, &second);
+    for (int i = 0; config_keys[i].section; i++) {
+        const char *name = config_keys[i].key, *value = c.setting[i].value, *value_again = again.setting[i].value;
+        snprintf(line, sizeof line, "\n%s = ", name);
+        if (!strstr(text_string(&first), line) || !strstr(text_string(&first), config_keys[i].meaning))
+            fail_msg("the dump lacks %s.%s", config_keys[i].section, name);
+        if (strcmp(value ? value : config_keys[i].fallback, value_again ? value_again : config_keys[i].fallback))
+            fail_msg("%s.%s is read again as %s", config_keys[i].section, name, value_again);
+    }
+    text_free(&first);
+    text_free(&second);
+    config_free(&c);
+    config_free(&again);
+    scratch_remove(&s);
+}
+
+static void test_require(void **state)
+{
+    (void)state;
+    Scratch s;
+    Config c;
+    Error e = {0};
+    scratch_make(&s);
+    load_good(&s, &c, "[run]\ndir = x\n", NULL);
+    assert_int_equal(config_require(&c, "run.dir", &e), OK);
+    assert_int_equal(config_require(&c, "student.model", &e), BAD_USAGE);
+    assert_non_null(strstr(e.text, "student.model is needed"));
+    config_free(&c);
+    scratch_remove(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_values),   cmocka_unit_test(test_override_paths), cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_not_text), cmocka_unit_test(test_recipes),        cmocka_unit_test(test_dump),
+                                       cmocka_unit_test(test_require)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

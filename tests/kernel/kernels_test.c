@@ -1,0 +1,225 @@
+/* Every set of kernels that this CPU can run against sums in double: products of all three kinds and sizes around the edges of tiles and panels, decoding, and
+ * the elementary functions against ours in double. */
+#include "base/elementary.h"
+#include "base/random.h"
+#include "tensor/gemm.h"
+#include "kernel/kernels.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* Sizes of products: few rows, which stream the weights, and more; around tiles (3, 4, 6, 12, 16, 32), strips of
+ * weights (96), blocks of k (256), of columns (128) and of rows (960). */
+static const int64_t sizes[][3] = {{1, 1, 1},     {3, 5, 7},      {4, 17, 64},    {7, 17, 9},    {12, 32, 16},  {13, 33, 15},
+                                   {32, 31, 256}, {11, 129, 257}, {33, 5, 7},     {36, 16, 8},   {37, 17, 9},   {48, 32, 16},
+                                   {49, 33, 15},  {61, 31, 256},  {47, 129, 257}, {50, 260, 40}, {2, 130, 600}, {500, 20, 33},
+                                   {5, 97, 40},   {6, 196, 100},  {8, 200, 70},   {16, 101, 33}, {970, 20, 33}, {20, 970, 17}};
+static const Dtype types[] = {F32, BF16, F16};
+
+static float *noise(int64_t count, uint64_t seed)
+{
+    float *x = malloc((size_t)(count + 1) * sizeof *x);
+    assert_non_null(x);
+    for (int64_t i = 0; i < count; i++)
+        x[i] = (float)(2 * random_unit(seed, 0, (uint64_t)i) - 1);
+    return x;
+}
+
+/* The values as stored in the type, and what they then are. At an odd address, as they may lie in a file. */
+static unsigned char *stored(float *x, Dtype type, int64_t count)
+{
+    unsigned char *bytes = malloc((size_t)count * 4 + 1);
+    assert_non_null(bytes);
+    dtype_narrow(bytes + 1, type, x, count);
+    dtype_widen(x, bytes + 1, type, count);
+    return bytes;
+}
+
+/* Within the roundings of a float32 sum of K products, whose sizes are a quarter on average. */
+static void must_be_close(const char *what, float got, double wanted, int64_t K)
+{
+    double most = 6e-8 * (sqrt((double)K) + 2) * ((double)K / 4 + 2);
+    if (!(fabs((double)got - wanted) <= most))
+        fail_msg("%s, kernels %s, k %lld: %.9g, wanted %.9g within %.2g (read src/kernel/kernels_vector.h, kernels_stream.h, gemm.c)", what,
+                 kernels->name, (long long)K, (double)got, wanted, most);
+}
+
+static void check_products(Run *run, int64_t N, int64_t O, int64_t I, Dtype type)
+{
+    float *x = noise(N * I, 1), *w = noise(O * I, 2), *dy = noise(N * O, 3), *y = noise(N * O, 4), *dx = noise(N * I, 5), *dw = noise(O * I, 6);
+    unsigned char *file = stored(w, type, O * I);
+    float *dx0 = noise(N * I, 5), *dw0 = noise(O * I, 6);
+    gemm_forward(run, y, x, file + 1, type, N, O, I);
+    gemm_input_grad(run, dx, dy, file + 1, type, N, O, I);
+    gemm_weight_grad(run, dw, dy, x, N, O, I);
+    for (int64_t n = 0; n < N; n++)
+        for (int64_t o = 0; o < O; o++) {
+            double sum = 0;
+            for (int64_t i = 0; i < I; i++)
+                sum += (double)x[n * I + i] * (double)w[o * I + i];
+            must_be_close("y = x w'", y[n * O + o], sum, I);
+        }
+    for (int64_t n = 0; n < N; n++)
+        for (int64_t i = 0; i < I; i++) {
+            double sum = (double)dx0[n * I + i];
+            for (int64_t o = 0; o < O; o++)
+                sum += (double)dy[n * O + o] * (double)w[o * I + i];
+            must_be_close("dx += dy w", dx[n * I + i], sum, O);
+        }
+    for (int64_t o = 0; o < O; o++)
+        for (int64_t i = 0; i < I; i++) {
+            double sum = (double)dw0[o * I + i];
+            for (int64_t n = 0; n < N; n++)
+                sum += (double)dy[n * O + o] * (double)x[n * I + i];
+            must_be_close("dw += dy' x", dw[o * I + i], sum, N);
+        }
+    float *all[] = {x, w, dy, y, dx, dw, dx0, dw0};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+    free(file);
+}
+
+/* One sum of attention on a cache: what stands behind a row of y stays. */
+static void check_row(const char *what, const float *y, const float *before, int64_t width, int64_t room, const double *wanted, int64_t K)
+{
+    for (int64_t j = 0; j < width; j++)
+        must_be_close(what, y[j], wanted[j], K);
+    assert_memory_equal(y + width, before + width, (size_t)(room - width) * sizeof *y);
+}
+
+/* s = q k' and y = p v for N rows and K keys of I floats, with more room between rows than they need. */
+static void check_decoding(int64_t N, int64_t K, int64_t I)
+{
+    float *q = noise(N * I, 1), *p = noise(N * (K + 3), 2), *keys = noise(K * (I + 5), 3), *wide = noise(N * (K + 2), 4), *y = noise(N * (I + 2), 5);
+    float *wide0 = noise(N * (K + 2), 4), *y0 = noise(N * (I + 2), 5);
+    double *sum = malloc((size_t)(K + I) * sizeof *sum);
+    assert_non_null(sum);
+    kernels->scores(wide, K + 2, q, keys, I + 5, N, K, I);
+    kernels->mix(y, I + 2, p, K + 3, keys, I + 5, N, K, I);
+    for (int64_t n = 0; n < N; n++) {
+        memset(sum, 0, (size_t)(K + I) * sizeof *sum);
+        for (int64_t k = 0; k < K; k++)
+            for (int64_t i = 0; i < I; i++) {
+                sum[k] += (double)q[n * I + i] * (double)keys[k * (I + 5) + i];
+                sum[K + i] += (double)p[n * (K + 3) + k] * (double)keys[k * (I + 5) + i];
+            }
+        check_row("s = q k'", wide + n * (K + 2), wide0 + n * (K + 2), K, K + 2, sum, I);
+        check_row("y = p v", y + n * (I + 2), y0 + n * (I + 2), I, I + 2, sum + K, K);
+    }
+    float *all[] = {q, p, keys, wide, y, wide0, y0};
+    for (size_t f = 0; f < sizeof all / sizeof *all; f++)
+        free(all[f]);
+    free(sum);
+}
+
+/* Around 2, 3 and 4 rows, 4 registers of 8 or 16, a pair of those, and 256 keys. */
+static void decoding(void **state)
+{
+    static const int64_t shapes[][3] = {{1, 1, 1}, {3, 5, 32}, {4, 256, 64}, {7, 300, 80}, {2, 513, 131}, {6, 40, 37}, {1, 41, 128}, {5, 12, 16}};
+    const Kernels *before = kernels;
+    (void)state;
+    for (const Kernels *const *k = kernels_available(); *k; k++)
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+            kernels = *k;
+            check_decoding(shapes[i][0], shapes[i][1], shapes[i][2]);
+        }
+    kernels = before;
+}
+
+static void products(void **state)
+{
+    const Kernels *before = kernels;
+    (void)state;
+    for (const Kernels *const *k = kernels_available(); *k; k++) {
+        Arena arena;
+        Error e = {0};
+        arena_init(&arena);
+        assert_int_equal(kernels_choose((*k)->name, &e), OK);
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+            for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
+                Run run = {.arena = &arena, .error = &e};
+                check_products(&run, sizes[i][0], sizes[i][1], sizes[i][2], types[t]);
+                assert_int_equal(e.status, OK);
+            }
+        arena_free(&arena);
+    }
+    kernels = before;
+}
+
+static void elementary(void **state)
+{
+    enum { COUNT = 4000 };
+    (void)state;
+    for (const Kernels *const *k = kernels_available(); *k; k++) {
+        float *x = noise(COUNT, 9), *y = noise(COUNT, 9), most = x[0];
+        for (int64_t i = 0; i < COUNT; i++) {
+            x[i] *= 100;
+            most = x[i] > most ? x[i] : most;
+        }
+        for (int64_t count = 1; count <= COUNT; count = count * 3 / 2 + 1) {
+            float largest = x[0];
+            for (int64_t i = 1; i < count; i++)
+                largest = x[i] > largest ? x[i] : largest;
+            assert_true((*k)->most(x, count) == largest);
+            memcpy(y, x, (size_t)count * sizeof *y);
+            double sum = (*k)->exp_sum(y, largest, count), wanted = 0;
+            for (int64_t i = 0; i < count; i++) {
+                double e = exact_exp((double)(x[i] - largest));
+                wanted += e;
+                if (fabs((double)y[i] - e) > 1.5e-7 * e + 2e-38)
+                    fail_msg("exp(%.9g) by kernels %s: %.9g, wanted %.9g", (double)(x[i] - largest), (*k)->name, (double)y[i], e);
+            }
+            assert_true(fabs(sum - wanted) <= 1e-6 * wanted);
+            memcpy(y, x, (size_t)count * sizeof *y);
+            (*k)->sigmoid(y, count);
+            for (int64_t i = 0; i < count; i++)
+                if (fabs((double)y[i] - exact_sigmoid((double)x[i])) > 2e-7 * exact_sigmoid((double)x[i]) + 2e-38)
+                    fail_msg("sigmoid(%.9g) by kernels %s: %.9g", (double)x[i], (*k)->name, (double)y[i]);
+        }
+        free(x);
+        free(y);
+    }
+}
+
+static void what_is_not_a_number_stays(void **state)
+{
+    (void)state;
+    for (const Kernels *const *k = kernels_available(); *k; k++) {
+        float x[40];
+        for (int i = 0; i < 40; i++)
+            x[i] = i == 21 ? NAN : 1;
+        (*k)->exp_sum(x, 1, 40);
+        assert_true(isnan(x[21]) && x[20] == 1 && x[22] == 1);
+        (*k)->sigmoid(x, 40);
+        assert_true(isnan(x[21]) && !isnan(x[22]));
+    }
+}
+
+static void unknown_sets_are_refused(void **state)
+{
+    Error e = {0};
+    const Kernels *before = kernels;
+    (void)state;
+    assert_int_equal(kernels_choose("avx1024", &e), BAD_USAGE);
+    assert_non_null(strstr(e.text, "plain"));
+    assert_ptr_equal(kernels, before);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(products),
+        cmocka_unit_test(decoding),
+        cmocka_unit_test(elementary),
+        cmocka_unit_test(what_is_not_a_number_stays),
+        cmocka_unit_test(unknown_sets_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,120 @@
+/* Qwen2-VL's picture processing against Qwen2VLImageProcessor: golden/image/qwen2vl by ref/golden_images.py. */
+#include "fixture/golden.h"
+#include "model/family/qwen2vl/picture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char source[] = "src/model/family/qwen2vl/picture.c";
+
+static Qwen2VLPictures settings(const Golden *g)
+{
+    Qwen2VLPictures p = {.patch = (int64_t)golden_number(g, "patch_size"),
+                         .temporal = (int64_t)golden_number(g, "temporal_patch_size"),
+                         .merge = (int64_t)golden_number(g, "merge_size"),
+                         .min_pixels = (int64_t)golden_number(g, "min_pixels"),
+                         .max_pixels = (int64_t)golden_number(g, "max_pixels"),
+                         .normalise = {.rescale = golden_number(g, "rescale_factor")}};
+    for (size_t c = 0; c < 3; c++) {
+        p.normalise.mean[c] = (float)json_number_value(json_array_get(json_object_get(g->notes.root, "image_mean"), c));
+        p.normalise.std[c] = (float)json_number_value(json_array_get(json_object_get(g->notes.root, "image_std"), c));
+    }
+    return p;
+}
+
+static void check_case(Golden *g, const Qwen2VLPictures *p, const char *name)
+{
+    char rgb_name[40], pixels_name[40], grid_name[40];
+    snprintf(rgb_name, sizeof rgb_name, "%s/rgb", name);
+    snprintf(pixels_name, sizeof pixels_name, "%s/pixel_values", name);
+    snprintf(grid_name, sizeof grid_name, "%s/image_grid_thw", name);
+    const Tensor *rgb = golden_tensor(g, rgb_name);
+    unsigned char *copy = malloc(rgb->bytes);
+    assert_non_null(copy);
+    memcpy(copy, rgb->data, rgb->bytes);
+    Image image = {rgb->dim[1], rgb->dim[0], copy};
+    Picture out;
+    Error e = {0};
+    if (qwen2vl_picture(p, &out, &image, NULL, &e) != OK)
+        fail_msg("picture %s: %s", name, e.text);
+    const int32_t grid[] = {(int32_t)out.grid[0], (int32_t)out.grid[1], (int32_t)out.grid[2]};
+    assert_true(golden_ints_equal(g, grid_name, grid, 3, source));
+    assert_true(golden_within(g, pixels_name, out.pixels, out.rows * out.cols, 1e-6, 1, source));
+    assert_int_equal(out.tokens, out.rows / (p->merge * p->merge));
+    picture_free(&out);
+    free(copy);
+}
+
+static void test_pictures(void **state)
+{
+    (void)state;
+    Golden g;
+    golden_open(&g, "image/qwen2vl");
+    Qwen2VLPictures p = settings(&g);
+    const json_t *cases = json_object_get(g.notes.root, "cases");
+    assert_true(json_array_size(cases) > 5);
+    for (size_t i = 0; i < json_array_size(cases); i++)
+        check_case(&g, &p, json_string_value(json_array_get(cases, i)));
+    golden_close(&g);
+}
+
+static int64_t number(const json_t *row, size_t i)
+{
+    return json_integer_value(json_array_get(row, i));
+}
+
+/* [width, height, min, max, new width, new height]; null where the processor raises an error. */
+static void test_sizes(void **state)
+{
+    (void)state;
+    Json notes;
+    Error why = {0};
+    assert_int_equal(json_open(&notes, "golden/image/qwen2vl.json", 1 << 20, &why), OK);
+    const json_t *rows = json_object_get(notes.root, "sizes");
+    int refused = 0;
+    assert_true(json_array_size(rows) > 100);
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *row = json_array_get(rows, i);
+        int64_t width = number(row, 0), height = number(row, 1);
+        bool wanted = number(row, 4) > 0 && number(row, 5) > 0; /* to a side of 0 the processor cannot resize either */
+        Error e = {0};
+        Status status = qwen2vl_smart_resize(&height, &width, 28, number(row, 2), number(row, 3), false, &e);
+        refused += !wanted;
+        if ((status == OK) != wanted || (wanted && (width != number(row, 4) || height != number(row, 5))))
+            fail_msg("row %zu: %lld x %lld came to %lld x %lld (%s); read %s", i, (long long)number(row, 0), (long long)number(row, 1),
+                     (long long)width, (long long)height, e.text, source);
+    }
+    assert_true(refused > 3);
+    json_close(&notes);
+}
+
+/* The published pipeline's two resizes, as measured on qwen-vl-utils 0.0.11 and the processor with 128 to 512 tokens of 28x28. */
+static void test_published_sizes(void **state)
+{
+    (void)state;
+    static const int64_t rows[][6] = {
+        {683, 1024, 672, 1036, 504, 784}, {768, 1024, 756, 1036, 532, 728}, {480, 640, 476, 644, 476, 644}, {224, 224, 224, 224, 336, 336}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int64_t height = rows[i][0], width = rows[i][1];
+        Error e = {0};
+        assert_int_equal(qwen2vl_smart_resize(&height, &width, 28, 4 * 784, 16384 * 784, true, &e), OK);
+        assert_true(height == rows[i][2] && width == rows[i][3]);
+        assert_int_equal(qwen2vl_smart_resize(&height, &width, 28, 128 * 784, 512 * 784, false, &e), OK);
+        assert_true(height == rows[i][4] && width == rows[i][5]);
+    }
+    int64_t height = 10, width = 300; /* a side under 28 grows there, and is an error elsewhere */
+    Error e = {0};
+    assert_int_equal(qwen2vl_smart_resize(&height, &width, 28, 4 * 784, 16384 * 784, true, &e), OK);
+    assert_int_equal(height, 28);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pictures), cmocka_unit_test(test_sizes), cmocka_unit_test(test_published_sizes)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

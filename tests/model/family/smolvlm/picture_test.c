@@ -1,0 +1,159 @@
+/* SmolVLM's picture processing against Idefics3ImageProcessor, and the places of patches against Idefics3VisionEmbeddings: golden/smolvlm by
+ * ref/golden_smolvlm.py. */
+#include "fixture/golden.h"
+#include "model/family/smolvlm/siglip.h"
+#include "model/family/smolvlm/picture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char source[] = "src/model/family/smolvlm/picture.c";
+
+static SmolVLMPictures settings(const Golden *g)
+{
+    SmolVLMPictures p = {.longest_edge = (int64_t)golden_number(g, "longest_edge"),
+                         .tile = (int64_t)golden_number(g, "tile"),
+                         .patch = (int64_t)golden_number(g, "patch_size"),
+                         .scale = 2,
+                         .normalise = {.rescale = golden_number(g, "rescale_factor")}};
+    for (size_t c = 0; c < 3; c++) {
+        p.normalise.mean[c] = (float)json_number_value(json_array_get(json_object_get(g->notes.root, "image_mean"), c));
+        p.normalise.std[c] = (float)json_number_value(json_array_get(json_object_get(g->notes.root, "image_std"), c));
+    }
+    return p;
+}
+
+/* The patches put back together: [frames, 3, side, side]. Owned by the caller. */
+static float *frames_of(const Picture *p, int64_t P)
+{
+    int64_t down = p->grid[1], across = p->grid[2], H = down * P, W = across * P, frames = p->grid[0];
+    float *out = malloc((size_t)(frames * 3 * H * W) * sizeof *out), *to = out;
+    assert_non_null(out);
+    for (int64_t f = 0; f < frames; f++)
+        for (int64_t c = 0; c < 3; c++)
+            for (int64_t y = 0; y < H; y++)
+                for (int64_t x = 0; x < W; x++) {
+                    const float *patch = p->pixels + ((f * down + y / P) * across + x / P) * p->cols;
+                    *to++ = patch[(c * P + y % P) * P + x % P];
+                }
+    return out;
+}
+
+static void check_picture(Golden *g, SmolVLMPictures p, const json_t *o)
+{
+    const char *file = json_string_value(json_object_get(o, "file")), *tensor = json_string_value(json_object_get(o, "tensor"));
+    const Tensor *want = golden_tensor(g, tensor);
+    Image rgb;
+    Picture out;
+    Error e = {0};
+    p.split = json_is_true(json_object_get(o, "split"));
+    if (image_read(&rgb, file, &e) != OK || smolvlm_picture(&p, &out, &rgb, &e) != OK)
+        fail_msg("%s: %s", tensor, e.text);
+    int64_t side = p.tile / p.patch;
+    if (out.grid[0] != want->dim[0] || out.grid[1] != side || out.grid[2] != side || out.rows != out.grid[0] * side * side ||
+        out.tiles[0] != json_integer_value(json_object_get(o, "rows")) || out.tiles[1] != json_integer_value(json_object_get(o, "cols")))
+        fail_msg("%s: %lld frames in %lld x %lld tiles, wanted %lld; read %s", tensor, (long long)out.grid[0], (long long)out.tiles[0],
+                 (long long)out.tiles[1], (long long)want->dim[0], source);
+    assert_int_equal(out.tokens, out.rows / (p.scale * p.scale));
+    float *frames = frames_of(&out, p.patch);
+    assert_true(golden_within(g, tensor, frames, out.rows * out.cols, 1e-6, 1, source));
+    free(frames);
+    picture_free(&out);
+    image_free(&rgb);
+}
+
+static void test_pictures(void **state)
+{
+    (void)state;
+    Golden g;
+    golden_open(&g, "smolvlm/pictures");
+    const json_t *cases = json_object_get(g.notes.root, "cases");
+    assert_true(json_array_size(cases) > 10);
+    for (size_t i = 0; i < json_array_size(cases); i++)
+        check_picture(&g, settings(&g), json_array_get(cases, i));
+    golden_close(&g);
+}
+
+static Json open_rows(const char *path, size_t at_least)
+{
+    Json j;
+    Error e = {0};
+    if (json_open(&j, path, 1 << 24, &e) != OK)
+        fail_msg("%s", e.text);
+    assert_true(json_array_size(j.root) >= at_least);
+    return j;
+}
+
+static int64_t number(const json_t *row, size_t i)
+{
+    return json_integer_value(json_array_get(row, i));
+}
+
+/* [height, width, longest edge, tile, height and width after the first step, after the second, rows and columns of tiles] */
+static void test_sizes(void **state)
+{
+    (void)state;
+    Json j = open_rows("golden/smolvlm/sizes.json", 150);
+    int wrong = 0, whole = 0;
+    for (size_t i = 0; i < json_array_size(j.root); i++) {
+        const json_t *row = json_array_get(j.root, i);
+        int64_t h = number(row, 0), w = number(row, 1), tile = number(row, 3);
+        smolvlm_first_size(&h, &w, number(row, 2));
+        int64_t h1 = h, w1 = w;
+        smolvlm_tiled_size(&h, &w, tile);
+        int64_t rows = h > tile || w > tile ? h / tile : 0, cols = rows ? w / tile : 0;
+        whole += !number(row, 8);
+        if (h1 == number(row, 4) && w1 == number(row, 5) && h == number(row, 6) && w == number(row, 7) && rows == number(row, 8) &&
+            cols == number(row, 9))
+            continue;
+        print_error("row %zu: %lld x %lld to edge %lld, tile %lld: %lld x %lld, then %lld x %lld; wanted %lld x %lld, then %lld x %lld\n", i,
+                    (long long)number(row, 0), (long long)number(row, 1), (long long)number(row, 2), (long long)tile, (long long)h1, (long long)w1,
+                    (long long)h, (long long)w, (long long)number(row, 4), (long long)number(row, 5), (long long)number(row, 6),
+                    (long long)number(row, 7));
+        wrong++;
+    }
+    assert_true(whole > 0);
+    json_close(&j);
+    if (wrong)
+        fail_msg("%d sizes are off; read %s", wrong, source);
+}
+
+/* [patches, patches of the table, [the table's rows or columns]]; in some a fraction meets a boundary and its rounding decides. */
+static void test_buckets(void **state)
+{
+    (void)state;
+    enum { MOST = 128 };
+    Json j = open_rows("golden/smolvlm/buckets.json", 300);
+    int wrong = 0, rounded = 0;
+    for (size_t i = 0; i < json_array_size(j.root); i++) {
+        const json_t *row = json_array_get(j.root, i), *want = json_array_get(row, 2);
+        int32_t bucket[MOST];
+        int64_t count = number(row, 0), side = number(row, 1), bad = 0;
+        bool off_exact = false;
+        assert_true(count <= MOST && json_array_size(want) == (size_t)count);
+        siglip_buckets(bucket, count, side);
+        for (int64_t k = 0; k < count; k++) {
+            bad += bucket[k] != number(want, (size_t)k);
+            off_exact |= number(want, (size_t)k) != k * side / count;
+        }
+        rounded += off_exact;
+        if (bad)
+            print_error("%lld patches in a table of %lld: %lld are at another place\n", (long long)count, (long long)side, (long long)bad);
+        wrong += bad > 0;
+    }
+    json_close(&j);
+    assert_true(rounded > 50);
+    if (wrong)
+        fail_msg("%d pairs are off; read siglip_buckets in src/model/family/smolvlm/siglip.c", wrong);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sizes), cmocka_unit_test(test_buckets), cmocka_unit_test(test_pictures)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

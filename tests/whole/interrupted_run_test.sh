@@ -1,0 +1,82 @@
+#!/bin/sh
+# A run that is killed or interrupted at any moment and started again ends with the same files as an undisturbed one, times aside. Where a
+# case fails, read src/job/journal.c (journal of a stage), src/train/state.c (states of training), src/base/file.c (replacing files).
+set -u
+: "${MPA:=./mpa}"
+work=$(mktemp -d "${TMPDIR:-/tmp}/mpa-resume-XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+passed=0
+failed=0
+
+case_is() { # GOOD NAME
+    if [ "$1" = 0 ]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "failed: $2"
+        [ -f "$work/log" ] && tail -n 20 "$work/log"
+    fi
+}
+
+# The first six labelled questions.
+awk '/^ },?$/ { n++ } { if (n < 6) print; else if (n == 6) { print " }"; print "]"; n++ } }' conf/world/okvqa/test.json >"$work/questions.json"
+
+set -- run conf/demo.ini data.limit=10 annotate.batch=2 evaluate.questions="$work/questions.json" \
+    identify.select=all level.epochs=2 level.batch=4 level.micro_batch=2 level.save_every=1 level.learning_rate=1e-4
+
+# All files but the times, in one stream; a file that should be gone stands out by its name.
+same() { # FOLDER
+    diff -r -x timings.jsonl "$work/whole" "$1" >"$work/difference" 2>&1 && return 0
+    cat "$work/difference" >>"$work/log"
+    return 1
+}
+
+"$MPA" "$@" run.dir="$work/whole" >"$work/log" 2>&1
+case_is $? "an undisturbed run"
+for left in "$work"/whole/*journal* "$work"/whole/*.tmp "$work"/whole/level.state; do
+    if [ -e "$left" ]; then case_is 1 "$left was left behind"; fi
+done
+"$MPA" "$@" run.dir="$work/whole" >"$work/log" 2>&1
+case_is $? "the same command once more"
+
+# disturb SIGNAL STATUS SECONDS: again and again, each time a little later, until it ends by itself.
+disturb() {
+    signal=$1
+    wanted=$2
+    seconds=$3
+    shift 3
+    rm -rf "$work/other"
+    tries=0
+    status=$wanted
+    while [ "$status" = "$wanted" ] && [ $tries -lt 200 ]; do
+        "$MPA" "$@" run.dir="$work/other" >"$work/log" 2>&1 &
+        pid=$!
+        sleep "$seconds"
+        kill -"$signal" $pid 2>/dev/null
+        wait $pid
+        status=$?
+        tries=$((tries + 1))
+        seconds=$(awk -v t="$seconds" 'BEGIN { print t * 1.25 }')
+    done
+    [ "$status" = 0 ] && same "$work/other"
+    case_is $? "signal $signal, $tries runs, the last with status $status: the same files"
+}
+
+for start in ${KILLS:-0.04 0.1 0.25}; do
+    disturb KILL 137 "$start" "$@"
+done
+for start in ${INTERRUPTIONS:-0.15}; do
+    disturb INT 130 "$start" "$@"
+done
+
+# Another configuration must not go on with what is there.
+rm -rf "$work/other"
+"$MPA" annotate conf/demo.ini run.dir="$work/other" data.limit=10 annotate.batch=2 >"$work/log" 2>&1
+mv "$work/other/annotations.json" "$work/kept.json"
+printf '{"model":"0","questions":"0","settings":"0","arithmetic":"0","count":10,"batch":2}\n' >"$work/other/annotate.journal.jsonl"
+"$MPA" annotate conf/demo.ini run.dir="$work/other" data.limit=10 annotate.batch=2 >"$work/log" 2>&1
+[ $? = 2 ] && grep -q 'begun with another model' "$work/log"
+case_is $? "a journal of another model is refused by name"
+
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
