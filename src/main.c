@@ -7,28 +7,39 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char stage_help[] = "CONF is an INI file; section.key=value overrides one of its keys.\n"
-                                 "  --dump-config    print every key with its value, default and meaning, and stop\n"
-                                 "  --force          go on although memory seems too small\n";
+static const char stage_help[] =
+    "CONF is an INI file; section.key=value overrides one of its keys.\n"
+    "  --dump-config    print every key with its value, default and meaning, and stop\n"
+    "  --force          go on although memory seems too small\n";
 
 static const Command commands[] = {
-    {"run", command_run, "CONF [section.key=value ...]", "annotate, identify, level and evaluate, in order; resumes where it stopped", stage_help},
-    {"annotate", command_annotate, "CONF [...]", "stage 1, pseudo annotator: the teacher writes one question and answer per picture", stage_help},
-    {"identify", command_identify, "CONF [...]", "stage 2, parity identifier: keep what only the teacher gets right", stage_help},
-    {"level", command_level, "CONF [...]", "stage 3, parity leveler: fine-tune the student on the kept pairs", stage_help},
-    {"evaluate", command_evaluate, "CONF [...]", "score student, aligned student and teacher on a labelled set", stage_help},
-    {"ask", command_ask, "--model DIR --image FILE... --prompt TEXT [--max-new-tokens N] [--greedy] [--json]", "ask a model about pictures",
+    {"run", command_run, "CONF [section.key=value ...]",
+     "annotate, identify, level and evaluate, in order; resumes where it stopped", stage_help},
+    {"annotate", command_annotate, "CONF [...]",
+     "stage 1, pseudo annotator: the teacher writes one question and answer per picture", stage_help},
+    {"identify", command_identify, "CONF [...]",
+     "stage 2, parity identifier: keep what only the teacher gets right", stage_help},
+    {"level", command_level, "CONF [...]", "stage 3, parity leveler: fine-tune the student on the kept pairs",
+     stage_help},
+    {"evaluate", command_evaluate, "CONF [...]",
+     "score student, aligned student and teacher on a labelled set", stage_help},
+    {"ask", command_ask, "--model DIR --image FILE... --prompt TEXT [--max-new-tokens N] [--greedy] [--json]",
+     "ask a model about pictures",
      "Pictures stand first in the prompt, in the order of --image. Decodes as generation_config.json says.\n"
      "  --max-new-tokens N   at most so many tokens (default 128)\n"
      "  --greedy             no sampling, no repetition penalty\n"
      "  --json               one JSON object: text, token_ids, prompt_tokens, seconds\n"},
-    {"trace", command_trace, "--model DIR --image FILE... --prompt TEXT [--answer TEXT] [--grad] --out FILE.safetensors",
+    {"trace", command_trace,
+     "--model DIR --image FILE... --prompt TEXT [--answer TEXT] [--grad] --out FILE.safetensors",
      "write what every layer computed, and gradients",
      "  --answer TEXT        as in training; adds the loss on the answer\n"
      "  --grad               adds the gradient of every parameter\n"},
-    {"compare", command_compare, "A.safetensors B.safetensors [--tolerance X]", "which tensor departs first, and by how much",
-     "  --tolerance X        largest difference allowed, relative to each tensor's root mean square (default 0)\n"},
-    {"tokenize", command_tokenize, "--model DIR [--decode]", "standard input to a JSON array of token ids, or back", ""},
+    {"compare", command_compare, "A.safetensors B.safetensors [--tolerance X]",
+     "which tensor departs first, and by how much",
+     "  --tolerance X        largest difference allowed, relative to each tensor's root mean square (default "
+     "0)\n"},
+    {"tokenize", command_tokenize, "--model DIR [--decode]",
+     "standard input to a JSON array of token ids, or back", ""},
     {"bench", command_bench, "--model DIR | --config FILE [--threads N] [--only PARTS] [--json]",
      "speed of prefill, decoding, vision and training beside the machine's own",
      "  --config FILE        a model of the shape that this config.json says, with random weights\n"
@@ -57,12 +68,17 @@ static void print_version(void)
 
 static void print_help(void)
 {
-    printf("mpa %s: aligns a small vision-language model to a large one, from unlabeled pictures.\n\nusage:\n", MPA_VERSION);
+    printf(
+        "mpa %s: aligns a small vision-language model to a large one, from unlabeled pictures.\n\nusage:\n",
+        MPA_VERSION);
     for (size_t i = 0; i < COMMANDS; i++)
-        printf("  mpa %-9s %s\n                %s\n", commands[i].name, commands[i].arguments, commands[i].summary);
+        printf("  mpa %-9s %s\n                %s\n", commands[i].name, commands[i].arguments,
+               commands[i].summary);
     printf("\n  mpa COMMAND --help, mpa --version\n  --quiet, --verbose with every command\n"
-           "  MPA_KERNELS=NAME in the environment: inner loops for that instruction set (mpa --version lists them, the usual one first)\n\n"
-           "Exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 a bad input file, 4 not enough memory or disk,\n"
+           "  MPA_KERNELS=NAME in the environment: inner loops for that instruction set (mpa --version lists "
+           "them, the usual one first)\n\n"
+           "Exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 a bad input file, 4 not enough "
+           "memory or disk,\n"
            "5 a number that is not finite in training, 6 compare found a difference, 130 interrupted.\n");
 }
 
@@ -83,8 +99,8 @@ static const Command *find(const char *name, Error *e)
         words[i] = commands[i].name;
     }
     const char *near = nearest_word(name, words);
-    error_set(e, BAD_USAGE, "unknown command %s%s%s%s (mpa --help lists all)", name, near ? "; did you mean " : "", near ? near : "",
-              near ? "?" : "");
+    error_set(e, BAD_USAGE, "unknown command %s%s%s%s (mpa --help lists all)", name,
+              near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     return NULL;
 }
 

@@ -11,7 +11,8 @@ bool cpu_tiles(void)
     const unsigned tile = 1u << 24, bf16 = 1u << 22; /* of leaf 7, edx */
     const long ask = 0x1023, tile_data = 18;         /* ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA */
     unsigned a, b, c, d;
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & tile) && (d & bf16) && syscall(SYS_arch_prctl, ask, tile_data) == 0;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & tile) && (d & bf16) &&
+           syscall(SYS_arch_prctl, ask, tile_data) == 0;
 }
 
 #else

@@ -85,7 +85,8 @@ double exact_sigmoid(double x)
     return 1 / (1 + exact_exp(-x));
 }
 
-/* x = q pi/2 + r, |r| <= pi/4, pi/2 in three parts whose first two have 33 bits: q times them is exact */
+/* x = q pi/2 + r, |r| <= pi/4, pi/2 in three parts whose first two have 33 bits: q times them is
+ * exact */
 void exact_sincos(double x, double *sin_x, double *cos_x)
 {
     double q = floor(x * 0.6366197723675814 + 0.5);

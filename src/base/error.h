@@ -1,7 +1,7 @@
 /* Errors: what failed, where, what was wanted and found, what to do.
  *
- * A function that can fail returns a Status and fills the caller's Error; the first error set stays. The values are the program's
- * exit statuses. */
+ * A function that can fail returns a Status and fills the caller's Error; the first error set
+ * stays. The values are the program's exit statuses. */
 #ifndef MPA_BASE_ERROR_H
 #define MPA_BASE_ERROR_H
 
@@ -31,11 +31,13 @@ typedef struct {
 #define PRINTF_LIKE(text, first)
 #endif
 
-/* Records a failure unless e already holds one (e may be NULL). Returns `status` in every case, so that callers can
- * `return error_set(...)`. Bytes of the message that are control characters are replaced by '?'. */
+/* Records a failure unless e already holds one (e may be NULL). Returns `status` in every case,
+ * so that callers can `return error_set(...)`. Bytes of the message that are control characters
+ * are replaced by '?'. */
 Status error_set(Error *e, Status status, const char *format, ...) PRINTF_LIKE(3, 4);
 
-/* Puts "context: " in front of the message that e holds; does nothing without one. Returns e's status. */
+/* Puts "context: " in front of the message that e holds; does nothing without one. Returns e's
+ * status. */
 Status error_prefix(Error *e, const char *format, ...) PRINTF_LIKE(2, 3);
 
 #endif

@@ -51,7 +51,8 @@ Status file_map(FileMap *map, const char *path, Error *e)
         if (p == MAP_FAILED) {
             int why = errno;
             close(fd);
-            return error_set(e, why == ENOMEM ? NO_MEMORY : FAILED, "%s: cannot map %zu bytes: %s", path, size, strerror(why));
+            return error_set(e, why == ENOMEM ? NO_MEMORY : FAILED, "%s: cannot map %zu bytes: %s", path,
+                             size, strerror(why));
         }
         *map = (FileMap){p, size};
     }
@@ -74,7 +75,8 @@ Status file_read(Text *text, const char *path, size_t limit, Error *e)
         return BAD_INPUT;
     Status status = OK;
     if (size > limit)
-        status = error_set(e, BAD_INPUT, "%s: %zu bytes are more than the %zu that such a file may have", path, size, limit);
+        status = error_set(e, BAD_INPUT, "%s: %zu bytes are more than the %zu that such a file may have",
+                           path, size, limit);
     char buffer[16384];
     for (size_t done = 0; status == OK;) {
         ssize_t n = read(fd, buffer, sizeof buffer);
@@ -155,7 +157,8 @@ Status file_begin(FileWriter *w, const char *path, Error *e)
     w->path = memory_copy(path, e);
     w->status = w->path && text_format(&name, e, "%s.tmp", path) ? OK : NO_MEMORY;
     w->temporary = name.data;
-    if (w->status == OK && (w->descriptor = open(w->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) < 0)
+    if (w->status == OK &&
+        (w->descriptor = open(w->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) < 0)
         w->status = write_failed(w->temporary, "create", e);
     return w->status;
 }
@@ -213,7 +216,8 @@ Status file_append(const char *path, const void *bytes, size_t count, Error *e)
 Status file_truncate(const char *path, int64_t size, Error *e)
 {
     if (file_size(path) < size)
-        return error_set(e, FAILED, "%s: has %lld bytes, fewer than the %lld that were recorded", path, (long long)file_size(path), (long long)size);
+        return error_set(e, FAILED, "%s: has %lld bytes, fewer than the %lld that were recorded", path,
+                         (long long)file_size(path), (long long)size);
     if (truncate(path, (off_t)size))
         return write_failed(path, "cut", e);
     return file_sync(path, e);
@@ -371,7 +375,9 @@ Status path_check_below(const char *folder, const char *path, bool *missing, Err
     else if (!real)
         status = error_set(e, BAD_INPUT, "%s: %s", path, strerror(errno));
     else if (strncmp(real, root, n) || (n > 1 && real[n] != '/'))
-        status = error_set(e, BAD_INPUT, "%s: does not lie below %s; set image_root to a folder that holds it", path, folder);
+        status =
+            error_set(e, BAD_INPUT, "%s: does not lie below %s; set image_root to a folder that holds it",
+                      path, folder);
     else if (file_size(real) < 0)
         status = error_set(e, BAD_INPUT, "%s: is not a regular file", path);
     free(root);

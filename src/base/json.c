@@ -39,7 +39,8 @@ Status json_open(Json *j, const char *path, size_t limit, Error *e)
         json_error_t why;
         size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
         j->root = json_loadb(start, count, flags, &why);
-        if (!j->root && json_error_code(&why) == json_error_numeric_overflow) /* as in many a tokenizer_config.json */
+        /* as in many a tokenizer_config.json */
+        if (!j->root && json_error_code(&why) == json_error_numeric_overflow)
             j->root = json_loadb(start, count, flags | JSON_DECODE_INT_AS_REAL, &why);
         if (!j->root && json_error_code(&why) == json_error_out_of_memory)
             status = error_set(e, NO_MEMORY, "%s: out of memory while reading JSON", path);
@@ -61,9 +62,11 @@ void json_close(Json *j)
     *j = (Json){0};
 }
 
-static Status wrong(const Json *j, const char *where, const char *key, const char *wanted, const json_t *got, Error *e)
+static Status wrong(const Json *j, const char *where, const char *key, const char *wanted, const json_t *got,
+                    Error *e)
 {
-    return error_set(e, BAD_INPUT, "%s: %s%s%s: wanted %s, found %s", j->path, where, *where ? "." : "", key, wanted, json_kind(got));
+    return error_set(e, BAD_INPUT, "%s: %s%s%s: wanted %s, found %s", j->path, where, *where ? "." : "", key,
+                     wanted, json_kind(got));
 }
 
 static json_t *field(const json_t *object, const char *key)
@@ -72,7 +75,8 @@ static json_t *field(const json_t *object, const char *key)
     return json_is_null(v) ? NULL : v;
 }
 
-/* A file with an integer beyond 64 bits has all of its integers read as reals, so integers are recognised by value. */
+/* A file with an integer beyond 64 bits has all of its integers read as reals, so integers are
+ * recognised by value. */
 static bool as_integer(const json_t *v, int64_t *value)
 {
     double d = json_number_value(v);
@@ -86,63 +90,70 @@ static bool as_integer(const json_t *v, int64_t *value)
     return true;
 }
 
-Status json_integer_in(const Json *j, const json_t *object, const char *where, const char *key, int64_t low, int64_t high, int64_t *value, Error *e)
+Status json_integer_in(const Json *j, const json_t *object, const char *where, const char *key, int64_t low,
+                       int64_t high, int64_t *value, Error *e)
 {
     json_t *v = field(object, key);
     if (!v || !as_integer(v, value))
         return wrong(j, where, key, "an integer", v, e);
     if (*value < low || *value > high)
-        return error_set(e, BAD_INPUT, "%s: %s%s%s: wanted %lld to %lld, found %lld", j->path, where, *where ? "." : "", key, (long long)low,
-                         (long long)high, (long long)*value);
+        return error_set(e, BAD_INPUT, "%s: %s%s%s: wanted %lld to %lld, found %lld", j->path, where,
+                         *where ? "." : "", key, (long long)low, (long long)high, (long long)*value);
     return OK;
 }
 
-Status json_integer_or(const Json *j, const json_t *object, const char *where, const char *key, int64_t low, int64_t high, int64_t fallback,
-                       int64_t *value, Error *e)
+Status json_integer_or(const Json *j, const json_t *object, const char *where, const char *key, int64_t low,
+                       int64_t high, int64_t fallback, int64_t *value, Error *e)
 {
     *value = fallback;
     return field(object, key) ? json_integer_in(j, object, where, key, low, high, value, e) : OK;
 }
 
-Status json_real_or(const Json *j, const json_t *object, const char *where, const char *key, double low, double high, double fallback, double *value,
-                    Error *e)
+Status json_real_or(const Json *j, const json_t *object, const char *where, const char *key, double low,
+                    double high, double fallback, double *value, Error *e)
 {
     json_t *v = field(object, key);
     *value = v ? json_number_value(v) : fallback;
     if (v && !json_is_number(v))
         return wrong(j, where, key, "a number", v, e);
     if (v && !(*value >= low && *value <= high))
-        return error_set(e, BAD_INPUT, "%s: %s%s%s: wanted %g to %g, found %g", j->path, where, *where ? "." : "", key, low, high, *value);
+        return error_set(e, BAD_INPUT, "%s: %s%s%s: wanted %g to %g, found %g", j->path, where,
+                         *where ? "." : "", key, low, high, *value);
     return OK;
 }
 
-Status json_bool_or(const Json *j, const json_t *object, const char *where, const char *key, bool fallback, bool *value, Error *e)
+Status json_bool_or(const Json *j, const json_t *object, const char *where, const char *key, bool fallback,
+                    bool *value, Error *e)
 {
     json_t *v = field(object, key);
     *value = v ? json_is_true(v) : fallback;
     return v && !json_is_boolean(v) ? wrong(j, where, key, "true or false", v, e) : OK;
 }
 
-Status json_string_in(const Json *j, const json_t *object, const char *where, const char *key, const char **value, Error *e)
+Status json_string_in(const Json *j, const json_t *object, const char *where, const char *key,
+                      const char **value, Error *e)
 {
     json_t *v = field(object, key);
     *value = json_string_value(v);
     return *value ? OK : wrong(j, where, key, "a string", v, e);
 }
 
-Status json_string_or(const Json *j, const json_t *object, const char *where, const char *key, const char *fallback, const char **value, Error *e)
+Status json_string_or(const Json *j, const json_t *object, const char *where, const char *key,
+                      const char *fallback, const char **value, Error *e)
 {
     *value = fallback;
     return field(object, key) ? json_string_in(j, object, where, key, value, e) : OK;
 }
 
-Status json_object_in(const Json *j, const json_t *object, const char *where, const char *key, json_t **value, Error *e)
+Status json_object_in(const Json *j, const json_t *object, const char *where, const char *key, json_t **value,
+                      Error *e)
 {
     *value = field(object, key);
     return json_is_object(*value) ? OK : wrong(j, where, key, "an object", *value, e);
 }
 
-Status json_array_in(const Json *j, const json_t *object, const char *where, const char *key, json_t **value, Error *e)
+Status json_array_in(const Json *j, const json_t *object, const char *where, const char *key, json_t **value,
+                     Error *e)
 {
     *value = field(object, key);
     return json_is_array(*value) ? OK : wrong(j, where, key, "an array", *value, e);

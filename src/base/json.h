@@ -1,4 +1,5 @@
-/* Reading JSON files through jansson, with errors that name file, field, what was wanted and what was found. */
+/* Reading JSON files through jansson, with errors that name file, field, what was wanted and
+ * what was found. */
 #ifndef MPA_BASE_JSON_H
 #define MPA_BASE_JSON_H
 
@@ -18,20 +19,28 @@ typedef struct {
 Status json_open(Json *j, const char *path, size_t limit, Error *e);
 void json_close(Json *j);
 
-/* The field `key` of `object`, which is called `where` in messages ("" for the root). Missing or null: *value becomes `fallback`, or an error where
- * the function has none. A wrong type or a number outside low..high: BAD_INPUT. Strings and objects are borrowed. */
-Status json_integer_in(const Json *j, const json_t *object, const char *where, const char *key, int64_t low, int64_t high, int64_t *value, Error *e);
-Status json_integer_or(const Json *j, const json_t *object, const char *where, const char *key, int64_t low, int64_t high, int64_t fallback,
-                       int64_t *value, Error *e);
-Status json_real_or(const Json *j, const json_t *object, const char *where, const char *key, double low, double high, double fallback, double *value,
-                    Error *e);
-Status json_bool_or(const Json *j, const json_t *object, const char *where, const char *key, bool fallback, bool *value, Error *e);
-Status json_string_in(const Json *j, const json_t *object, const char *where, const char *key, const char **value, Error *e);
-Status json_string_or(const Json *j, const json_t *object, const char *where, const char *key, const char *fallback, const char **value, Error *e);
-Status json_object_in(const Json *j, const json_t *object, const char *where, const char *key, json_t **value, Error *e);
-Status json_array_in(const Json *j, const json_t *object, const char *where, const char *key, json_t **value, Error *e);
+/* The field `key` of `object`, which is called `where` in messages ("" for the root). Missing or
+ * null: *value becomes `fallback`, or an error where the function has none. A wrong type or a
+ * number outside low..high: BAD_INPUT. Strings and objects are borrowed. */
+Status json_integer_in(const Json *j, const json_t *object, const char *where, const char *key, int64_t low,
+                       int64_t high, int64_t *value, Error *e);
+Status json_integer_or(const Json *j, const json_t *object, const char *where, const char *key, int64_t low,
+                       int64_t high, int64_t fallback, int64_t *value, Error *e);
+Status json_real_or(const Json *j, const json_t *object, const char *where, const char *key, double low,
+                    double high, double fallback, double *value, Error *e);
+Status json_bool_or(const Json *j, const json_t *object, const char *where, const char *key, bool fallback,
+                    bool *value, Error *e);
+Status json_string_in(const Json *j, const json_t *object, const char *where, const char *key,
+                      const char **value, Error *e);
+Status json_string_or(const Json *j, const json_t *object, const char *where, const char *key,
+                      const char *fallback, const char **value, Error *e);
+Status json_object_in(const Json *j, const json_t *object, const char *where, const char *key, json_t **value,
+                      Error *e);
+Status json_array_in(const Json *j, const json_t *object, const char *where, const char *key, json_t **value,
+                     Error *e);
 
-/* Put a value, whose reference they take over, into an object or at the end of a list. NO_MEMORY when that fails or value is NULL. */
+/* Put a value, whose reference they take over, into an object or at the end of a list. NO_MEMORY
+ * when that fails or value is NULL. */
 Status json_put(json_t *object, const char *key, json_t *value, Error *e);
 Status json_append(json_t *list, json_t *value, Error *e);
 

@@ -9,11 +9,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Whether the path still names the file that is open: its last owner may have removed it before we got the lock. */
+/* Whether the path still names the file that is open: its last owner may have removed it before
+ * we got the lock. */
 static bool is_same(int descriptor, const char *path)
 {
     struct stat ours, named;
-    return !fstat(descriptor, &ours) && !stat(path, &named) && ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+    return !fstat(descriptor, &ours) && !stat(path, &named) && ours.st_ino == named.st_ino &&
+           ours.st_dev == named.st_dev;
 }
 
 Status folder_lock(FolderLock *lock, const char *folder, Error *e)
@@ -26,7 +28,10 @@ Status folder_lock(FolderLock *lock, const char *folder, Error *e)
         if (lock->descriptor < 0)
             status = error_set(e, FAILED, "%s: cannot create: %s", lock->path, strerror(errno));
         else if (fcntl(lock->descriptor, F_SETLK, &whole) && (errno == EACCES || errno == EAGAIN))
-            status = error_set(e, FAILED, "%s: another mpa is at work in this run folder; wait for its end, or use another run.dir", folder);
+            status = error_set(
+                e, FAILED,
+                "%s: another mpa is at work in this run folder; wait for its end, or use another run.dir",
+                folder);
         else if (is_same(lock->descriptor, lock->path))
             return OK;
         if (lock->descriptor >= 0)

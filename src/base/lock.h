@@ -10,8 +10,8 @@ typedef struct {
     int descriptor;
 } FolderLock;
 
-/* FAILED, without waiting, when another process holds it. A process that ends in whatever way gives it back. Where the file system knows no locks, nothing
- * is locked. */
+/* FAILED, without waiting, when another process holds it. A process that ends in whatever way
+ * gives it back. Where the file system knows no locks, nothing is locked. */
 Status folder_lock(FolderLock *lock, const char *folder, Error *e);
 void folder_unlock(FolderLock *lock);
 

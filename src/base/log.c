@@ -21,7 +21,8 @@ void log_init(Log *l, bool quiet, bool verbose)
 {
     const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
     bool terminal = isatty(2) && term && strcmp(term, "dumb");
-    *l = (Log){quiet, verbose, terminal, terminal && !(no_color && *no_color), terminal ? terminal_width() : 0};
+    *l = (Log){quiet, verbose, terminal, terminal && !(no_color && *no_color),
+               terminal ? terminal_width() : 0};
 }
 
 bool output_is_terminal(void)
@@ -66,7 +67,8 @@ void log_warning(const Log *l, const char *format, ...)
 
 void log_error(const Log *l, const Error *e)
 {
-    fprintf(stderr, "%s%s%s\n", l->terminal ? "\r\x1b[K" : "", l->colour ? "\x1b[31mmpa:\x1b[0m " : "mpa: ", e->text);
+    fprintf(stderr, "%s%s%s\n", l->terminal ? "\r\x1b[K" : "",
+            l->colour ? "\x1b[31mmpa:\x1b[0m " : "mpa: ", e->text);
 }
 
 double clock_seconds(void)

@@ -21,7 +21,8 @@ bool output_is_terminal(void); /* standard output */
 
 double clock_seconds(void); /* of a clock that only goes forward */
 
-/* done/total with rate and time left: redrawn on a terminal, else one plain line per 10 s and one at the end. */
+/* done/total with rate and time left: redrawn on a terminal, else one plain line per 10 s and
+ * one at the end. */
 typedef struct {
     const Log *log;
     const char *label;    /* borrowed */

@@ -47,7 +47,8 @@ static ArenaBlock *block_new(size_t size, Error *e)
     return b;
 }
 
-/* Makes `current` a block with room for `bytes`: the next free one if it is large enough, else a new one put before it. */
+/* Makes `current` a block with room for `bytes`: the next free one if it is large enough, else a
+ * new one put before it. */
 static bool block_take(Arena *a, size_t bytes, Error *e)
 {
     ArenaBlock **link = a->current ? &a->current->next : &a->first;
@@ -147,7 +148,8 @@ char *memory_copy(const char *text, Error *e)
     return memory_copy_bytes(text, strlen(text), e);
 }
 
-/* The number after `key` in a file of lines such as "MemAvailable:  123 kB", times `unit`; UINT64_MAX where there is none. */
+/* The number after `key` in a file of lines such as "MemAvailable:  123 kB", times `unit`;
+ * UINT64_MAX where there is none. */
 static uint64_t number_in_file(const char *path, const char *key, uint64_t unit)
 {
     FILE *f = fopen(path, "r");

@@ -1,7 +1,8 @@
 /* Memory: checked allocation, and arenas that are marked and released.
  *
- * An arena is a list of blocks that only grows; release to a mark makes everything allocated since then free again but keeps the blocks, so
- * that a training step reuses the memory (and the page tables) of the step before. Data are aligned to 64 bytes. */
+ * An arena is a list of blocks that only grows; release to a mark makes everything allocated
+ * since then free again but keeps the blocks, so that a training step reuses the memory (and the
+ * page tables) of the step before. Data are aligned to 64 bytes. */
 #ifndef MPA_BASE_MEMORY_H
 #define MPA_BASE_MEMORY_H
 
@@ -22,22 +23,28 @@ typedef struct {
 
 void arena_init(Arena *a);
 void arena_free(Arena *a);
-/* count * size bytes, not cleared; NULL, with e set (NO_MEMORY), when there is no memory or the product overflows. Zero bytes give a valid
- * pointer. The result lives until the arena is released to an earlier mark. */
+/* count * size bytes, not cleared; NULL, with e set (NO_MEMORY), when there is no memory or the
+ * product overflows. Zero bytes give a valid pointer. The result lives until the arena is
+ * released to an earlier mark. */
 void *arena_alloc(Arena *a, int64_t count, size_t size, Error *e);
 void *arena_zero(Arena *a, int64_t count, size_t size, Error *e); /* the same, cleared */
 char *arena_copy(Arena *a, const char *text, Error *e);           /* a copy of a string */
 ArenaMark arena_mark(const Arena *a);
-/* An arena that is empty again has one block, as large as it ever needed: passes of changing shapes would else leave more and more blocks behind. */
+/* An arena that is empty again has one block, as large as it ever needed: passes of changing
+ * shapes would else leave more and more blocks behind. */
 void arena_release(Arena *a, ArenaMark mark);
 
-/* malloc/calloc/realloc with overflow checks; NULL, with e set (NO_MEMORY), on failure. The result is owned by the caller: free(). */
-void *memory_new(int64_t count, size_t size, Error *e);             /* cleared */
-void *memory_grow(void *old, int64_t count, size_t size, Error *e); /* old stays valid (and owned) on failure */
-char *memory_copy(const char *text, Error *e);                      /* a copy of a string */
-char *memory_copy_bytes(const char *bytes, size_t count, Error *e); /* the same of `count` bytes; a NUL is added */
+/* malloc/calloc/realloc with overflow checks; NULL, with e set (NO_MEMORY), on failure. The
+ * result is owned by the caller: free(). */
+void *memory_new(int64_t count, size_t size, Error *e); /* cleared */
+/* old stays valid (and owned) on failure */
+void *memory_grow(void *old, int64_t count, size_t size, Error *e);
+char *memory_copy(const char *text, Error *e); /* a copy of a string */
+/* the same of `count` bytes; a NUL is added */
+char *memory_copy_bytes(const char *bytes, size_t count, Error *e);
 
-/* Bytes this process may still take: the least of the machine's available memory, the control group's limit and RLIMIT_AS; 0: unknown. */
+/* Bytes this process may still take: the least of the machine's available memory, the control
+ * group's limit and RLIMIT_AS; 0: unknown. */
 uint64_t memory_available(void);
 /* The largest resident size of this process so far, in bytes; 0: unknown. */
 uint64_t memory_peak(void);

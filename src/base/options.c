@@ -19,7 +19,8 @@ static int distance(const char *a, const char *b)
         int diagonal = row[0];
         row[0] = (int)i;
         for (size_t j = 1; j <= m; j++) {
-            int change = diagonal + (a[i - 1] != b[j - 1]), least = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+            int change = diagonal + (a[i - 1] != b[j - 1]),
+                least = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
             diagonal = row[j];
             row[j] = change < least ? change : least;
         }
@@ -74,7 +75,8 @@ static Status unknown(const Option *options, const char *name, Error *e)
         words[n] = options[n].name;
     words[n] = NULL;
     const char *near = nearest_word(name, words);
-    return error_set(e, BAD_USAGE, "unknown option --%s%s%s%s", name, near ? "; did you mean --" : "", near ? near : "", near ? "?" : "");
+    return error_set(e, BAD_USAGE, "unknown option --%s%s%s%s", name, near ? "; did you mean --" : "",
+                     near ? near : "", near ? "?" : "");
 }
 
 static Status take(const Option *o, const char *value, Error *e)
@@ -103,7 +105,8 @@ Status options_parse(const Option *options, char **arguments, int *count, Error 
         }
         if (strncmp(a, "--", 2)) {
             if (a[0] == '-' && a[1])
-                return error_set(e, BAD_USAGE, "unknown option %s; options are written out, with two dashes", a);
+                return error_set(e, BAD_USAGE, "unknown option %s; options are written out, with two dashes",
+                                 a);
             arguments[kept++] = a;
             continue;
         }

@@ -1,4 +1,5 @@
-/* Command line options in the GNU manner: long options anywhere, --name=value and --name value, -- ends them. */
+/* Command line options in the GNU manner: long options anywhere, --name=value and --name value,
+ * -- ends them. */
 #ifndef MPA_BASE_OPTIONS_H
 #define MPA_BASE_OPTIONS_H
 
@@ -15,7 +16,8 @@ typedef struct {
 
 enum { LIST_CAPACITY = 1000 };
 
-/* Takes the options out of arguments[*count]; what remains are the plain arguments, in order. BAD_USAGE names an unknown option and the nearest known one. */
+/* Takes the options out of arguments[*count]; what remains are the plain arguments, in order.
+ * BAD_USAGE names an unknown option and the nearest known one. */
 Status options_parse(const Option *options, char **arguments, int *count, Error *e);
 
 /* The nearest of the NULL-ended words, if it is near enough to be a slip of the hand; else NULL. */

@@ -76,7 +76,10 @@ int32_t utf8_decode(const char *p, const char *end, int *used)
     *used = 1;
     if (s[0] < 0x80)
         return s[0];
-    int more = s[0] >= 0xC2 && s[0] < 0xE0 ? 1 : s[0] >= 0xE0 && s[0] < 0xF0 ? 2 : s[0] >= 0xF0 && s[0] < 0xF5 ? 3 : 0;
+    int more = s[0] >= 0xC2 && s[0] < 0xE0   ? 1
+               : s[0] >= 0xE0 && s[0] < 0xF0 ? 2
+               : s[0] >= 0xF0 && s[0] < 0xF5 ? 3
+                                             : 0;
     if (!more)
         return -1;
     /* The second byte's range excludes overlong forms, surrogates and what lies above U+10FFFF. */

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The text and a line end. Control bytes are shown escaped on a terminal, which could take them for commands. */
+/* The text and a line end. Control bytes are shown escaped on a terminal, which could take them
+ * for commands. */
 static Status print_text(const Text *t, Error *e)
 {
     bool terminal = output_is_terminal();
@@ -31,8 +32,9 @@ static Status print_reply(const Reply *r, double seconds, bool json, Error *e)
     json_t *ids = json_array();
     for (int64_t i = 0; i < r->ids.count; i++)
         json_append(ids, json_integer(r->ids.data[i]), e);
-    json_t *o = json_pack("{s:o, s:o, s:I, s:f}", "text", json_stringn(text_string(&r->text), r->text.count), "token_ids", ids, "prompt_tokens",
-                          (json_int_t)r->prompt_tokens, "seconds", seconds);
+    json_t *o =
+        json_pack("{s:o, s:o, s:I, s:f}", "text", json_stringn(text_string(&r->text), r->text.count),
+                  "token_ids", ids, "prompt_tokens", (json_int_t)r->prompt_tokens, "seconds", seconds);
     char *text = o && e->status == OK ? json_dumps(o, JSON_REAL_PRECISION(6)) : NULL;
     Status status = text ? OK : error_set(e, NO_MEMORY, "out of memory");
     if (text && printf("%s\n", text) < 0)
@@ -44,7 +46,8 @@ static Status print_reply(const Reply *r, double seconds, bool json, Error *e)
 
 Status command_ask(Invocation *in, Error *e)
 {
-    const char *model = NULL, *prompt = NULL, *most = NULL, **images = memory_new(LIST_CAPACITY, sizeof *images, e);
+    const char *model = NULL, *prompt = NULL, *most = NULL,
+               **images = memory_new(LIST_CAPACITY, sizeof *images, e);
     int64_t n_images = 0, max_new_tokens = 128;
     bool greedy = false, json = false;
     const Option options[] = {{.name = "model", .takes_value = true, .value = &model},
@@ -59,7 +62,8 @@ Status command_ask(Invocation *in, Error *e)
         status = command_no_arguments(in, e);
     if (status == OK && command_needs(model, "model", e) == OK)
         command_needs(prompt, "prompt", e);
-    if (status == OK && most && (!parse_integer(most, &max_new_tokens) || max_new_tokens < 1 || max_new_tokens > 1000000))
+    if (status == OK && most &&
+        (!parse_integer(most, &max_new_tokens) || max_new_tokens < 1 || max_new_tokens > 1000000))
         error_set(e, BAD_USAGE, "--max-new-tokens %s: wanted an integer from 1 to 1000000", most);
     Vlm vlm = {0};
     Reply reply = {0};

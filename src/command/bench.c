@@ -1,4 +1,5 @@
-/* `mpa bench`: how fast a model runs here, beside what the machine can do, measured in the same run. */
+/* `mpa bench`: how fast a model runs here, beside what the machine can do, measured in the same
+ * run. */
 #include "command/bench.h"
 #include "command/command.h"
 
@@ -15,7 +16,8 @@ static void print_table(const Bench *b, const char *what)
     printf("%s: %s\n", what, b->vlm.family->model_type);
     printf("%d threads; %s\n", parallel_threads(), gemm_description());
     if (b->flops > 0)
-        printf("this machine: %.0f GFLOP/s in float32 products, reads %.1f GB/s\n", b->flops / 1e9, b->bytes / 1e9);
+        printf("this machine: %.0f GFLOP/s in float32 products, reads %.1f GB/s\n", b->flops / 1e9,
+               b->bytes / 1e9);
     printf("\n");
     for (int i = 0; i < b->figures; i++) {
         const Figure *f = b->figure + i;
@@ -42,8 +44,9 @@ static Status print_json(const Bench *b, const char *what, Error *e)
     json_put(o, "peak_bytes", json_integer((json_int_t)memory_peak()), e);
     for (int i = 0; i < b->figures; i++) {
         const Figure *f = b->figure + i;
-        json_t *line = json_pack("{s:s, s:s, s:f, s:f, s:f, s:s}", "name", f->name, "unit", f->unit, "per_second", f->value, "seconds", f->seconds,
-                                 "part_of_limit", f->part, "note", f->note);
+        json_t *line =
+            json_pack("{s:s, s:s, s:f, s:f, s:f, s:s}", "name", f->name, "unit", f->unit, "per_second",
+                      f->value, "seconds", f->seconds, "part_of_limit", f->part, "note", f->note);
         json_append(list, line, e);
     }
     json_put(o, "figures", list, e);

@@ -16,8 +16,10 @@ typedef struct {
     Vlm vlm;
     Arena arena;
     Error *error;
-    const char *only;      /* names of parts, with commas; NULL: all */
-    double flops, bytes;   /* what this machine does in a second: float32 operations of a product, bytes read from memory; 0: not measured */
+    const char *only; /* names of parts, with commas; NULL: all */
+    /* what this machine does in a second: float32 operations of a product, bytes read from
+     * memory; 0: not measured */
+    double flops, bytes;
     int64_t text_values;   /* of the matrices that every token is multiplied with, without the head */
     int64_t stream_bytes;  /* of those and the head, as stored: what one decoding step reads */
     int64_t vision_values; /* of the vision tower's matrices */

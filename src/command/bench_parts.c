@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of each measurement the median of REPEATS; PROMPT tokens in prefill and training, of which the last ANSWER count in the loss; decoding: STEPS tokens after CONTEXT. */
+/* Of each measurement the median of REPEATS; PROMPT tokens in prefill and training, of which the
+ * last ANSWER count in the loss; decoding: STEPS tokens after CONTEXT. */
 enum { REPEATS = 3, PROMPT = 512, ANSWER = 440, CONTEXT = 64, STEPS = 8, SIDE = 1536, MEMORY = 1 << 28 };
 
 typedef Status Work(Bench *b, void *context, double *seconds);
@@ -54,7 +55,8 @@ static Run run_new(Bench *b)
     return (Run){.arena = &b->arena, .error = b->error};
 }
 
-static Figure *add_figure(Bench *b, const char *name, const char *unit, double count, double seconds, double work, double limit)
+static Figure *add_figure(Bench *b, const char *name, const char *unit, double count, double seconds,
+                          double work, double limit)
 {
     Figure *f = b->figure + b->figures++;
     *f = (Figure){.name = name, .unit = unit, .seconds = seconds};
@@ -65,7 +67,8 @@ static Figure *add_figure(Bench *b, const char *name, const char *unit, double c
     return f;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------------- the machine */
+/* -------------------------------------------------------------------------------------------------------------------------
+ * the machine */
 
 typedef struct {
     float *x, *w, *y;
@@ -81,7 +84,8 @@ static Status square_product(Bench *b, void *context, double *seconds)
     if (s->blas) {
 #pragma omp parallel for schedule(dynamic)
         for (int64_t o = 0; o < SIDE; o += SIDE / 8)
-            gemm_block(false, true, SIDE, SIDE / 8, SIDE, 1, s->x, SIDE, s->w + o * SIDE, SIDE, 0, s->y + o, SIDE);
+            gemm_block(false, true, SIDE, SIDE / 8, SIDE, 1, s->x, SIDE, s->w + o * SIDE, SIDE, 0, s->y + o,
+                       SIDE);
     } else {
         gemm_forward(&run, s->y, s->x, s->w, F32, SIDE, SIDE, SIDE);
     }
@@ -107,7 +111,8 @@ static Status read_memory(Bench *b, void *context, double *seconds)
 static void measure_machine(Bench *b)
 {
     ArenaMark mark = arena_mark(&b->arena);
-    Square s = {.x = arena_zero(&b->arena, SIDE * SIDE, sizeof(float), b->error), .w = arena_zero(&b->arena, SIDE * SIDE, sizeof(float), b->error)};
+    Square s = {.x = arena_zero(&b->arena, SIDE * SIDE, sizeof(float), b->error),
+                .w = arena_zero(&b->arena, SIDE * SIDE, sizeof(float), b->error)};
     s.y = arena_zero(&b->arena, SIDE * SIDE, sizeof(float), b->error);
     unsigned char *memory = arena_alloc(&b->arena, MEMORY, 1, b->error);
     if (b->error->status == OK) {
@@ -121,7 +126,8 @@ static void measure_machine(Bench *b)
     arena_release(&b->arena, mark);
 }
 
-/* --------------------------------------------------------------------------------------------------------------------------- the model */
+/* ---------------------------------------------------------------------------------------------------------------------------
+ * the model */
 
 static void count_matrices(Bench *b)
 {
@@ -138,7 +144,8 @@ static void count_matrices(Bench *b)
     }
 }
 
-/* `count` random ids, the ones from `first` on those of a picture; in arena memory but for the positions. */
+/* `count` random ids, the ones from `first` on those of a picture; in arena memory but for the
+ * positions. */
 static Status make_sample(Bench *b, Sample *s, int64_t count, const Picture *picture)
 {
     const int64_t first = 8, tokens = picture ? picture->tokens : 0;
@@ -167,7 +174,8 @@ static Status make_picture(Bench *b, Picture *p, int64_t width, int64_t height, 
     Status status = im.data ? b->vlm.family->picture(&b->vlm, p, &im, NULL, b->error) : b->error->status;
     if (status == OK && single && p->grid[0] > 1) {
         int64_t rows = p->grid[1] * p->grid[2];
-        memmove(p->pixels, p->pixels + (p->rows - rows) * p->cols, (size_t)(rows * p->cols) * sizeof *p->pixels);
+        memmove(p->pixels, p->pixels + (p->rows - rows) * p->cols,
+                (size_t)(rows * p->cols) * sizeof *p->pixels);
         p->tokens /= p->grid[0];
         p->rows = rows;
         p->grid[0] = 1;
@@ -193,7 +201,8 @@ static Status prefill(Bench *b, void *context, double *seconds)
 static Batch *next_rows(Run *run, KvCache *cache, const Sample *s, int64_t sequences, int32_t n)
 {
     Batch *batch = run_alloc(run, 1, sizeof *batch);
-    int32_t *ids = run_alloc(run, sequences, sizeof *ids), *position = run_alloc(run, 3 * sequences, sizeof *position);
+    int32_t *ids = run_alloc(run, sequences, sizeof *ids),
+            *position = run_alloc(run, 3 * sequences, sizeof *position);
     int64_t *start = run_alloc(run, sequences + 1, sizeof *start);
     if (!batch || !ids || !position || !start)
         return NULL;
@@ -224,7 +233,8 @@ static Status decode(Bench *b, void *context, double *seconds)
     double begin = clock_seconds();
     for (int n = 0; n < STEPS; n++, d->done++) {
         ArenaMark mark = arena_mark(&b->arena);
-        Mat *hidden = vlm_forward(&run, &b->vlm, next_rows(&run, d->cache, &d->sample, d->sequences, d->done), d->cache);
+        Mat *hidden = vlm_forward(&run, &b->vlm, next_rows(&run, d->cache, &d->sample, d->sequences, d->done),
+                                  d->cache);
         vlm_logits(&run, &b->vlm, hidden);
         arena_release(&b->arena, mark);
     }
@@ -264,11 +274,16 @@ static Status look(Bench *b, void *context, double *seconds)
 typedef struct {
     Sample sample;
     Optimiser optimiser;
-    Arena arena; /* of its own, as in fine-tuning: empty between steps, it becomes one piece of the right size */
+    /* of its own, as in fine-tuning: empty between steps, it becomes one piece of the right size */
+    Arena arena;
 } Training;
 
-static const TrainOptions options = {
-    .learning_rate = 1e-6, .vision_learning_rate = 1e-6, .merger_learning_rate = 1e-6, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
+static const TrainOptions options = {.learning_rate = 1e-6,
+                                     .vision_learning_rate = 1e-6,
+                                     .merger_learning_rate = 1e-6,
+                                     .beta1 = 0.9,
+                                     .beta2 = 0.999,
+                                     .epsilon = 1e-8};
 
 static Status train_step(Bench *b, void *context, double *seconds)
 {
@@ -283,7 +298,8 @@ static Status train_step(Bench *b, void *context, double *seconds)
     const Batch *batch = batch_pack(&run, &t->sample, 1);
     int64_t count = batch_labels(&run, batch, &t->sample, &rows, &labels);
     Mat *hidden = vlm_forward(&run, &b->vlm, batch, NULL);
-    if (head_cross_entropy(&run, &b->vlm.head, gather_rows(&run, hidden, rows, count), labels, 1 / (double)count, &loss))
+    if (head_cross_entropy(&run, &b->vlm.head, gather_rows(&run, hidden, rows, count), labels,
+                           1 / (double)count, &loss))
         run_backward(&run);
     arena_release(&t->arena, mark);
     double norm = optimiser_norm(&t->optimiser);
@@ -302,12 +318,16 @@ static void measure_training(Bench *b)
     int64_t need = train_bytes(&b->vlm, PROMPT, p.tokens, false);
     if (memory_available() && (uint64_t)need > memory_available()) {
         Figure *f = add_figure(b, "training step", "token", 0, 0, 0, 1);
-        snprintf(f->note, sizeof f->note, "needs %.1f GiB, %.1f are available", (double)need / gib, (double)memory_available() / gib);
-    } else if (make_sample(b, &t.sample, PROMPT, &p) == OK && optimiser_init(&t.optimiser, &b->vlm.checkpoint, &options, b->error) == OK) {
-        double head = (double)b->vlm.head.weight->count * (ANSWER - 1), text = (double)b->text_values * PROMPT,
-               vision = (double)b->vision_values * (double)p.rows;
-        Figure *f = add_figure(b, "training step", "token", PROMPT, median(b, train_step, &t), 6 * (head + text + vision), b->flops);
-        snprintf(f->note, sizeof f->note, "%d tokens, %lld of a picture, loss on %d", PROMPT, (long long)p.tokens, ANSWER);
+        snprintf(f->note, sizeof f->note, "needs %.1f GiB, %.1f are available", (double)need / gib,
+                 (double)memory_available() / gib);
+    } else if (make_sample(b, &t.sample, PROMPT, &p) == OK &&
+               optimiser_init(&t.optimiser, &b->vlm.checkpoint, &options, b->error) == OK) {
+        double head = (double)b->vlm.head.weight->count * (ANSWER - 1),
+               text = (double)b->text_values * PROMPT, vision = (double)b->vision_values * (double)p.rows;
+        Figure *f = add_figure(b, "training step", "token", PROMPT, median(b, train_step, &t),
+                               6 * (head + text + vision), b->flops);
+        snprintf(f->note, sizeof f->note, "%d tokens, %lld of a picture, loss on %d", PROMPT,
+                 (long long)p.tokens, ANSWER);
         optimiser_free(&t.optimiser);
         arena_free(&t.arena);
     }
@@ -323,7 +343,8 @@ static void measure_decoding(Bench *b)
     for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) {
         Decode d = {.sequences = batches[i].sequences};
         if (make_sample(b, &d.sample, CONTEXT, NULL) == OK && fill_cache(b, &d) == OK)
-            add_figure(b, batches[i].name, "token", (double)d.sequences, median(b, decode, &d), (double)b->stream_bytes, b->bytes);
+            add_figure(b, batches[i].name, "token", (double)d.sequences, median(b, decode, &d),
+                       (double)b->stream_bytes, b->bytes);
     }
 }
 
@@ -331,8 +352,10 @@ static void measure_vision(Bench *b)
 {
     Picture p = {0};
     if (make_picture(b, &p, 672, 448, false) == OK) {
-        Figure *f = add_figure(b, "vision, 672x448", "picture", 1, median(b, look, &p), 2 * (double)b->vision_values * (double)p.rows, b->flops);
-        snprintf(f->note, sizeof f->note, "%lld patches, %lld tokens", (long long)p.rows, (long long)p.tokens);
+        Figure *f = add_figure(b, "vision, 672x448", "picture", 1, median(b, look, &p),
+                               2 * (double)b->vision_values * (double)p.rows, b->flops);
+        snprintf(f->note, sizeof f->note, "%lld patches, %lld tokens", (long long)p.rows,
+                 (long long)p.tokens);
         f->part = 0; /* most of its work is attention */
     }
     picture_free(&p);
@@ -342,7 +365,8 @@ static void measure_prefill(Bench *b)
 {
     Sample s;
     if (make_sample(b, &s, PROMPT, NULL) == OK)
-        add_figure(b, "prefill, 512 tokens", "token", PROMPT, median(b, prefill, &s), 2 * (double)b->text_values * PROMPT, b->flops);
+        add_figure(b, "prefill, 512 tokens", "token", PROMPT, median(b, prefill, &s),
+                   2 * (double)b->text_values * PROMPT, b->flops);
 }
 
 static const struct {
@@ -364,9 +388,11 @@ Status bench_check_parts(const char *only, Error *e)
         while (i < PARTS && (strncmp(at, parts[i].name, (size_t)length) != 0 || parts[i].name[length]))
             i++;
         for (int k = 0; i == PARTS && k < PARTS; k++)
-            snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", k ? ", " : "", parts[k].name);
+            snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", k ? ", " : "",
+                     parts[k].name);
         if (i == PARTS)
-            return error_set(e, BAD_USAGE, "--only: wanted some of %s, with commas, found %.*s", known, length, at);
+            return error_set(e, BAD_USAGE, "--only: wanted some of %s, with commas, found %.*s", known,
+                             length, at);
     }
     return OK;
 }

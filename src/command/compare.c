@@ -133,7 +133,8 @@ static void print_shape(char text[SHAPE_SIZE], const Tensor *t)
 {
     size_t used = (size_t)snprintf(text, SHAPE_SIZE, "%s[", dtype_name(t->dtype));
     for (int i = 0; i < t->ndim && used < SHAPE_SIZE; i++)
-        used += (size_t)snprintf(text + used, SHAPE_SIZE - used, "%s%lld", i ? "," : "", (long long)t->dim[i]);
+        used +=
+            (size_t)snprintf(text + used, SHAPE_SIZE - used, "%s%lld", i ? "," : "", (long long)t->dim[i]);
     if (used < SHAPE_SIZE)
         snprintf(text + used, SHAPE_SIZE - used, "]");
 }
@@ -154,7 +155,8 @@ static double relative(const Finding *f)
     return f->worst > 0 ? (double)INFINITY : 0;
 }
 
-static void print_row(FILE *out, const Tensor *a, const Tensor *b, const Finding *f, int width, int shape_width)
+static void print_row(FILE *out, const Tensor *a, const Tensor *b, const Finding *f, int width,
+                      int shape_width)
 {
     char shape[SHAPE_SIZE], other[SHAPE_SIZE];
     print_shape(shape, a);
@@ -166,13 +168,16 @@ static void print_row(FILE *out, const Tensor *a, const Tensor *b, const Finding
         print_shape(other, b);
         fprintf(out, "  %s in B\n", other);
     } else {
-        fprintf(out, "  %10.3e  %10.3e  %10.3e%s\n", f->worst, f->rms, relative(f), f->verdict == SAME ? "" : "  departs");
+        fprintf(out, "  %10.3e  %10.3e  %10.3e%s\n", f->worst, f->rms, relative(f),
+                f->verdict == SAME ? "" : "  departs");
     }
 }
 
 static void print_end(FILE *out, const Tensor *first, const Finding *f, int64_t departing, int64_t total)
 {
-    static const char *const what[] = {[OTHER_SHAPE] = "has another shape", [OTHER_TYPE] = "has another type", [MISSING] = "stands in one file only"};
+    static const char *const what[] = {[OTHER_SHAPE] = "has another shape",
+                                       [OTHER_TYPE] = "has another type",
+                                       [MISSING] = "stands in one file only"};
     if (!departing) {
         fprintf(out, "no tensor departs (%lld compared)\n", (long long)total);
         return;
@@ -207,7 +212,8 @@ static Status compare_open(const SafeTensors *a, const SafeTensors *b, double to
     const Tensor *first = NULL;
     Finding found = {SAME, 0, 0};
     int64_t departing = 0, total = a->count;
-    fprintf(out, "%-*s  %-*s  %10s  %10s  %10s\n", name, "tensor", shape, "type and shape", "max |A-B|", "rms A", "max / rms");
+    fprintf(out, "%-*s  %-*s  %10s  %10s  %10s\n", name, "tensor", shape, "type and shape", "max |A-B|",
+            "rms A", "max / rms");
     for (int64_t i = 0; i < a->count; i++) {
         const Tensor *x = a->tensor + i, *y = safetensors_find(b, x->name);
         Finding f = compare_tensors(x, y, tolerance);

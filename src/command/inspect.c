@@ -11,7 +11,8 @@
 
 static const double mib = 1048576;
 
-/* Length of the name of the module that a parameter belongs to, layers taken together: up to the first component that is a number, else without the last. */
+/* Length of the name of the module that a parameter belongs to, layers taken together: up to the
+ * first component that is a number, else without the last. */
 static size_t module_length(const char *name)
 {
     const char *last = strrchr(name, '.');
@@ -28,10 +29,12 @@ static void print_modules(const Checkpoint *c)
     for (int64_t i = 0, next; i < c->params; i = next) {
         size_t length = module_length(c->param[i]->name);
         int64_t count = 0;
-        for (next = i; next < c->params && module_length(c->param[next]->name) == length && !strncmp(c->param[next]->name, c->param[i]->name, length);
+        for (next = i; next < c->params && module_length(c->param[next]->name) == length &&
+                       !strncmp(c->param[next]->name, c->param[i]->name, length);
              next++)
             count += c->param[next]->count;
-        printf("  %-50.*s %15lld in %4lld tensors\n", (int)length, c->param[i]->name, (long long)count, (long long)(next - i));
+        printf("  %-50.*s %15lld in %4lld tensors\n", (int)length, c->param[i]->name, (long long)count,
+               (long long)(next - i));
     }
 }
 
@@ -47,7 +50,8 @@ static void print_types(const Checkpoint *c)
             printf("  stored as %-6s %47lld, %.1f MiB on disk\n", dtype_name((Dtype)t), (long long)count,
                    (double)count * (double)dtype_size((Dtype)t) / mib);
     }
-    printf("  in all %55lld in %4lld tensors, %lld files\n", (long long)total, (long long)c->params, (long long)c->files);
+    printf("  in all %55lld in %4lld tensors, %lld files\n", (long long)total, (long long)c->params,
+           (long long)c->files);
 }
 
 /* For which work memory is stated. */
@@ -69,18 +73,24 @@ static int64_t lora_values(const Vlm *vlm, int64_t rank)
 
 static void print_memory(const Vlm *vlm, const Work *w)
 {
-    int64_t rows = w->batch * (w->tokens + w->answer), pictures = w->batch * w->picture_tokens, states = train_bytes(vlm, 0, 0, false);
+    int64_t rows = w->batch * (w->tokens + w->answer), pictures = w->batch * w->picture_tokens,
+            states = train_bytes(vlm, 0, 0, false);
     int64_t full = train_bytes(vlm, rows, pictures, false), less = train_bytes(vlm, rows, pictures, true);
     int64_t adapters = lora_values(vlm, w->rank) * 4 * (int64_t)sizeof(float);
-    printf("memory besides the mapped weights, for %lld at a time, each %lld tokens (%lld of pictures) and an answer of %lld:\n", (long long)w->batch,
-           (long long)w->tokens, (long long)w->picture_tokens, (long long)w->answer);
-    printf("  inference                                %10.0f MiB\n", (double)generate_bytes(vlm, w->batch, w->tokens, w->answer) / mib);
-    printf("  full fine-tuning                         %10.0f MiB   (%.0f of them for weights, gradients and two moments)\n", (double)full / mib,
-           (double)states / mib);
+    printf("memory besides the mapped weights, for %lld at a time, each %lld tokens (%lld of pictures) and "
+           "an answer of %lld:\n",
+           (long long)w->batch, (long long)w->tokens, (long long)w->picture_tokens, (long long)w->answer);
+    printf("  inference                                %10.0f MiB\n",
+           (double)generate_bytes(vlm, w->batch, w->tokens, w->answer) / mib);
+    printf("  full fine-tuning                         %10.0f MiB   (%.0f of them for weights, gradients and "
+           "two moments)\n",
+           (double)full / mib, (double)states / mib);
     printf("    the same, blocks recomputed            %10.0f MiB\n", (double)less / mib);
-    printf("  LoRA of rank %-4lld                        %10.0f MiB   (%.1f of them for the adapters; an estimate: mpa trains in full)\n",
+    printf("  LoRA of rank %-4lld                        %10.0f MiB   (%.1f of them for the adapters; an "
+           "estimate: mpa trains in full)\n",
            (long long)w->rank, (double)(full - states + adapters) / mib, (double)adapters / mib);
-    printf("    the same, blocks recomputed            %10.0f MiB\n", (double)(less - states + adapters) / mib);
+    printf("    the same, blocks recomputed            %10.0f MiB\n",
+           (double)(less - states + adapters) / mib);
 }
 
 static Status number_option(const char *name, const char *text, int64_t *value, Error *e)

@@ -20,15 +20,17 @@ static void print_header(const Stage *s)
 {
     double gib = 1073741824;
     log_info(&s->log, "mpa %s: %s; run folder %s", MPA_VERSION, s->config.path, s->folder);
-    log_info(&s->log, "mpa: %d threads; %s; JPEG by %s; seed %s; %.1f GiB of memory available", parallel_threads(), gemm_description(),
-             image_jpeg_decoder(), config_text(&s->config, "run.seed"), (double)stage_memory(s) / gib);
+    log_info(&s->log, "mpa: %d threads; %s; JPEG by %s; seed %s; %.1f GiB of memory available",
+             parallel_threads(), gemm_description(), image_jpeg_decoder(),
+             config_text(&s->config, "run.seed"), (double)stage_memory(s) / gib);
 }
 
 /* Reads the configuration. *stop: nothing more is to be done (--dump-config). */
 static Status stage_begin(Stage *s, Invocation *in, bool *stop, Error *e)
 {
     bool dump = false;
-    const Option options[] = {{.name = "dump-config", .given = &dump}, {.name = "force", .given = &s->force}, {0}};
+    const Option options[] = {
+        {.name = "dump-config", .given = &dump}, {.name = "force", .given = &s->force}, {0}};
     *stop = false;
     s->log = in->log;
     s->stop = signals_flag();
@@ -40,7 +42,8 @@ static Status stage_begin(Stage *s, Invocation *in, bool *stop, Error *e)
     if (status != OK || dump) {
         Text text = {0};
         *stop = true;
-        if (status == OK && (status = config_dump(&s->config, &text, e)) == OK && fputs(text_string(&text), stdout) < 0)
+        if (status == OK && (status = config_dump(&s->config, &text, e)) == OK &&
+            fputs(text_string(&text), stdout) < 0)
             status = error_set(e, FAILED, "standard output: cannot write");
         text_free(&text);
         return status;
@@ -55,7 +58,8 @@ static Status stage_begin(Stage *s, Invocation *in, bool *stop, Error *e)
     return folder_make(s->folder, e);
 }
 
-/* Share of annotations.json with both question and answer, and number of kept pairs; -1: no such file. */
+/* Share of annotations.json with both question and answer, and number of kept pairs; -1: no such
+ * file. */
 static void count_pairs(const Stage *s, int64_t *pictures, int64_t *parsed, int64_t *kept)
 {
     Error e = {0};
@@ -67,7 +71,8 @@ static void count_pairs(const Stage *s, int64_t *pictures, int64_t *parsed, int6
         *parsed = 0;
         for (size_t i = 0; i < json_array_size(j.root); i++) {
             const json_t *o = json_array_get(j.root, i);
-            *parsed += json_is_string(json_object_get(o, "predicted_question")) && json_is_string(json_object_get(o, "predicted_answer"));
+            *parsed += json_is_string(json_object_get(o, "predicted_question")) &&
+                       json_is_string(json_object_get(o, "predicted_answer"));
         }
         json_close(&j);
     }
@@ -107,15 +112,17 @@ static Status print_scores(const Stage *s, Error *e)
     print_score_row(j.root, "aligned", "aligned student");
     print_score_row(j.root, "teacher", "teacher");
     print_score_row(j.root, "predictions", "predictions");
-    const json_t *before = json_object_get(j.root, "gap_before"), *after = json_object_get(j.root, "gap_after"),
+    const json_t *before = json_object_get(j.root, "gap_before"),
+                 *after = json_object_get(j.root, "gap_after"),
                  *closed = json_object_get(j.root, "gap_closed");
     if (before && after)
-        printf("  gap to the teacher  %.1f before, %.1f after%s", json_number_value(before), json_number_value(after), closed ? "" : "\n");
+        printf("  gap to the teacher  %.1f before, %.1f after%s", json_number_value(before),
+               json_number_value(after), closed ? "" : "\n");
     if (closed)
         printf(": %.0f %% closed\n", 100 * json_number_value(closed));
     if (pictures >= 0)
-        printf("  pictures annotated  %lld, of which %lld parsed (%.1f %%)\n", (long long)pictures, (long long)parsed,
-               pictures ? 100 * (double)parsed / (double)pictures : 0);
+        printf("  pictures annotated  %lld, of which %lld parsed (%.1f %%)\n", (long long)pictures,
+               (long long)parsed, pictures ? 100 * (double)parsed / (double)pictures : 0);
     if (kept >= 0)
         printf("  pairs kept          %lld\n", (long long)kept);
     json_close(&j);
@@ -127,7 +134,8 @@ static Status stage_check_run(Stage *s, Error *e)
 {
     const Config *c = &s->config;
     bool annotated = stage_has(s, "annotations.json") || *config_text(c, "teacher.annotations");
-    bool answered = stage_has(s, "parity.json") || (annotated && (stage_has(s, "teacher.json") || *config_text(c, "teacher.answers")));
+    bool answered = stage_has(s, "parity.json") ||
+                    (annotated && (stage_has(s, "teacher.json") || *config_text(c, "teacher.answers")));
     static const char *const folders[] = {"teacher.model", "student.model"};
     if (!answered)
         config_require(c, "teacher.model", e);
@@ -137,9 +145,11 @@ static Status stage_check_run(Stage *s, Error *e)
         config_require(c, "evaluate.questions", e);
     for (int i = 0; i < 2 && e->status == OK; i++)
         if (*config_text(c, folders[i]) && !file_is_folder(config_text(c, folders[i])))
-            error_set(e, BAD_INPUT, "%s = %s: there is no such folder", folders[i], config_text(c, folders[i]));
+            error_set(e, BAD_INPUT, "%s = %s: there is no such folder", folders[i],
+                      config_text(c, folders[i]));
     if (e->status == OK && file_size(config_text(c, "evaluate.questions")) < 0)
-        error_set(e, BAD_INPUT, "evaluate.questions = %s: there is no such file", config_text(c, "evaluate.questions"));
+        error_set(e, BAD_INPUT, "evaluate.questions = %s: there is no such file",
+                  config_text(c, "evaluate.questions"));
     return e->status;
 }
 
@@ -155,7 +165,8 @@ static Status run_stages(Invocation *in, StageFunction *const *stages, int count
         double begin = clock_seconds();
         status = stages[i](&s, e);
         if (status == OK && stages[i] != stage_check_run)
-            log_info(&s.log, "  %.1f s, at most %.0f MiB so far", clock_seconds() - begin, (double)memory_peak() / 1048576);
+            log_info(&s.log, "  %.1f s, at most %.0f MiB so far", clock_seconds() - begin,
+                     (double)memory_peak() / 1048576);
     }
     if (status == OK && !stop && scores)
         status = print_scores(&s, e);
@@ -166,7 +177,8 @@ static Status run_stages(Invocation *in, StageFunction *const *stages, int count
 
 Status command_run(Invocation *in, Error *e)
 {
-    StageFunction *const stages[] = {stage_check_run, stage_annotate, stage_identify, stage_level, stage_evaluate};
+    StageFunction *const stages[] = {stage_check_run, stage_annotate, stage_identify, stage_level,
+                                     stage_evaluate};
     return run_stages(in, stages, 5, true, e);
 }
 

@@ -30,11 +30,16 @@ static Status read_ids(Ids *ids, const char *input, size_t count, Error *e)
     size_t i;
     if (!list)
         return error_set(e, BAD_INPUT, "standard input:%d: not valid JSON: %s", why.line, why.text);
-    Status status = json_is_array(list) ? OK : error_set(e, BAD_INPUT, "standard input: wanted a JSON array of ids, found %s", json_kind(list));
+    Status status = json_is_array(list)
+                        ? OK
+                        : error_set(e, BAD_INPUT, "standard input: wanted a JSON array of ids, found %s",
+                                    json_kind(list));
     json_array_foreach(list, i, v)
     {
-        if (status == OK && (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) > INT32_MAX))
-            status = error_set(e, BAD_INPUT, "standard input: element %zu: wanted a token id, found %s", i, json_kind(v));
+        if (status == OK &&
+            (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) > INT32_MAX))
+            status = error_set(e, BAD_INPUT, "standard input: element %zu: wanted a token id, found %s", i,
+                               json_kind(v));
         if (status == OK && !ids_add(ids, (int32_t)json_integer_value(v), e))
             status = NO_MEMORY;
     }
@@ -82,7 +87,8 @@ Status command_tokenize(Invocation *in, Error *e)
 {
     const char *model = NULL;
     bool decode = false;
-    const Option options[] = {{.name = "model", .takes_value = true, .value = &model}, {.name = "decode", .given = &decode}, {0}};
+    const Option options[] = {
+        {.name = "model", .takes_value = true, .value = &model}, {.name = "decode", .given = &decode}, {0}};
     Text input = {0}, output = {0};
     Status status = options_parse(options, in->arguments, &in->count, e);
     if (status == OK)

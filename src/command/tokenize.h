@@ -4,7 +4,9 @@
 
 #include "base/text.h"
 
-/* Text to a JSON array of ids and a line end, or (decode) such an array to text, special tokens kept, nothing added. Needs FOLDER/tokenizer.json alone. */
-Status tokenize_text(const char *folder, bool decode, const char *input, size_t count, Text *output, Error *e);
+/* Text to a JSON array of ids and a line end, or (decode) such an array to text, special tokens
+ * kept, nothing added. Needs FOLDER/tokenizer.json alone. */
+Status tokenize_text(const char *folder, bool decode, const char *input, size_t count, Text *output,
+                     Error *e);
 
 #endif

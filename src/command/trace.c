@@ -46,7 +46,8 @@ static Status trace_run(Run *run, const Vlm *vlm, const Sample *s, bool grad)
     const int32_t *labels;
     int64_t count = batch_labels(run, b, s, &rows, &labels);
     double loss = 0;
-    head_cross_entropy(run, &vlm->head, gather_rows(run, hidden, rows, count), labels, 1 / (double)count, &loss);
+    head_cross_entropy(run, &vlm->head, gather_rows(run, hidden, rows, count), labels, 1 / (double)count,
+                       &loss);
     float value = (float)loss;
     probe_array(run, &value, F32, 1, (int64_t[]){1}, "loss");
     if (grad && run->error->status == OK) {
@@ -70,7 +71,8 @@ Status trace_write(const Vlm *vlm, const TraceRequest *request, const char *out,
     for (; status == OK && loaded < request->n_images; loaded++)
         status = vlm_picture(vlm, pictures + loaded, request->images[loaded], NULL, e);
     if (status == OK && request->answer)
-        status = vlm_training_sample(vlm, &sample, pictures, loaded, request->prompt, request->answer, false, e);
+        status =
+            vlm_training_sample(vlm, &sample, pictures, loaded, request->prompt, request->answer, false, e);
     else if (status == OK)
         status = vlm_prompt(vlm, &sample, pictures, loaded, request->prompt, e);
     if (status == OK && request->grad)
@@ -93,17 +95,20 @@ Status command_trace(Invocation *in, Error *e)
 {
     const char *model = NULL, *out = NULL, **images = memory_new(LIST_CAPACITY, sizeof *images, e);
     TraceRequest request = {.images = images};
-    const Option options[] = {{.name = "model", .takes_value = true, .value = &model},
-                              {.name = "image", .takes_value = true, .list = images, .list_count = &request.n_images},
-                              {.name = "prompt", .takes_value = true, .value = &request.prompt},
-                              {.name = "answer", .takes_value = true, .value = &request.answer},
-                              {.name = "grad", .given = &request.grad},
-                              {.name = "out", .takes_value = true, .value = &out},
-                              {0}};
+    const Option options[] = {
+        {.name = "model", .takes_value = true, .value = &model},
+        {.name = "image", .takes_value = true, .list = images, .list_count = &request.n_images},
+        {.name = "prompt", .takes_value = true, .value = &request.prompt},
+        {.name = "answer", .takes_value = true, .value = &request.answer},
+        {.name = "grad", .given = &request.grad},
+        {.name = "out", .takes_value = true, .value = &out},
+        {0}};
     Status status = images ? options_parse(options, in->arguments, &in->count, e) : NO_MEMORY;
     if (status == OK)
         status = command_no_arguments(in, e);
-    if (status == OK && command_needs(model, "model", e) == OK && command_needs(request.prompt, "prompt", e) == OK && command_needs(out, "out", e) == OK && request.grad)
+    if (status == OK && command_needs(model, "model", e) == OK &&
+        command_needs(request.prompt, "prompt", e) == OK && command_needs(out, "out", e) == OK &&
+        request.grad)
         command_needs(request.answer, "answer", e);
     Vlm vlm = {0};
     if ((status = e->status) == OK)

@@ -1,4 +1,5 @@
-/* `mpa trace`: what every layer computed for one prompt, as a safetensors file with the names of contract and transformers. */
+/* `mpa trace`: what every layer computed for one prompt, as a safetensors file with the names of
+ * contract and transformers. */
 #ifndef MPA_COMMAND_TRACE_H
 #define MPA_COMMAND_TRACE_H
 

@@ -21,14 +21,16 @@ static Status override(Config *c, const char *text, Error *e)
 {
     char section[64], key[64];
     const char *equals = strchr(text, '='), *dot = strchr(text, '.');
-    if (!equals || !dot || dot > equals || dot - text >= (int)sizeof section || equals - dot > (int)sizeof key)
+    if (!equals || !dot || dot > equals || dot - text >= (int)sizeof section ||
+        equals - dot > (int)sizeof key)
         return error_set(e, BAD_USAGE, "%s: wanted section.key=value", text);
     snprintf(section, sizeof section, "%.*s", (int)(dot - text), text);
     snprintf(key, sizeof key, "%.*s", (int)(equals - dot - 1), dot + 1);
     return config_set(c, &(Place){"command line", "command line", 0, ""}, section, key, equals + 1, e);
 }
 
-/* The published trainer's settings (models of October 2025 and December 2024); what the user sets himself stays. */
+/* The published trainer's settings (models of October 2025 and December 2024); what the user
+ * sets himself stays. */
 static Status apply_recipe(Config *c, Error *e)
 {
     static const struct {
@@ -70,7 +72,8 @@ static Status apply_recipe(Config *c, Error *e)
         int k = config_key("level", presets[i].key);
         if (strcmp(presets[i].recipe, recipe) || c->setting[k].value)
             continue;
-        if (config_set(c, &(Place){"recipe", "recipe", 0, ""}, "level", presets[i].key, presets[i].value, e) != OK)
+        if (config_set(c, &(Place){"recipe", "recipe", 0, ""}, "level", presets[i].key, presets[i].value,
+                       e) != OK)
             return e->status;
     }
     return OK;
@@ -80,7 +83,8 @@ static Status apply_recipe(Config *c, Error *e)
 static Status refuse(const Config *c, const char *section, const char *key, const char *why, Error *e)
 {
     const Setting *s = c->setting + config_key(section, key);
-    return s->line ? error_set(e, BAD_USAGE, "%s:%d: %s.%s = %s: %s", c->path, s->line, section, key, s->value, why)
+    return s->line ? error_set(e, BAD_USAGE, "%s:%d: %s.%s = %s: %s", c->path, s->line, section, key,
+                               s->value, why)
                    : error_set(e, BAD_USAGE, "%s: %s.%s = %s: %s", s->origin, section, key, s->value, why);
 }
 
@@ -93,15 +97,16 @@ static Status check_together(const Config *c, Error *e)
         return refuse(c, "level", "offload", "not available yet; leave it out", e);
     if (config_integer(c, "level.batch") % config_integer(c, "level.micro_batch"))
         return error_set(e, BAD_USAGE, "level.micro_batch = %lld does not divide level.batch = %lld",
-                         (long long)config_integer(c, "level.micro_batch"), (long long)config_integer(c, "level.batch"));
+                         (long long)config_integer(c, "level.micro_batch"),
+                         (long long)config_integer(c, "level.batch"));
     const char *const sections[] = {"image", "level"};
     for (int i = 0; i < 2; i++) {
         char low[40], high[40];
         snprintf(low, sizeof low, "%s.min_pixels", sections[i]);
         snprintf(high, sizeof high, "%s.max_pixels", sections[i]);
         if (config_integer(c, high) && config_integer(c, low) > config_integer(c, high))
-            return error_set(e, BAD_USAGE, "%s = %lld is more than %s = %lld", low, (long long)config_integer(c, low), high,
-                             (long long)config_integer(c, high));
+            return error_set(e, BAD_USAGE, "%s = %lld is more than %s = %lld", low,
+                             (long long)config_integer(c, low), high, (long long)config_integer(c, high));
     }
     return OK;
 }
@@ -185,7 +190,8 @@ Status config_require(const Config *c, const char *name, Error *e)
     int i = index_of(name);
     if (*config_text(c, name))
         return OK;
-    return error_set(e, BAD_USAGE, "%s: %s is needed here: %s; set it in [%s]", c->path, name, config_keys[i].meaning, config_keys[i].section);
+    return error_set(e, BAD_USAGE, "%s: %s is needed here: %s; set it in [%s]", c->path, name,
+                     config_keys[i].meaning, config_keys[i].section);
 }
 
 /* "key = value", once for each line of the value. */
@@ -209,8 +215,9 @@ Status config_dump(const Config *c, Text *out, Error *e)
         if (strcmp(section, k->section) && !text_format(out, e, "%s[%s]\n", *section ? "\n" : "", k->section))
             return NO_MEMORY;
         section = k->section;
-        if (!text_format(out, e, "# %s%s%s%s\n# default: %s; this value: %s\n", k->meaning, k->choices ? " (" : "", k->choices ? k->choices : "",
-                         k->choices ? ")" : "", *k->fallback ? k->fallback : "none", s->value ? s->origin : "default"))
+        if (!text_format(out, e, "# %s%s%s%s\n# default: %s; this value: %s\n", k->meaning,
+                         k->choices ? " (" : "", k->choices ? k->choices : "", k->choices ? ")" : "",
+                         *k->fallback ? k->fallback : "none", s->value ? s->origin : "default"))
             return NO_MEMORY;
         if (!dump_value(out, k->key, s->value ? s->value : k->fallback, e))
             return NO_MEMORY;

@@ -1,4 +1,5 @@
-/* The configuration: an INI file, overridden on the command line. One table (config_keys.c) holds every key with its type, range, default and meaning. */
+/* The configuration: an INI file, overridden on the command line. One table (config_keys.c)
+ * holds every key with its type, range, default and meaning. */
 #ifndef MPA_CONFIG_CONFIG_H
 #define MPA_CONFIG_CONFIG_H
 
@@ -6,7 +7,18 @@
 #include "base/text.h"
 
 /* KEY_LINES: text that may be given several times; the values are separated by line ends. */
-typedef enum { KEY_TEXT, KEY_LINES, KEY_PATH, KEY_INTEGER, KEY_BYTES, KEY_REAL, KEY_BOOL, KEY_CHOICE, KEY_WORDS, KEY_SHARD } KeyType;
+typedef enum {
+    KEY_TEXT,
+    KEY_LINES,
+    KEY_PATH,
+    KEY_INTEGER,
+    KEY_BYTES,
+    KEY_REAL,
+    KEY_BOOL,
+    KEY_CHOICE,
+    KEY_WORDS,
+    KEY_SHARD
+} KeyType;
 
 typedef struct {
     const char *section, *key;
@@ -31,7 +43,8 @@ typedef struct {
     Setting *setting; /* [number of keys] */
 } Config;
 
-/* Reads the file, then the overrides ("section.key=value"). BAD_USAGE names file, line, key and what is allowed. */
+/* Reads the file, then the overrides ("section.key=value"). BAD_USAGE names file, line, key and
+ * what is allowed. */
 Status config_load(Config *c, const char *path, char *const *overrides, int count, Error *e);
 void config_free(Config *c);
 

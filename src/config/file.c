@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_LINE = 190, MAX_FILE = 1 << 20 }; /* inih cuts longer lines silently, so they are refused before it sees them */
+/* inih cuts longer lines silently, so they are refused before it sees them */
+enum { MAX_LINE = 190, MAX_FILE = 1 << 20 };
 
 /* Line numbers of the lines that inih will report, in its order. */
 typedef struct {
@@ -55,7 +56,8 @@ static const char *fault_of(const char *p, size_t n)
         return "wanted [section], key = value, or a comment (# or ;)";
     const char *value = equals + 1 + strspn(equals + 1, " \t");
     if (own < n && *value == '"' && !memchr(value + 1, '"', (size_t)(p + own - value - 1)))
-        return "a semicolon after a space starts a comment, in quotes too; leave it out, or put long texts into files";
+        return "a semicolon after a space starts a comment, in quotes too; leave it out, or put long texts "
+               "into files";
     return NULL;
 }
 
@@ -71,8 +73,9 @@ static Status scan(const Text *text, const char *path, int *line, int *lines, Er
     for (int number = 1; *p; number++) {
         size_t n = strcspn(p, "\n"), blank = strspn(p, " \t\r");
         if (n > MAX_LINE)
-            return error_set(e, BAD_USAGE, "%s:%d: the line has %zu bytes; at most %d are read (long texts go into files)", path, number, n,
-                             (int)MAX_LINE);
+            return error_set(e, BAD_USAGE,
+                             "%s:%d: the line has %zu bytes; at most %d are read (long texts go into files)",
+                             path, number, n, (int)MAX_LINE);
         bool empty = blank >= n || p[blank] == '#' || p[blank] == ';';
         const char *fault = empty ? NULL : fault_of(p, n);
         if (fault)

@@ -11,7 +11,8 @@
 
 static Status wrong(const Place *at, Error *e, const char *what)
 {
-    return at->line ? error_set(e, BAD_USAGE, "%s:%d: %s", at->file, at->line, what) : error_set(e, BAD_USAGE, "%s: %s", at->file, what);
+    return at->line ? error_set(e, BAD_USAGE, "%s:%d: %s", at->file, at->line, what)
+                    : error_set(e, BAD_USAGE, "%s: %s", at->file, what);
 }
 
 int config_key(const char *section, const char *key)
@@ -143,7 +144,8 @@ static bool value_fits(const Key *k, const char *v, char *allowed, size_t size)
     return ok && number >= k->low && number <= k->high;
 }
 
-Status config_set(Config *c, const Place *at, const char *section, const char *key, const char *value, Error *e)
+Status config_set(Config *c, const Place *at, const char *section, const char *key, const char *value,
+                  Error *e)
 {
     char text[600], allowed[200];
     int i = config_key(section, key);

@@ -1,4 +1,5 @@
-/* Giving one key its value: which keys there are, which values fit, what to say about one that does not. Used by config.c and config_file.c. */
+/* Giving one key its value: which keys there are, which values fit, what to say about one that
+ * does not. Used by config.c and config_file.c. */
 #ifndef MPA_CONFIG_SET_H
 #define MPA_CONFIG_SET_H
 
@@ -12,8 +13,10 @@ typedef struct {
 } Place;
 
 int config_key(const char *section, const char *key); /* index in config_keys; -1: unknown */
-/* Quotes around the value are taken off, paths resolved. BAD_USAGE names place, key and what is allowed. */
-Status config_set(Config *c, const Place *at, const char *section, const char *key, const char *value, Error *e);
+/* Quotes around the value are taken off, paths resolved. BAD_USAGE names place, key and what is
+ * allowed. */
+Status config_set(Config *c, const Place *at, const char *section, const char *key, const char *value,
+                  Error *e);
 /* "4096", "24G": bytes. False for anything else. */
 bool parse_bytes(const char *text, double *value);
 

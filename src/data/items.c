@@ -51,7 +51,8 @@ const char *most_frequent(const json_t *answers)
     return best;
 }
 
-/* The folder that relative paths start from: image_root, else the folder of pictures or of the file that lists them. Owned; NULL without memory. */
+/* The folder that relative paths start from: image_root, else the folder of pictures or of the
+ * file that lists them. Owned; NULL without memory. */
 static char *root_of(const Config *c, bool evaluation, Error *e)
 {
     const char *root = config_text(c, evaluation ? "evaluate.image_root" : "data.image_root"),
@@ -66,7 +67,8 @@ static char *root_of(const Config *c, bool evaluation, Error *e)
 /* The path with the first matching OLD=NEW of image_map applied. Owned. */
 static char *mapped(const Config *c, const char *image, Error *e)
 {
-    for (const char *rule = config_text(c, "data.image_map"); *rule; rule += strcspn(rule, "\n"), rule += *rule == '\n') {
+    for (const char *rule = config_text(c, "data.image_map"); *rule;
+         rule += strcspn(rule, "\n"), rule += *rule == '\n') {
         size_t length = strcspn(rule, "\n");
         const char *equals = memchr(rule, '=', length);
         if (!equals) {
@@ -85,7 +87,8 @@ static char *mapped(const Config *c, const char *image, Error *e)
 
 char *picture_file(const Config *c, bool evaluation, const char *image, bool *missing, Error *e)
 {
-    char *root = root_of(c, evaluation, e), *name = root ? mapped(c, image, e) : NULL, *path = name ? path_join(root, name, e) : NULL;
+    char *root = root_of(c, evaluation, e), *name = root ? mapped(c, image, e) : NULL,
+         *path = name ? path_join(root, name, e) : NULL;
     Error why = {0};
     *missing = false;
     if (path && path_check_below(root, path, missing, &why) != OK) {
@@ -110,24 +113,30 @@ static bool is_utf8(const char *s)
 }
 
 /* Takes over id and answers. */
-static Status add(Items *items, json_t *id, const char *image, const char *question, json_t *answers, Error *e)
+static Status add(Items *items, json_t *id, const char *image, const char *question, json_t *answers,
+                  Error *e)
 {
     Item *more = items->item;
-    if (items->count == items->capacity && (more = memory_grow(items->item, items->capacity * 2 + 64, sizeof *more, e))) {
+    if (items->count == items->capacity &&
+        (more = memory_grow(items->item, items->capacity * 2 + 64, sizeof *more, e))) {
         items->item = more;
         items->capacity = items->capacity * 2 + 64;
     }
     if (!id && more)
         error_set(e, NO_MEMORY, "out of memory");
     if (!is_utf8(image))
-        error_set(e, BAD_INPUT, "%s: the picture's name is not UTF-8, so it cannot be written to JSON files; rename it", image);
+        error_set(e, BAD_INPUT,
+                  "%s: the picture's name is not UTF-8, so it cannot be written to JSON files; rename it",
+                  image);
     if (e->status != OK) {
         json_decref(id);
         json_decref(answers);
         return e->status;
     }
-    items->item[items->count++] =
-        (Item){.id = id, .answers = answers, .image = memory_copy(image, e), .question = question ? memory_copy(question, e) : NULL};
+    items->item[items->count++] = (Item){.id = id,
+                                         .answers = answers,
+                                         .image = memory_copy(image, e),
+                                         .question = question ? memory_copy(question, e) : NULL};
     return e->status;
 }
 
@@ -151,15 +160,19 @@ void items_list_missing(const Items *items, const Log *l, const char *stage)
         if (!items->item[i].present)
             log_warning(l, "%s: %s is missing", stage, items->item[i].image);
     if (items->missing)
-        log_warning(l, "%s: %lld of %lld pictures are missing and are skipped", stage, (long long)items->missing, (long long)items->count);
+        log_warning(l, "%s: %lld of %lld pictures are missing and are skipped", stage,
+                    (long long)items->missing, (long long)items->count);
 }
 
-static Status wrong(const Json *j, size_t i, const char *field, const char *wanted, const json_t *got, Error *e)
+static Status wrong(const Json *j, size_t i, const char *field, const char *wanted, const json_t *got,
+                    Error *e)
 {
-    return error_set(e, BAD_INPUT, "%s: entry %zu: %s: wanted %s, found %s", j->path, i, field, wanted, json_kind(got));
+    return error_set(e, BAD_INPUT, "%s: entry %zu: %s: wanted %s, found %s", j->path, i, field, wanted,
+                     json_kind(got));
 }
 
-/* The answers as a list of strings, whatever form the data set has; owned reference or NULL with e set. */
+/* The answers as a list of strings, whatever form the data set has; owned reference or NULL with
+ * e set. */
 static json_t *answers_of(const Json *j, size_t i, const json_t *o, const char *field, Error *e)
 {
     const json_t *v = json_object_get(o, field);
@@ -183,15 +196,19 @@ static json_t *answers_of(const Json *j, size_t i, const json_t *o, const char *
 }
 
 /* The picture path of an entry by the task's rule. */
-static Status image_of(const Json *j, size_t i, const json_t *o, const char *task, bool evaluation, Text *out, Error *e)
+static Status image_of(const Json *j, size_t i, const json_t *o, const char *task, bool evaluation, Text *out,
+                       Error *e)
 {
-    const char *field = !strcmp(task, "stvqa") ? "file_path" : !strcmp(task, "chartqa") ? "imgname" : "image_id";
+    const char *field = !strcmp(task, "stvqa")     ? "file_path"
+                        : !strcmp(task, "chartqa") ? "imgname"
+                                                   : "image_id";
     const json_t *v = json_object_get(o, field);
     bool ok;
     if (!strcmp(task, "okvqa")) {
         if (!json_is_integer(v) || json_integer_value(v) < 0)
             return wrong(j, i, field, "an integer", v, e);
-        ok = text_format(out, e, "COCO_%s2014_%012lld.jpg", evaluation ? "val" : "train", (long long)json_integer_value(v));
+        ok = text_format(out, e, "COCO_%s2014_%012lld.jpg", evaluation ? "val" : "train",
+                         (long long)json_integer_value(v));
     } else {
         if (!json_is_string(v) || !*json_string_value(v))
             return wrong(j, i, field, "a string", v, e);
@@ -201,11 +218,13 @@ static Status image_of(const Json *j, size_t i, const json_t *o, const char *tas
 }
 
 /* One question of an entry: `o` holds the question's fields, `picture` the picture's. */
-static Status add_entry(Items *items, const Config *c, const Json *j, size_t i, const json_t *picture, const json_t *o, bool evaluation, Error *e)
+static Status add_entry(Items *items, const Config *c, const Json *j, size_t i, const json_t *picture,
+                        const json_t *o, bool evaluation, Error *e)
 {
     const char *task = config_text(c, "data.task");
     bool chart = !strcmp(task, "chartqa");
-    json_t *id = json_object_get(o, "question_id"), *question = json_object_get(o, chart ? "query" : "question");
+    json_t *id = json_object_get(o, "question_id"),
+           *question = json_object_get(o, chart ? "query" : "question");
     Text image = {0};
     if (!json_is_integer(id) && !json_is_string(id))
         return wrong(j, i, "question_id", "an integer or a string", id, e);
@@ -228,8 +247,8 @@ static Status load_dataset(Items *items, const Config *c, const char *path, bool
         return e->status;
     const json_t *list = wrapped ? json_object_get(j.root, "data") : j.root;
     if (!json_is_array(list))
-        error_set(e, BAD_INPUT, "%s: wanted %s, as %s has, found %s", path, wrapped ? "an object with a list \"data\"" : "a list", task,
-                  json_kind(j.root));
+        error_set(e, BAD_INPUT, "%s: wanted %s, as %s has, found %s", path,
+                  wrapped ? "an object with a list \"data\"" : "a list", task, json_kind(j.root));
     for (size_t i = 0; i < json_array_size(list) && e->status == OK; i++) {
         const json_t *o = json_array_get(list, i), *several = json_object_get(o, "qas");
         if (!json_is_object(o))
@@ -261,7 +280,8 @@ static Status load_list(Items *items, const char *path, Error *e)
     Text text = {0};
     Status status = file_read(&text, path, MAX_JSON, e);
     int64_t number = 0;
-    char *start = text.data && !strncmp(text.data, "\xEF\xBB\xBF", 3) ? text.data + 3 : text.data; /* after a byte order mark */
+    /* after a byte order mark */
+    char *start = text.data && !strncmp(text.data, "\xEF\xBB\xBF", 3) ? text.data + 3 : text.data;
     for (char *p = start; status == OK && p && *p;) {
         size_t n = strcspn(p, "\r\n");
         char end = p[n];

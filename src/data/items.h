@@ -26,13 +26,15 @@ void items_free(Items *items);
 Status items_load_images(Items *items, const Config *c, Error *e);
 /* The labelled questions of [evaluate]; pictures are not looked for. */
 Status items_load_questions(Items *items, const Config *c, Error *e);
-/* Fills in file, present and missing. A picture that is not there or does not lie below the root is BAD_INPUT, unless it is missing and data.missing = skip. */
+/* Fills in file, present and missing. A picture that is not there or does not lie below the root
+ * is BAD_INPUT, unless it is missing and data.missing = skip. */
 Status items_find_pictures(Items *items, const Config *c, bool evaluation, Error *e);
 /* Warns of each missing picture by name, and how many there are. */
 void items_list_missing(const Items *items, const Log *l, const char *stage);
 
-/* The file that a picture path of the run stands for, checked to lie below the root ([data] or, with `evaluation`, [evaluate]); owned by the caller. NULL
- * with e clean and *missing set: not there, and data.missing = skip. */
+/* The file that a picture path of the run stands for, checked to lie below the root ([data] or,
+ * with `evaluation`, [evaluate]); owned by the caller. NULL with e clean and *missing set: not
+ * there, and data.missing = skip. */
 char *picture_file(const Config *c, bool evaluation, const char *image, bool *missing, Error *e);
 
 /* The most frequent of the answers, the first of equals; "" for none. Borrowed. */

@@ -6,7 +6,8 @@
 static bool is_word(int32_t code)
 {
     utf8proc_category_t c = utf8proc_category(code);
-    return code == '_' || (c >= UTF8PROC_CATEGORY_LU && c <= UTF8PROC_CATEGORY_LO) || (c >= UTF8PROC_CATEGORY_ND && c <= UTF8PROC_CATEGORY_NO);
+    return code == '_' || (c >= UTF8PROC_CATEGORY_LU && c <= UTF8PROC_CATEGORY_LO) ||
+           (c >= UTF8PROC_CATEGORY_ND && c <= UTF8PROC_CATEGORY_NO);
 }
 
 static bool is_cased(int32_t code)
@@ -19,9 +20,10 @@ static bool is_cased(int32_t code)
 static bool is_ignorable(int32_t code)
 {
     utf8proc_category_t c = utf8proc_category(code);
-    return c == UTF8PROC_CATEGORY_MN || c == UTF8PROC_CATEGORY_ME || c == UTF8PROC_CATEGORY_CF || c == UTF8PROC_CATEGORY_LM ||
-           c == UTF8PROC_CATEGORY_SK || code == '\'' || code == '.' || code == ':' || code == 0xB7 || code == 0x2018 || code == 0x2019 ||
-           code == 0x2024 || code == 0x2027;
+    return c == UTF8PROC_CATEGORY_MN || c == UTF8PROC_CATEGORY_ME || c == UTF8PROC_CATEGORY_CF ||
+           c == UTF8PROC_CATEGORY_LM || c == UTF8PROC_CATEGORY_SK || code == '\'' || code == '.' ||
+           code == ':' || code == 0xB7 || code == 0x2018 || code == 0x2019 || code == 0x2024 ||
+           code == 0x2027;
 }
 
 /* Whether the first character from p on that is not ignorable is a cased letter. */
@@ -45,7 +47,8 @@ bool match_normalise(Text *out, const char *s, Error *e)
         int32_t code = utf8_decode(s, end, &used);
         if (code < 0)
             continue;
-        int32_t lower = code == 0x130 ? 'i' : (int32_t)utf8proc_tolower(code); /* dotted I becomes i and a mark, which is no letter */
+        /* dotted I becomes i and a mark, which is no letter */
+        int32_t lower = code == 0x130 ? 'i' : (int32_t)utf8proc_tolower(code);
         if (code == 0x3A3 && cased_before && !cased_follows(s + used, end))
             lower = 0x3C2; /* final sigma */
         char bytes[4];

@@ -25,17 +25,19 @@ bool metric_mpa(double *score, const char *prediction, const json_t *answers, Er
 /* The VQA evaluation's form of a word: number words as digits, articles dropped (""). */
 static const char *vqa_word(const char *word)
 {
-    static const char *const pairs[][2] = {{"none", "0"}, {"zero", "0"}, {"one", "1"}, {"two", "2"},   {"three", "3"},
-                                           {"four", "4"}, {"five", "5"}, {"six", "6"}, {"seven", "7"}, {"eight", "8"},
-                                           {"nine", "9"}, {"ten", "10"}, {"a", ""},    {"an", ""},     {"the", ""}};
+    static const char *const pairs[][2] = {{"none", "0"},  {"zero", "0"},  {"one", "1"},  {"two", "2"},
+                                           {"three", "3"}, {"four", "4"},  {"five", "5"}, {"six", "6"},
+                                           {"seven", "7"}, {"eight", "8"}, {"nine", "9"}, {"ten", "10"},
+                                           {"a", ""},      {"an", ""},     {"the", ""}};
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
         if (!strcmp(word, pairs[i][0]))
             return pairs[i][1];
     return word;
 }
 
-/* Which of the marks vanish from s, by the VQA evaluation's rule: those that stand beside a space somewhere, and all of them where a comma stands between
- * digits. The others become spaces. */
+/* Which of the marks vanish from s, by the VQA evaluation's rule: those that stand beside a
+ * space somewhere, and all of them where a comma stands between digits. The others become
+ * spaces. */
 static void vqa_vanishing(const char *s, const char *marks, bool *vanishes)
 {
     bool all = false;
@@ -48,7 +50,8 @@ static void vqa_vanishing(const char *s, const char *marks, bool *vanishes)
     }
 }
 
-/* Lower case, marks away, points kept before a digit only, apostrophes away (so that "dont" is "don't"), words by vqa_word with one space between. */
+/* Lower case, marks away, points kept before a digit only, apostrophes away (so that "dont" is
+ * "don't"), words by vqa_word with one space between. */
 static bool vqa_normalise(Text *out, const char *s, Error *e)
 {
     static const char marks[] = ";/[]\"{}()=+\\_-><@`,?!";
@@ -126,7 +129,8 @@ static int64_t distance(const int32_t *a, int64_t n, const int32_t *b, int64_t m
         int64_t diagonal = row[0];
         row[0] = i;
         for (int64_t j = 1; j <= m; j++) {
-            int64_t change = diagonal + (a[i - 1] != b[j - 1]), least = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+            int64_t change = diagonal + (a[i - 1] != b[j - 1]),
+                    least = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
             diagonal = row[j];
             row[j] = change < least ? change : least;
         }

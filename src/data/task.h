@@ -1,4 +1,5 @@
-/* The benchmarks that the paper uses, as tasks: what the annotator is told, which metric is standard. */
+/* The benchmarks that the paper uses, as tasks: what the annotator is told, which metric is
+ * standard. */
 #ifndef MPA_DATA_TASK_H
 #define MPA_DATA_TASK_H
 

@@ -5,7 +5,8 @@
 #include <math.h>
 #include <string.h>
 
-/* The batch while it is being continued. All arrays are indexed by prompt; `active` lists the prompts that have not ended. */
+/* The batch while it is being continued. All arrays are indexed by prompt; `active` lists the
+ * prompts that have not ended. */
 typedef struct {
     const Vlm *vlm;
     const Sample *prompts;
@@ -68,8 +69,10 @@ static Status generation_step(Run *run, Generation *g, const Batch *b)
         float *row = logits->data + a * V;
         for (int64_t v = 0; v < V; v++)
             if (!isfinite(row[v]))
-                return error_set(run->error, FAILED, "%s: logit %lld of prompt %lld is not finite; the weights are damaged or overflow",
-                                 g->vlm->folder, (long long)v, (long long)i);
+                return error_set(
+                    run->error, FAILED,
+                    "%s: logit %lld of prompt %lld is not finite; the weights are damaged or overflow",
+                    g->vlm->folder, (long long)v, (long long)i);
         filter_logits(row, V, g->d->config, g->seen + i * V, g->scratch);
         double u = random_unit(g->d->seed, g->d->first_index + (uint64_t)i, (uint64_t)g->answers[i].count);
         int32_t id = pick_token(row, V, g->d->config, u);
@@ -120,7 +123,8 @@ static Status generation_loop(Run *run, Generation *g, int64_t count)
     return status;
 }
 
-Status generate(const Vlm *vlm, const Sample *prompts, int64_t count, const Decoding *d, Ids *answers, Error *e)
+Status generate(const Vlm *vlm, const Sample *prompts, int64_t count, const Decoding *d, Ids *answers,
+                Error *e)
 {
     if (!count || !d->max_new_tokens)
         return OK;
@@ -135,7 +139,8 @@ Status generate(const Vlm *vlm, const Sample *prompts, int64_t count, const Deco
 
 int64_t generate_bytes(const Vlm *vlm, int64_t prompts, int64_t prompt_tokens, int64_t max_new_tokens)
 {
-    int64_t rows = prompts * prompt_tokens, logits = prompts * vlm->vocab * (int64_t)(2 * sizeof(float) + sizeof(bool));
+    int64_t rows = prompts * prompt_tokens,
+            logits = prompts * vlm->vocab * (int64_t)(2 * sizeof(float) + sizeof(bool));
     return kv_cache_bytes(vlm->layers, vlm->kv_width, prompts * (prompt_tokens + max_new_tokens)) + logits +
            rows * (vlm->row_bytes + vlm->picture_row_bytes);
 }

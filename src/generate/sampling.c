@@ -1,4 +1,5 @@
-/* The next token: processors in the order of transformers' `generate`, then greedy or sampled choice. */
+/* The next token: processors in the order of transformers' `generate`, then greedy or sampled
+ * choice. */
 #include "generate/generate.h"
 
 #include "base/elementary.h"
@@ -11,7 +12,8 @@ typedef struct {
     int64_t id;
 } Entry;
 
-/* Ascending; of equal values the higher id comes later and so survives, as in torch.sort on the CPU. */
+/* Ascending; of equal values the higher id comes later and so survives, as in torch.sort on the
+ * CPU. */
 static int entry_order(const void *a, const void *b)
 {
     const Entry *x = a, *y = b;
@@ -46,7 +48,8 @@ static void filter_top_k(float *logits, int64_t V, int64_t k, float *scratch)
             logits[v] = -INFINITY;
 }
 
-/* Drops the least likely while their probabilities add up to at most 1 - p; the last one always stays. */
+/* Drops the least likely while their probabilities add up to at most 1 - p; the last one always
+ * stays. */
 static void filter_top_p(float *logits, int64_t V, double p, Entry *entry)
 {
     int64_t n = 0;

@@ -27,8 +27,9 @@ Status decode_start(Image *out, const Source *s, uint64_t width, uint64_t height
     if (!width || !height)
         return decode_failed(s, "a picture without pixels", e);
     if (width > MAX_SIDE || height > MAX_SIDE || width * height > MAX_PIXELS)
-        return error_set(e, BAD_INPUT, "%s: %llu x %llu pixels; a side may have at most %d, a picture %d", s->path, (unsigned long long)width,
-                         (unsigned long long)height, MAX_SIDE, MAX_PIXELS);
+        return error_set(e, BAD_INPUT, "%s: %llu x %llu pixels; a side may have at most %d, a picture %d",
+                         s->path, (unsigned long long)width, (unsigned long long)height, MAX_SIDE,
+                         MAX_PIXELS);
     *out = (Image){(int64_t)width, (int64_t)height, NULL};
     out->data = memory_grow(NULL, out->width * out->height, 3, e);
     return out->data ? OK : NO_MEMORY;
@@ -62,7 +63,8 @@ static int next_marker(const Source *s, size_t *at)
     return 0;
 }
 
-/* A segment of Huffman tables: a class, 16 counts and as many values as they add up to, at most 256. stb_image would write more past its arrays. */
+/* A segment of Huffman tables: a class, 16 counts and as many values as they add up to, at most
+ * 256. stb_image would write more past its arrays. */
 static bool tables_are_valid(const unsigned char *p, size_t length)
 {
     while (length) {
@@ -77,8 +79,8 @@ static bool tables_are_valid(const unsigned char *p, size_t length)
     return true;
 }
 
-/* The size and kind of the picture, before anything is decoded, and whether the file goes on to its end marker: decoders fill up what is cut off with
- * grey. */
+/* The size and kind of the picture, before anything is decoded, and whether the file goes on to
+ * its end marker: decoders fill up what is cut off with grey. */
 static Status read_jpeg(Image *out, const Source *s, Error *e)
 {
     JpegFrame frame = {0};
@@ -122,12 +124,18 @@ static const char *foreign_format(const Source *s)
         size_t at;
         const char *bytes, *what;
     } known[] = {
-        {0, "GIF8", "a GIF picture"},       {8, "WEBP", "a WebP picture"},
-        {0, "BM", "a BMP picture"},         {0, "II*", "a TIFF picture"},
-        {0, "MM", "a TIFF picture"},        {4, "ftypavif", "an AVIF picture"},
-        {4, "ftyphei", "a HEIC picture"},   {4, "ftypmif1", "a HEIC picture"},
-        {0, "<svg", "an SVG picture"},      {0, "%PDF", "a PDF file"},
-        {0, "<", "a web page or XML file"}, {0, "version https://git-lfs", "a git-lfs pointer (fetch the picture with `git lfs pull`)"},
+        {0, "GIF8", "a GIF picture"},
+        {8, "WEBP", "a WebP picture"},
+        {0, "BM", "a BMP picture"},
+        {0, "II*", "a TIFF picture"},
+        {0, "MM", "a TIFF picture"},
+        {4, "ftypavif", "an AVIF picture"},
+        {4, "ftyphei", "a HEIC picture"},
+        {4, "ftypmif1", "a HEIC picture"},
+        {0, "<svg", "an SVG picture"},
+        {0, "%PDF", "a PDF file"},
+        {0, "<", "a web page or XML file"},
+        {0, "version https://git-lfs", "a git-lfs pointer (fetch the picture with `git lfs pull`)"},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         size_t n = strlen(known[i].bytes);
@@ -140,14 +148,16 @@ static const char *foreign_format(const Source *s)
 static Status read_any(Image *out, const Source *s, Error *e)
 {
     if (s->size > MAX_FILE)
-        return error_set(e, BAD_INPUT, "%s: %zu bytes; a picture file may have at most %d", s->path, s->size, MAX_FILE);
+        return error_set(e, BAD_INPUT, "%s: %zu bytes; a picture file may have at most %d", s->path, s->size,
+                         MAX_FILE);
     if (!s->size)
         return decode_failed(s, "is empty", e);
     if (s->size >= 8 && !memcmp(s->data, "\x89PNG\r\n\x1a\n", 8))
         return png_decode(out, s, e);
     if (s->size >= 3 && !memcmp(s->data, "\xFF\xD8\xFF", 3))
         return read_jpeg(out, s, e);
-    return error_set(e, BAD_INPUT, "%s: is %s; PNG and JPEG pictures are read, convert it to one of them", s->path, foreign_format(s));
+    return error_set(e, BAD_INPUT, "%s: is %s; PNG and JPEG pictures are read, convert it to one of them",
+                     s->path, foreign_format(s));
 }
 
 Status image_read(Image *out, const char *path, Error *e)

@@ -12,7 +12,8 @@ typedef struct {
     size_t size;
 } Source;
 
-/* Memory for a picture of that size, not cleared; refuses what is beyond the limits of image_read. To be called before anything is decoded. */
+/* Memory for a picture of that size, not cleared; refuses what is beyond the limits of
+ * image_read. To be called before anything is decoded. */
 Status decode_start(Image *out, const Source *s, uint64_t width, uint64_t height, Error *e);
 /* BAD_INPUT: "PATH: what". */
 Status decode_failed(const Source *s, const char *what, Error *e);

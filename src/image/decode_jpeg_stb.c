@@ -1,4 +1,5 @@
-/* JPEG by stb_image (JPEG=stb): nothing to install. Its inverse transform and its upsampling of colour differ from libjpeg's by a few levels. */
+/* JPEG by stb_image (JPEG=stb): nothing to install. Its inverse transform and its upsampling of
+ * colour differ from libjpeg's by a few levels. */
 #include "image/decode.h"
 
 #include <string.h>
@@ -9,13 +10,15 @@
 Status jpeg_decode(Image *out, const Source *s, const JpegFrame *frame, Error *e)
 {
     if (frame->components == 4 && !frame->adobe)
-        return decode_failed(s, "a CMYK picture without Adobe's marker; convert it to RGB, or build with JPEG=turbo", e);
+        return decode_failed(
+            s, "a CMYK picture without Adobe's marker; convert it to RGB, or build with JPEG=turbo", e);
     int width = 0, height = 0, components = 0;
     unsigned char *rgb = stbi_load_from_memory(s->data, (int)s->size, &width, &height, &components, 3);
     if (!rgb && !strcmp(stbi_failure_reason(), "outofmem"))
         return error_set(e, NO_MEMORY, "%s: out of memory while decoding", s->path);
     if (!rgb)
-        return error_set(e, BAD_INPUT, "%s: the JPEG data are broken or of a kind that is not read (%s)", s->path, stbi_failure_reason());
+        return error_set(e, BAD_INPUT, "%s: the JPEG data are broken or of a kind that is not read (%s)",
+                         s->path, stbi_failure_reason());
     bool same = width == out->width && height == out->height;
     if (same)
         memcpy(out->data, rgb, (size_t)(out->width * out->height) * 3);

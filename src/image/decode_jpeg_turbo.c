@@ -1,4 +1,5 @@
-/* JPEG by libjpeg-turbo (JPEG=turbo): the bits that Pillow gets. As in Pillow, errors end the decoding and warnings do not. */
+/* JPEG by libjpeg-turbo (JPEG=turbo): the bits that Pillow gets. As in Pillow, errors end the
+ * decoding and warnings do not. */
 #include "image/decode.h"
 
 #include "base/memory.h"
@@ -38,7 +39,8 @@ static void rgb_from_cmyk(unsigned char *rgb, const unsigned char *cmyk, int64_t
 }
 
 /* `row` has room for a row of four samples per pixel. */
-static Status decode(Image *out, struct jpeg_decompress_struct *d, const Source *s, unsigned char *row, Error *e)
+static Status decode(Image *out, struct jpeg_decompress_struct *d, const Source *s, unsigned char *row,
+                     Error *e)
 {
     jpeg_mem_src(d, s->data, (unsigned long)s->size);
     jpeg_read_header(d, TRUE);
@@ -71,7 +73,8 @@ Status jpeg_decode(Image *out, const Source *s, const JpegFrame *frame, Error *e
     trouble.base.error_exit = give_up;
     trouble.base.output_message = be_silent;
     if (setjmp(trouble.away)) {
-        status = error_set(e, BAD_INPUT, "%s: the JPEG data are broken or of a kind that is not read (%s)", s->path, trouble.text);
+        status = error_set(e, BAD_INPUT, "%s: the JPEG data are broken or of a kind that is not read (%s)",
+                           s->path, trouble.text);
     } else {
         jpeg_create_decompress(&d);
         status = decode(out, &d, s, row, e);

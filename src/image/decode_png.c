@@ -1,7 +1,9 @@
-/* PNG, as Pillow reads it. stb_image inflates; its own PNG reader is not used: it checks no sums and drops the low byte where Pillow clips.
+/* PNG, as Pillow reads it. stb_image inflates; its own PNG reader is not used: it checks no sums
+ * and drops the low byte where Pillow clips.
  *
- * Samples become 8 bits: 1, 2 and 4 bits of grey are spread over 0 to 255; of 16 bits the high byte counts, but pure grey is clipped to 255. The low bytes
- * of a transparent colour (tRNS without a palette) are compared with the 8-bit samples. A palette's missing entries are black. */
+ * Samples become 8 bits: 1, 2 and 4 bits of grey are spread over 0 to 255; of 16 bits the high
+ * byte counts, but pure grey is clipped to 255. The low bytes of a transparent colour (tRNS
+ * without a palette) are compared with the 8-bit samples. A palette's missing entries are black. */
 #include "image/decode.h"
 
 #include "base/memory.h"
@@ -31,8 +33,9 @@ typedef struct {
 /* The CRC-32 of the PNG specification, four bits at a time. */
 static uint32_t checksum(const unsigned char *p, size_t count)
 {
-    static const uint32_t table[16] = {0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC, 0x76DC4190, 0x6B6B51F4, 0x4DB26158, 0x5005713C,
-                                       0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C, 0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C};
+    static const uint32_t table[16] = {0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC, 0x76DC4190, 0x6B6B51F4,
+                                       0x4DB26158, 0x5005713C, 0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C,
+                                       0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C};
     uint32_t c = 0xFFFFFFFF;
     for (size_t i = 0; i < count; i++) {
         c ^= p[i];
@@ -54,10 +57,13 @@ static Status read_header(Png *png, const Source *s, const unsigned char *p, siz
     png->interlaced = p[12] == 1;
     png->samples = png->colour < 7 ? samples[png->colour] : 0;
     int d = png->depth;
-    bool low = d == 1 || d == 2 || d == 4, known = d == 8 || (d == 16 && png->colour != PALETTE) || (low && png->samples == 1);
+    bool low = d == 1 || d == 2 || d == 4,
+         known = d == 8 || (d == 16 && png->colour != PALETTE) || (low && png->samples == 1);
     if (!known || !png->samples || p[12] > 1)
-        return error_set(e, BAD_INPUT, "%s: no PNG picture has %d bits per sample with colour type %d and interlace method %d", s->path, d,
-                         png->colour, p[12]);
+        return error_set(
+            e, BAD_INPUT,
+            "%s: no PNG picture has %d bits per sample with colour type %d and interlace method %d", s->path,
+            d, png->colour, p[12]);
     return OK;
 }
 
@@ -91,7 +97,8 @@ static Status add_packed(Png *png, const unsigned char *p, size_t length, Error 
     return OK;
 }
 
-/* Up to the end of the picture's data. What follows them does not count. The sums of the data chunks are left to the one of the inflated data. */
+/* Up to the end of the picture's data. What follows them does not count. The sums of the data
+ * chunks are left to the one of the inflated data. */
 static Status read_chunks(Png *png, const Source *s, Error *e)
 {
     Status status = OK;
@@ -110,7 +117,8 @@ static Status read_chunks(Png *png, const Source *s, Error *e)
         if (!memcmp(type, "IEND", 4))
             return decode_failed(s, "a PNG file without a picture", e);
         if (!data && checksum(type, length + 4) != load_big32(p + length))
-            return error_set(e, BAD_INPUT, "%s: the PNG data are broken: chunk %.4s has a wrong checksum", s->path, (const char *)type);
+            return error_set(e, BAD_INPUT, "%s: the PNG data are broken: chunk %.4s has a wrong checksum",
+                             s->path, (const char *)type);
         if (data && png->colour == PALETTE && !png->palette)
             return decode_failed(s, "a PNG picture without its palette", e);
         if (data)
@@ -131,7 +139,8 @@ typedef struct {
     uint32_t x0, y0, dx, dy;
 } Pass;
 
-static const Pass passes[7] = {{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}, {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}};
+static const Pass passes[7] = {{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4},
+                               {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}};
 static const Pass whole = {0, 0, 1, 1};
 
 static uint32_t steps(uint32_t size, uint32_t first, uint32_t step)
@@ -158,13 +167,15 @@ static unsigned paeth(int left, int up, int corner)
     return (unsigned)(a <= b && a <= c ? left : b <= c ? up : corner);
 }
 
-/* row[count] += its prediction; `up` is the row above or NULL, `step` the bytes of a pixel. false: no such filter. */
+/* row[count] += its prediction; `up` is the row above or NULL, `step` the bytes of a pixel.
+ * false: no such filter. */
 static bool unfilter(unsigned char *row, const unsigned char *up, size_t count, size_t step, int filter)
 {
     if (filter > 4)
         return false;
     for (size_t i = 0; i < count; i++) {
-        unsigned left = i >= step ? row[i - step] : 0, above = up ? up[i] : 0, corner = up && i >= step ? up[i - step] : 0;
+        unsigned left = i >= step ? row[i - step] : 0, above = up ? up[i] : 0,
+                 corner = up && i >= step ? up[i - step] : 0;
         unsigned guess = filter == 1   ? left
                          : filter == 2 ? above
                          : filter == 3 ? (left + above) / 2
@@ -215,10 +226,12 @@ static void put_pixel(unsigned char *out, const Png *png, const unsigned char *r
 }
 
 /* Unfilters one pass in place and puts its pixels where they belong. */
-static Status decode_pass(Image *out, const Png *png, const Source *s, const Pass *pass, unsigned char *raw, Error *e)
+static Status decode_pass(Image *out, const Png *png, const Source *s, const Pass *pass, unsigned char *raw,
+                          Error *e)
 {
     size_t count = row_bytes(png, pass), step = (size_t)(png->samples * png->depth + 7) / 8;
-    uint32_t columns = steps(png->width, pass->x0, pass->dx), rows = count ? steps(png->height, pass->y0, pass->dy) : 0;
+    uint32_t columns = steps(png->width, pass->x0, pass->dx),
+             rows = count ? steps(png->height, pass->y0, pass->dy) : 0;
     const unsigned char *up = NULL;
     for (uint32_t j = 0; j < rows; j++, raw += count + 1) {
         if (!unfilter(raw + 1, up, count, step, raw[0]))
@@ -236,7 +249,8 @@ static bool sum_fits(const Png *png, const unsigned char *raw, size_t count)
 {
     uint32_t a = 1, b = 0;
     for (size_t i = 0; i < count;) {
-        for (size_t end = count - i < 4096 ? count : i + 4096; i < end; i++) { /* as many as cannot overflow */
+        /* as many as cannot overflow */
+        for (size_t end = count - i < 4096 ? count : i + 4096; i < end; i++) {
             a += raw[i];
             b += a;
         }
@@ -254,7 +268,8 @@ static Status inflate_data(unsigned char *raw, size_t count, const Png *png, con
 {
     if (count > INT_MAX || png->packed_size > INT_MAX)
         return decode_failed(s, "the PNG data are too large", e);
-    int got = stbi_zlib_decode_buffer((char *)raw, (int)count, (const char *)png->packed, (int)png->packed_size);
+    int got =
+        stbi_zlib_decode_buffer((char *)raw, (int)count, (const char *)png->packed, (int)png->packed_size);
     if (got < 0 || (size_t)got != count || !sum_fits(png, raw, count))
         return decode_failed(s, "the PNG data are broken or cut off", e);
     return OK;

@@ -1,8 +1,11 @@
-/* Pillow's Image.resize for 8-bit RGB, bit for bit: one pass per axis whose size changes, rows first, each rounded to 8 bits.
+/* Pillow's Image.resize for 8-bit RGB, bit for bit: one pass per axis whose size changes, rows
+ * first, each rounded to 8 bits.
  *
- *   s = in / out, f = max(s, 1), c = (x + 1/2) s: output x is the sum over |j + 1/2 - c| < R f of in[j] w_j,  w_j ~ filter((j + 1/2 - c) / f), sum w = 1
+ *   s = in / out, f = max(s, 1), c = (x + 1/2) s: output x is the sum over |j + 1/2 - c| < R f of
+ *   in[j] w_j,  w_j ~ filter((j + 1/2 - c) / f), sum w = 1
  *
- * with w as integers of 22 fractional bits. The order of the floating-point operations that make w is Pillow's (src/libImaging/Resample.c). */
+ * with w as integers of 22 fractional bits. The order of the floating-point operations that make
+ * w is Pillow's (src/libImaging/Resample.c). */
 #include "image/image.h"
 
 #include "base/elementary.h"
@@ -14,7 +17,8 @@
 
 enum { FRACTION_BITS = 22 };
 
-/* The weights of one axis: output x takes count[x] inputs from first[x] on, with weight[x * most + k]. */
+/* The weights of one axis: output x takes count[x] inputs from first[x] on, with weight[x * most
+ * + k]. */
 typedef struct {
     int64_t most;
     int64_t *first, *count; /* [out], owned */
@@ -53,7 +57,8 @@ static void axis_free(Axis *a)
 }
 
 /* w[count] for the output whose centre lies at c, quantised into weight[count]; w is scratch. */
-static void output_weights(int32_t *weight, double *w, int64_t first, int64_t count, double c, double f, Filter filter)
+static void output_weights(int32_t *weight, double *w, int64_t first, int64_t count, double c, double f,
+                           Filter filter)
 {
     double sum = 0, inverse = 1 / f;
     for (int64_t k = 0; k < count; k++) {
@@ -98,7 +103,8 @@ static unsigned char round_sum(int32_t sum)
 }
 
 /* out[height, width, 3] from in[height, from, 3] */
-static void resize_rows(unsigned char *out, const unsigned char *in, const Axis *a, int64_t width, int64_t from, int64_t height)
+static void resize_rows(unsigned char *out, const unsigned char *in, const Axis *a, int64_t width,
+                        int64_t from, int64_t height)
 {
 #pragma omp parallel for schedule(static)
     for (int64_t y = 0; y < height; y++)
@@ -118,8 +124,10 @@ static void resize_rows(unsigned char *out, const unsigned char *in, const Axis 
         }
 }
 
-/* out[height, samples] from in[., samples]; a piece of a row at a time, so that the sums stay in the cache */
-static void resize_columns(unsigned char *out, const unsigned char *in, const Axis *a, int64_t samples, int64_t height)
+/* out[height, samples] from in[., samples]; a piece of a row at a time, so that the sums stay in
+ * the cache */
+static void resize_columns(unsigned char *out, const unsigned char *in, const Axis *a, int64_t samples,
+                           int64_t height)
 {
     enum { PIECE = 192 };
 #pragma omp parallel for schedule(static)
@@ -144,7 +152,8 @@ static Status image_new(Image *out, int64_t width, int64_t height, Error *e)
 {
     *out = (Image){width, height, NULL};
     if (width > INT64_MAX / 4 / height)
-        return error_set(e, NO_MEMORY, "a picture of %lld x %lld pixels is too large", (long long)width, (long long)height);
+        return error_set(e, NO_MEMORY, "a picture of %lld x %lld pixels is too large", (long long)width,
+                         (long long)height);
     out->data = memory_grow(NULL, width * height, 3, e);
     return out->data ? OK : NO_MEMORY;
 }
@@ -181,8 +190,8 @@ Status image_resize(Image *out, const Image *in, int64_t width, int64_t height, 
     Image wide = {0};
     *out = (Image){0};
     if (width < 1 || height < 1 || in->width < 1 || in->height < 1)
-        return error_set(e, BAD_INPUT, "a picture of %lld x %lld pixels cannot be resized to %lld x %lld", (long long)in->width,
-                         (long long)in->height, (long long)width, (long long)height);
+        return error_set(e, BAD_INPUT, "a picture of %lld x %lld pixels cannot be resized to %lld x %lld",
+                         (long long)in->width, (long long)in->height, (long long)width, (long long)height);
     Status status = OK;
     if (width != in->width) {
         status = resize_width(&wide, in, width, filter, e);

@@ -1,4 +1,5 @@
-/* stb_image, compiled: the JPEG reader and the inflater. Its other readers are left out; GIF, HDR and PSD have had security holes. */
+/* stb_image, compiled: the JPEG reader and the inflater. Its other readers are left out; GIF,
+ * HDR and PSD have had security holes. */
 #define STB_IMAGE_IMPLEMENTATION
 #define STBI_ONLY_JPEG
 #define STBI_SUPPORT_ZLIB

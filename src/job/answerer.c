@@ -18,7 +18,8 @@ typedef struct {
     int64_t n_prompts, n_pictures;
 } Prompts;
 
-static Status load(const Vlm *vlm, Prompts *p, const Question *q, int64_t count, const PictureLimits *limits, Error *e)
+static Status load(const Vlm *vlm, Prompts *p, const Question *q, int64_t count, const PictureLimits *limits,
+                   Error *e)
 {
     int64_t pictures = 0;
     for (int64_t i = 0; i < count; i++)
@@ -47,8 +48,8 @@ static Status finish(const Vlm *vlm, Reply *r, int64_t prompt_tokens, Error *e)
     return status;
 }
 
-Status answer_questions(const Vlm *vlm, const Question *questions, int64_t count, const PictureLimits *limits, const Decoding *d, Reply *replies,
-                        Error *e)
+Status answer_questions(const Vlm *vlm, const Question *questions, int64_t count, const PictureLimits *limits,
+                        const Decoding *d, Reply *replies, Error *e)
 {
     Prompts p = {0};
     Ids *ids = memory_new(count, sizeof *ids, e);

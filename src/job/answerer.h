@@ -20,7 +20,7 @@ typedef struct {
 void reply_free(Reply *r);
 
 /* Answers the questions as one batch; replies[count] zeroed by the caller. */
-Status answer_questions(const Vlm *vlm, const Question *questions, int64_t count, const PictureLimits *limits, const Decoding *d, Reply *replies,
-                        Error *e);
+Status answer_questions(const Vlm *vlm, const Question *questions, int64_t count, const PictureLimits *limits,
+                        const Decoding *d, Reply *replies, Error *e);
 
 #endif

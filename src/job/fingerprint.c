@@ -18,7 +18,8 @@ uint64_t fingerprint_text(uint64_t h, const char *text)
     return fingerprint_bytes(h, text, strlen(text) + 1);
 }
 
-/* Files of billions of bytes are not read as a whole: 64 pieces tell two trainings of a model apart. */
+/* Files of billions of bytes are not read as a whole: 64 pieces tell two trainings of a model
+ * apart. */
 static uint64_t add_file(uint64_t h, const char *path, Error *e)
 {
     enum { PIECES = 64, PIECE = 4096 };

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The journal: one line that says what is being done, then one line per finished group: {"first": index, "texts": [...]}. */
+/* The journal: one line that says what is being done, then one line per finished group:
+ * {"first": index, "texts": [...]}. */
 typedef struct {
     const Stage *s;
     const Job *job;
@@ -43,10 +44,12 @@ static Status describe(Work *w, Error *e)
     snprintf(model, sizeof model, "%016llx", (unsigned long long)fingerprint_model(w->job->model, e));
     snprintf(questions, sizeof questions, "%016llx", (unsigned long long)hash_questions(w->job));
     if (e->status == OK &&
-        text_format(&settings, e, "max_new_tokens %lld, pixels %lld to %lld%s, seed %lld", (long long)w->job->max_new_tokens, (long long)l.min_pixels,
-                    (long long)l.max_pixels, l.published ? " published" : "", (long long)config_integer(&w->s->config, "run.seed")))
-        w->head = json_pack("{s:s, s:s, s:s, s:s, s:I}", "model", model, "questions", questions, "settings", settings.data, "arithmetic",
-                            gemm_description(), "count", (json_int_t)w->job->count);
+        text_format(&settings, e, "max_new_tokens %lld, pixels %lld to %lld%s, seed %lld",
+                    (long long)w->job->max_new_tokens, (long long)l.min_pixels, (long long)l.max_pixels,
+                    l.published ? " published" : "", (long long)config_integer(&w->s->config, "run.seed")))
+        w->head =
+            json_pack("{s:s, s:s, s:s, s:s, s:I}", "model", model, "questions", questions, "settings",
+                      settings.data, "arithmetic", gemm_description(), "count", (json_int_t)w->job->count);
     text_free(&settings);
     return w->head ? OK : error_set(e, NO_MEMORY, "out of memory");
 }
@@ -56,10 +59,14 @@ static Status check_head(Work *w, const json_t *old, Error *e)
 {
     for (size_t i = 0; i < sizeof head_parts / sizeof *head_parts; i++)
         if (!json_equal(json_object_get(old, head_parts[i]), json_object_get(w->head, head_parts[i])))
-            return error_set(e, BAD_USAGE, "%s: was begun with another %s; remove it to start anew, or use the former configuration", w->path,
-                             head_parts[i]);
+            return error_set(
+                e, BAD_USAGE,
+                "%s: was begun with another %s; remove it to start anew, or use the former configuration",
+                w->path, head_parts[i]);
     w->batch = json_integer_value(json_object_get(old, "batch"));
-    return w->batch > 0 ? OK : error_set(e, BAD_INPUT, "%s: its first line lacks \"batch\"; remove it to start anew", w->path);
+    return w->batch > 0 ? OK
+                        : error_set(e, BAD_INPUT,
+                                    "%s: its first line lacks \"batch\"; remove it to start anew", w->path);
 }
 
 /* Takes one finished group over; false: the line is not whole, or not the next one. */
@@ -68,7 +75,8 @@ static bool take_group(Work *w, const char *line, size_t count)
     json_error_t why;
     json_t *o = json_loadb(line, count, 0, &why), *texts = json_object_get(o, "texts");
     int64_t n = (int64_t)json_array_size(texts);
-    bool good = json_is_integer(json_object_get(o, "first")) && json_integer_value(json_object_get(o, "first")) == w->done && n &&
+    bool good = json_is_integer(json_object_get(o, "first")) &&
+                json_integer_value(json_object_get(o, "first")) == w->done && n &&
                 w->done + n <= w->job->count;
     for (int64_t i = 0; i < n && good; i++) {
         const char *text = json_string_value(json_array_get(texts, (size_t)i));
@@ -119,7 +127,8 @@ static Status append(const Work *w, const json_t *value, Error *e)
 {
     Text line = {0};
     char *json = json_dumps(value, JSON_COMPACT);
-    Status status = json && text_format(&line, e, "%s\n", json) ? OK : error_set(e, NO_MEMORY, "out of memory");
+    Status status =
+        json && text_format(&line, e, "%s\n", json) ? OK : error_set(e, NO_MEMORY, "out of memory");
     if (status == OK)
         status = file_append(w->path, line.data, line.count, e);
     text_free(&line);
@@ -127,7 +136,8 @@ static Status append(const Work *w, const json_t *value, Error *e)
     return status;
 }
 
-/* How many questions are computed together: annotate.batch, or the largest of 32, 16, ... that takes at most half of the memory; judged by the first question. */
+/* How many questions are computed together: annotate.batch, or the largest of 32, 16, ... that
+ * takes at most half of the memory; judged by the first question. */
 static Status choose_batch(Work *w, const Vlm *vlm, Error *e)
 {
     const Question *q = w->job->questions;
@@ -143,10 +153,12 @@ static Status choose_batch(Work *w, const Vlm *vlm, Error *e)
     w->batch = config_integer(&w->s->config, "annotate.batch");
     uint64_t room = stage_memory(w->s);
     if (!w->batch)
-        for (w->batch = 32; w->batch > 1 && room && (uint64_t)generate_bytes(vlm, w->batch, rows, w->job->max_new_tokens) > room / 2;)
+        for (w->batch = 32; w->batch > 1 && room &&
+                            (uint64_t)generate_bytes(vlm, w->batch, rows, w->job->max_new_tokens) > room / 2;)
             w->batch /= 2;
     if (status == OK)
-        status = stage_check_memory(w->s, generate_bytes(vlm, w->batch, rows, w->job->max_new_tokens), "a group of answers", e);
+        status = stage_check_memory(w->s, generate_bytes(vlm, w->batch, rows, w->job->max_new_tokens),
+                                    "a group of answers", e);
     sample_free(&sample);
     for (int64_t i = 0; pictures && i < loaded; i++)
         picture_free(pictures + i);
@@ -179,10 +191,12 @@ static Status do_group(Work *w, const Vlm *vlm, Error *e)
                   .max_new_tokens = w->job->max_new_tokens,
                   .seed = (uint64_t)config_integer(&w->s->config, "run.seed"),
                   .first_index = (uint64_t)w->done}; /* no stop: a group that was begun is finished first */
-    Status status = replies ? answer_questions(vlm, w->job->questions + w->done, n, &limits, &d, replies, e) : NO_MEMORY;
+    Status status =
+        replies ? answer_questions(vlm, w->job->questions + w->done, n, &limits, &d, replies, e) : NO_MEMORY;
     json_t *texts = status == OK ? json_array() : NULL;
     for (int64_t i = 0; i < n && status == OK; i++)
-        if (!(w->texts[w->done + i] = without_nul(&replies[i].text, e)) || json_array_append_new(texts, json_string(w->texts[w->done + i])))
+        if (!(w->texts[w->done + i] = without_nul(&replies[i].text, e)) ||
+            json_array_append_new(texts, json_string(w->texts[w->done + i])))
             status = error_set(e, NO_MEMORY, "out of memory");
     if (status == OK) {
         json_t *line = json_pack("{s:I, s:O}", "first", (json_int_t)w->done, "texts", texts);
@@ -229,12 +243,16 @@ static char *journal_path(const Stage *s, const char *name, Error *e)
 
 Status job_run(const Stage *s, const Job *job, char ***texts, Error *e)
 {
-    Work w = {.s = s, .job = job, .path = journal_path(s, job->name, e), .texts = memory_new(job->count, sizeof *w.texts, e)};
+    Work w = {.s = s,
+              .job = job,
+              .path = journal_path(s, job->name, e),
+              .texts = memory_new(job->count, sizeof *w.texts, e)};
     Status status = w.path && w.texts ? describe(&w, e) : NO_MEMORY;
     if (status == OK)
         status = resume(&w, e);
     if (status == OK && w.done)
-        log_info(&s->log, "%s: going on after %lld of %lld", job->name, (long long)w.done, (long long)job->count);
+        log_info(&s->log, "%s: going on after %lld of %lld", job->name, (long long)w.done,
+                 (long long)job->count);
     if (status == OK && w.done < job->count)
         status = do_rest(&w, e);
     if (status == OK) {

@@ -19,7 +19,8 @@ bool stage_has(const Stage *s, const char *name)
     return has;
 }
 
-/* jansson's text as Python's json.dump writes it, which the published files have: escapes in lower case, DEL escaped. */
+/* jansson's text as Python's json.dump writes it, which the published files have: escapes in
+ * lower case, DEL escaped. */
 static bool as_python(Text *out, const char *json, Error *e)
 {
     bool ok = true;
@@ -47,8 +48,11 @@ Status stage_write_json(const Stage *s, const char *name, const json_t *value, i
     if (e->status != OK)
         return e->status;
     Text text = {0};
-    char *path = stage_path(s, name, e), *json = json_dumps(value, (size_t)JSON_INDENT(indent) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));
-    Status status = path && json && as_python(&text, json, e) && text_add(&text, "\n", e) ? OK : error_set(e, NO_MEMORY, "%s: out of memory", name);
+    char *path = stage_path(s, name, e),
+         *json = json_dumps(value, (size_t)JSON_INDENT(indent) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));
+    Status status = path && json && as_python(&text, json, e) && text_add(&text, "\n", e)
+                        ? OK
+                        : error_set(e, NO_MEMORY, "%s: out of memory", name);
     if (status == OK)
         status = file_replace(path, text.data, text.count, e);
     text_free(&text);
@@ -71,7 +75,8 @@ Status stage_open_model(const Stage *s, Vlm *vlm, const char *folder, Error *e)
 
 PictureLimits stage_limits(const Stage *s)
 {
-    return (PictureLimits){config_integer(&s->config, "image.min_pixels"), config_integer(&s->config, "image.max_pixels"),
+    return (PictureLimits){config_integer(&s->config, "image.min_pixels"),
+                           config_integer(&s->config, "image.max_pixels"),
                            config_bool(&s->config, "image.published")};
 }
 
@@ -88,12 +93,15 @@ Status stage_check_memory(const Stage *s, int64_t need, const char *what, Error 
     if (!room || (uint64_t)need <= room)
         return OK;
     if (s->force) {
-        log_warning(&s->log, "%s needs about %.0f MiB of memory, %.0f are available; going on because of --force", what, (double)need / mib,
-                    (double)room / mib);
+        log_warning(&s->log,
+                    "%s needs about %.0f MiB of memory, %.0f are available; going on because of --force",
+                    what, (double)need / mib, (double)room / mib);
         return OK;
     }
-    return error_set(e, NO_MEMORY, "%s needs about %.0f MiB of memory, %.0f are available; use smaller batches or pictures, or --force", what,
-                     (double)need / mib, (double)room / mib);
+    return error_set(
+        e, NO_MEMORY,
+        "%s needs about %.0f MiB of memory, %.0f are available; use smaller batches or pictures, or --force",
+        what, (double)need / mib, (double)room / mib);
 }
 
 Status stage_read_list(Json *j, const char *path, Error *e)
@@ -106,7 +114,8 @@ Status stage_read_list(Json *j, const char *path, Error *e)
     for (size_t i = 0; i < json_array_size(j->root) && status == OK; i++) {
         const json_t *o = json_array_get(j->root, i);
         if (!json_is_object(o))
-            status = error_set(e, BAD_INPUT, "%s: entry %zu: wanted an object, found %s", path, i, json_kind(o));
+            status =
+                error_set(e, BAD_INPUT, "%s: entry %zu: wanted an object, found %s", path, i, json_kind(o));
     }
     if (status != OK)
         json_close(j);

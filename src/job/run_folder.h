@@ -22,7 +22,8 @@ StageFunction stage_annotate, stage_identify, stage_level, stage_evaluate;
 /* A path in the run folder; owned by the caller. */
 char *stage_path(const Stage *s, const char *name, Error *e);
 bool stage_has(const Stage *s, const char *name);
-/* Writes a JSON value byte for byte as Python's json.dump(indent=...) does, and a line end; the value is borrowed. Does nothing when e holds a failure already. */
+/* Writes a JSON value byte for byte as Python's json.dump(indent=...) does, and a line end; the
+ * value is borrowed. Does nothing when e holds a failure already. */
 Status stage_write_json(const Stage *s, const char *name, const json_t *value, int indent, Error *e);
 /* Opens a model for the stage, with its header line and warnings. */
 Status stage_open_model(const Stage *s, Vlm *vlm, const char *folder, Error *e);

@@ -1,4 +1,5 @@
-/* The AVX-512 kernels with AMX's matrix tiles. Compiled with those instructions on (Makefile); called only where CPU and system offer them. */
+/* The AVX-512 kernels with AMX's matrix tiles. Compiled with those instructions on (Makefile);
+ * called only where CPU and system offer them. */
 #if (defined(__AMX_BF16__) || defined(__AMXBF16__)) && defined(__AVX512BW__) /* GCC, clang */
 #include <immintrin.h>
 #define SET kernels_amx

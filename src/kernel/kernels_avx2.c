@@ -1,4 +1,5 @@
-/* Kernels for AVX2 with FMA: 16 registers of 8 floats. Compiled with those instructions on (Makefile); called only where the CPU has them. */
+/* Kernels for AVX2 with FMA: 16 registers of 8 floats. Compiled with those instructions on
+ * (Makefile); called only where the CPU has them. */
 #if defined(__AVX2__) && defined(__FMA__)
 #define SET kernels_avx2
 #define TITLE "avx2"

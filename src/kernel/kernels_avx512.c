@@ -1,4 +1,5 @@
-/* Kernels for AVX-512 (F, BW, DQ, VL). Compiled with those instructions on (Makefile); called only where the CPU has them. */
+/* Kernels for AVX-512 (F, BW, DQ, VL). Compiled with those instructions on (Makefile); called
+ * only where the CPU has them. */
 #if defined(__AVX512F__) && defined(__AVX512BW__)
 #define SET kernels_avx512
 #define TITLE "avx512"

@@ -1,4 +1,5 @@
-/* Loops that every set of kernels has in the same words, and that the compiler turns into each one's instructions. */
+/* Loops that every set of kernels has in the same words, and that the compiler turns into each
+ * one's instructions. */
 #ifndef MPA_KERNEL_KERNELS_LOOPS_H
 #define MPA_KERNEL_KERNELS_LOOPS_H
 
@@ -26,7 +27,8 @@ static double square_sum(const float *x, int64_t count)
 
 static void adamw(float *p, float *m, float *v, const float *g, int64_t count, const AdamW *o)
 {
-    const float scale = o->scale, b1 = o->b1, b2 = o->b2, keep = o->keep, step = o->step, root = o->root, epsilon = o->epsilon;
+    const float scale = o->scale, b1 = o->b1, b2 = o->b2, keep = o->keep, step = o->step, root = o->root,
+                epsilon = o->epsilon;
     for (int64_t i = 0; i < count; i++) {
         float gradient = g[i] * scale;
         m[i] += b1 * (gradient - m[i]);

@@ -48,7 +48,8 @@ static float total(float sum[LANES])
     return sum[0];
 }
 
-static void stream(float *y, int64_t ldy, const float *x, const void *w, Dtype type, int64_t stride, int64_t N, int64_t rows, int64_t I)
+static void stream(float *y, int64_t ldy, const float *x, const void *w, Dtype type, int64_t stride,
+                   int64_t N, int64_t rows, int64_t I)
 {
     enum { FEW = 8 };
     float chunk[CHUNK];
@@ -68,12 +69,14 @@ static void stream(float *y, int64_t ldy, const float *x, const void *w, Dtype t
         }
 }
 
-static void scores(float *y, int64_t ldy, const float *q, const float *key, int64_t stride, int64_t N, int64_t rows, int64_t I)
+static void scores(float *y, int64_t ldy, const float *q, const float *key, int64_t stride, int64_t N,
+                   int64_t rows, int64_t I)
 {
     stream(y, ldy, q, key, F32, stride, N, rows, I);
 }
 
-static void mix(float *y, int64_t ldy, const float *p, int64_t ldp, const float *v, int64_t stride, int64_t N, int64_t K, int64_t I)
+static void mix(float *y, int64_t ldy, const float *p, int64_t ldp, const float *v, int64_t stride, int64_t N,
+                int64_t K, int64_t I)
 {
     for (int64_t n = 0; n < N; n++)
         for (int64_t i = 0; i < I; i++) {
@@ -92,10 +95,12 @@ static float most(const float *x, int64_t count)
     return largest;
 }
 
-/* exp(x) for -87 <= x <= 88 within about one unit of the last place: x = n ln 2 + r, exp(r) by a polynomial, times 2^n. Below and above: as at the ends. */
+/* exp(x) for -87 <= x <= 88 within about one unit of the last place: x = n ln 2 + r, exp(r) by a
+ * polynomial, times 2^n. Below and above: as at the ends. */
 static float exp_float(float x)
 {
-    const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer, which then stands in the low bits */
+    /* 1.5 * 2^23: adding it rounds to an integer, which then stands in the low bits */
+    const float magic = 12582912.0f;
     x = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
     float t = x * 1.44269504f + magic, n = t - magic;
     float r = x - n * 0.693359375f + n * 2.12194440e-4f;

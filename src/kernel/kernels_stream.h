@@ -1,11 +1,13 @@
-/* Decoding, the part of kernels_vector.h for few rows: `stream` reads weights once, as they are stored, `scores` keys and `mix` values; the including file has the
- * vector types, and STREAM_ROWS and STREAM_COLS: of weights and of x in registers at a time. SINGLE: rows of weights with a single row of x; LEAD: bytes that
- * are asked for ahead of those in use. */
+/* Decoding, the part of kernels_vector.h for few rows: `stream` reads weights once, as they are
+ * stored, `scores` keys and `mix` values; the including file has the vector types, and
+ * STREAM_ROWS and STREAM_COLS: of weights and of x in registers at a time. SINGLE: rows of
+ * weights with a single row of x; LEAD: bytes that are asked for ahead of those in use. */
 enum { PAIR = 2 * WIDTH, SINGLE = 8, LEAD = 512, MIX_ROWS = 3, MIX_VECTORS = 4 };
 
-/* Two bf16 weights are read as one 32-bit word: the even one by a shift, the odd one by a mask. x stands in the matching order: of every PAIR values
- * first the even ones, then the odd ones. float32 weights are brought into that order too, so that the same values give the same bits. Zeros
- * fill up the last PAIR. Keys are float32 always, and taken in their own order. */
+/* Two bf16 weights are read as one 32-bit word: the even one by a shift, the odd one by a mask.
+ * x stands in the matching order: of every PAIR values first the even ones, then the odd ones.
+ * float32 weights are brought into that order too, so that the same values give the same bits.
+ * Zeros fill up the last PAIR. Keys are float32 always, and taken in their own order. */
 typedef enum { BF16_WEIGHTS, F32_WEIGHTS, KEYS } Kind;
 
 INLINE int64_t size_of(const Kind KIND)
@@ -45,16 +47,19 @@ static void prepare(float *out, const float *x, Dtype type, int64_t count)
     }
 }
 
-/* What is asked for while arithmetic goes on: with every PAIR as much of `rows` rows from `next` on, `gap` bytes apart. */
+/* What is asked for while arithmetic goes on: with every PAIR as much of `rows` rows from `next`
+ * on, `gap` bytes apart. */
 typedef struct {
     uintptr_t next; /* perhaps behind the end of the weights */
     int64_t gap;
     int rows;
 } Ahead;
 
-/* sum[r][n] += the products of `pairs` PAIRs of ROWS rows of w, `gap` bytes apart, with FEW rows of x, `width` apart. A weight is unpacked once. */
-INLINE void stream_pairs(const Kind KIND, const int ROWS, const int FEW, V sum[SINGLE][STREAM_COLS], const float *x, int64_t width,
-                         const unsigned char *w, int64_t gap, int64_t pairs, Ahead ahead)
+/* sum[r][n] += the products of `pairs` PAIRs of ROWS rows of w, `gap` bytes apart, with FEW rows
+ * of x, `width` apart. A weight is unpacked once. */
+INLINE void stream_pairs(const Kind KIND, const int ROWS, const int FEW, V sum[SINGLE][STREAM_COLS],
+                         const float *x, int64_t width, const unsigned char *w, int64_t gap, int64_t pairs,
+                         Ahead ahead)
 {
     const int64_t size = PAIR * size_of(KIND);
     for (; pairs > 0; pairs--, x += PAIR, w += size, ahead.next += (uintptr_t)size) {
@@ -73,9 +78,11 @@ INLINE void stream_pairs(const Kind KIND, const int ROWS, const int FEW, V sum[S
     }
 }
 
-/* y[n * ldy + r * step] of ROWS rows of w with FEW rows of x; what is left of the rows after whole PAIRs is filled up with zeros. */
-INLINE void stream_block(const Kind KIND, const int ROWS, const int FEW, float *y, int64_t ldy, int64_t step, const float *x, int64_t width,
-                         const unsigned char *w, int64_t gap, int64_t count, Ahead ahead)
+/* y[n * ldy + r * step] of ROWS rows of w with FEW rows of x; what is left of the rows after
+ * whole PAIRs is filled up with zeros. */
+INLINE void stream_block(const Kind KIND, const int ROWS, const int FEW, float *y, int64_t ldy, int64_t step,
+                         const float *x, int64_t width, const unsigned char *w, int64_t gap, int64_t count,
+                         Ahead ahead)
 {
     const int64_t size = size_of(KIND), pairs = count / PAIR, whole = pairs * PAIR;
     V sum[SINGLE][STREAM_COLS];
@@ -90,21 +97,26 @@ INLINE void stream_block(const Kind KIND, const int ROWS, const int FEW, float *
             memcpy(right[n], x + n * width + whole, (size_t)(width - whole) * sizeof *x);
         stream_pairs(KIND, ROWS, FEW, sum, right[0], PAIR, last[0], sizeof last[0], 1, (Ahead){0});
     }
-    UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int n = 0; n < FEW; n++) y[n * ldy + r * step] = sum_of(sum[r][n]);
+    UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int n = 0; n < FEW; n++) y[n * ldy + r * step] =
+        sum_of(sum[r][n]);
 }
 
-/* All N rows of x with ROWS rows of w, every step-th. A single group of x's rows asks for what comes next in each of those; of several, for which the rows
- * of w are in the first cache from the second on, the first ones ask for the rows behind: memory and arithmetic work at the same time. */
-INLINE void stream_rows(const Kind KIND, const int ROWS, float *y, int64_t ldy, int64_t step, const float *x, int64_t width, const unsigned char *w,
-                        int64_t bytes, int64_t N, int64_t count)
+/* All N rows of x with ROWS rows of w, every step-th. A single group of x's rows asks for what
+ * comes next in each of those; of several, for which the rows of w are in the first cache from
+ * the second on, the first ones ask for the rows behind: memory and arithmetic work at the same
+ * time. */
+INLINE void stream_rows(const Kind KIND, const int ROWS, float *y, int64_t ldy, int64_t step, const float *x,
+                        int64_t width, const unsigned char *w, int64_t bytes, int64_t N, int64_t count)
 {
     const int64_t groups = (N + STREAM_COLS - 1) / STREAM_COLS, gap = step * bytes;
     const int each = (int)((ROWS + groups - 1) / groups);
     Ahead ahead = {(uintptr_t)w + (uintptr_t)(groups > 1 ? bytes : LEAD), gap, each};
-    for (int64_t n = 0, end = N % STREAM_COLS ? N % STREAM_COLS : STREAM_COLS, r = 0; n < N; n = end, end += STREAM_COLS, r += each) {
+    for (int64_t n = 0, end = N % STREAM_COLS ? N % STREAM_COLS : STREAM_COLS, r = 0; n < N;
+         n = end, end += STREAM_COLS, r += each) {
         ahead.rows = r < ROWS ? each : 0;
         if (ROWS <= STREAM_ROWS && end - n == STREAM_COLS)
-            stream_block(KIND, ROWS, STREAM_COLS, y + n * ldy, ldy, step, x + n * width, width, w, gap, count, ahead);
+            stream_block(KIND, ROWS, STREAM_COLS, y + n * ldy, ldy, step, x + n * width, width, w, gap, count,
+                         ahead);
         else if (ROWS <= STREAM_ROWS && STREAM_COLS > 3 && end == 3)
             stream_block(KIND, ROWS, 3, y, ldy, step, x, width, w, gap, count, ahead);
         else if (ROWS <= STREAM_ROWS && STREAM_COLS > 2 && end == 2)
@@ -115,10 +127,12 @@ INLINE void stream_rows(const Kind KIND, const int ROWS, float *y, int64_t ldy, 
     }
 }
 
-/* From row `first` on as many sets of ROWS rows of w as there are; the row behind them. The rows of a set are far from each other: the CPU foresees what comes
- * next at each of those places, and reads more from memory than where they are one place. */
-INLINE int64_t stream_sets(const Kind KIND, const int ROWS, int64_t first, float *y, int64_t ldy, const float *x, int64_t width,
-                           const unsigned char *w, int64_t bytes, int64_t N, int64_t rows, int64_t count)
+/* From row `first` on as many sets of ROWS rows of w as there are; the row behind them. The rows
+ * of a set are far from each other: the CPU foresees what comes next at each of those places,
+ * and reads more from memory than where they are one place. */
+INLINE int64_t stream_sets(const Kind KIND, const int ROWS, int64_t first, float *y, int64_t ldy,
+                           const float *x, int64_t width, const unsigned char *w, int64_t bytes, int64_t N,
+                           int64_t rows, int64_t count)
 {
     const int64_t step = (rows - first) / ROWS;
     for (int64_t r = first; r < first + step; r++)
@@ -126,9 +140,10 @@ INLINE int64_t stream_sets(const Kind KIND, const int ROWS, int64_t first, float
     return first + step * ROWS;
 }
 
-/* As many rows of w at a time as leave the sums in registers. x: [N, width], of which `count` are used, or with the zeros that fill up the last PAIR. */
-INLINE void stream_kind(const Kind KIND, float *y, int64_t ldy, const float *x, int64_t width, const void *w, int64_t stride, int64_t N, int64_t rows,
-                        int64_t count)
+/* As many rows of w at a time as leave the sums in registers. x: [N, width], of which `count`
+ * are used, or with the zeros that fill up the last PAIR. */
+INLINE void stream_kind(const Kind KIND, float *y, int64_t ldy, const float *x, int64_t width, const void *w,
+                        int64_t stride, int64_t N, int64_t rows, int64_t count)
 {
     const int64_t bytes = stride * size_of(KIND);
     int64_t done = N == 1 ? stream_sets(KIND, SINGLE, 0, y, ldy, x, width, w, bytes, N, rows, count) : 0;
@@ -136,7 +151,8 @@ INLINE void stream_kind(const Kind KIND, float *y, int64_t ldy, const float *x, 
     stream_sets(KIND, 1, done, y, ldy, x, width, w, bytes, N, rows, count);
 }
 
-static void stream(float *y, int64_t ldy, const float *x, const void *w, Dtype type, int64_t stride, int64_t N, int64_t rows, int64_t count)
+static void stream(float *y, int64_t ldy, const float *x, const void *w, Dtype type, int64_t stride,
+                   int64_t N, int64_t rows, int64_t count)
 {
     if (type == F32)
         stream_kind(F32_WEIGHTS, y, ldy, x, stream_width(F32, count), w, stride, N, rows, count);
@@ -146,28 +162,31 @@ static void stream(float *y, int64_t ldy, const float *x, const void *w, Dtype t
         kernels_plain.stream(y, ldy, x, w, type, stride, N, rows, count);
 }
 
-static void scores(float *y, int64_t ldy, const float *q, const float *key, int64_t stride, int64_t N, int64_t rows, int64_t count)
+static void scores(float *y, int64_t ldy, const float *q, const float *key, int64_t stride, int64_t N,
+                   int64_t rows, int64_t count)
 {
     stream_kind(KEYS, y, ldy, q, count, key, stride, N, rows, count);
 }
 
 /* y[ROWS, VECTORS * WIDTH] += p v for K rows of v */
-INLINE void mix_block(const int ROWS, const int VECTORS, float *y, int64_t ldy, const float *p, int64_t ldp, const float *v, int64_t stride,
-                      int64_t K)
+INLINE void mix_block(const int ROWS, const int VECTORS, float *y, int64_t ldy, const float *p, int64_t ldp,
+                      const float *v, int64_t stride, int64_t K)
 {
     V sum[MIX_ROWS][MIX_VECTORS];
     UNROLL for (int n = 0; n < ROWS; n++) UNROLL for (int j = 0; j < VECTORS; j++) sum[n][j] = (V){0};
     for (int64_t k = 0; k < K; k++, v += stride) {
         V right[MIX_VECTORS];
         UNROLL for (int j = 0; j < VECTORS; j++) right[j] = load(v + j * WIDTH);
-        UNROLL for (int n = 0; n < ROWS; n++) UNROLL for (int j = 0; j < VECTORS; j++) sum[n][j] += all(p[n * ldp + k]) * right[j];
+        UNROLL for (int n = 0; n < ROWS; n++) UNROLL for (int j = 0; j < VECTORS; j++) sum[n][j] +=
+            all(p[n * ldp + k]) * right[j];
     }
     UNROLL for (int n = 0; n < ROWS; n++) UNROLL for (int j = 0; j < VECTORS; j++)
         store(y + n * ldy + j * WIDTH, load(y + n * ldy + j * WIDTH) + sum[n][j]);
 }
 
 /* y[ROWS, I] += p v for K rows of v */
-INLINE void mix_rows(const int ROWS, float *y, int64_t ldy, const float *p, int64_t ldp, const float *v, int64_t stride, int64_t K, int64_t I)
+INLINE void mix_rows(const int ROWS, float *y, int64_t ldy, const float *p, int64_t ldp, const float *v,
+                     int64_t stride, int64_t K, int64_t I)
 {
     int64_t i = 0;
     for (; i + MIX_VECTORS * WIDTH <= I; i += MIX_VECTORS * WIDTH)
@@ -180,7 +199,8 @@ INLINE void mix_rows(const int ROWS, float *y, int64_t ldy, const float *p, int6
                 y[n * ldy + j] += p[n * ldp + k] * v[k * stride + j];
 }
 
-static void mix(float *y, int64_t ldy, const float *p, int64_t ldp, const float *v, int64_t stride, int64_t N, int64_t K, int64_t I)
+static void mix(float *y, int64_t ldy, const float *p, int64_t ldp, const float *v, int64_t stride, int64_t N,
+                int64_t K, int64_t I)
 {
     enum { CHUNK = 256 }; /* of k that a sum in registers takes: roundings stay few */
     for (int64_t n = 0; n < N; n++)

@@ -1,12 +1,24 @@
-/* Products as exact as float32's on a CPU's matrix tiles (AMX-BF16). A float32 number is the sum of three bf16 ones, 24 bits in all: x = x0 + x1 + x2. Included by
- * kernels_vector.h where the set has TILES.
+/* Products as exact as float32's on a CPU's matrix tiles (AMX-BF16). A float32 number is the sum of
+ * three bf16 ones, 24 bits in all: x = x0 + x1 + x2. Included by kernels_vector.h where the set has
+ * TILES.
  *
- * y = x w' with weights in bf16 is three bf16 products added up in float32. The weights are the first operand, their rows loaded from where they lie in the
- * file; only x is packed. A product of tiles is c[16 outputs, 16 tokens] += a[16 outputs, 32 k] b[32 k, 16 tokens]; the three parts of x share each load of a.
+ * y = x w' with weights in bf16 is three bf16 products added up in float32. The weights are the
+ * first operand, their rows loaded from where they lie in the file; only x is packed. A product of
+ * tiles is c[16 outputs, 16 tokens] += a[16 outputs, 32 k] b[32 k, 16 tokens]; the three parts of x
+ * share each load of a.
  *
- * Where both operands are float32, as in training, it is six products, both packed: of the nine, three are below a float32's last bit. */
+ * Where both operands are float32, as in training, it is six products, both packed: of the nine,
+ * three are below a float32's last bit. */
 
-enum { TILE = 16, DEPTH = 32, PARTS = 3, CHUNK_K = 512, PANEL = 256, TILE_BYTES = 1024, TILE_VALUES = TILE_BYTES / 2 };
+enum {
+    TILE = 16,
+    DEPTH = 32,
+    PARTS = 3,
+    CHUNK_K = 512,
+    PANEL = 256,
+    TILE_BYTES = 1024,
+    TILE_VALUES = TILE_BYTES / 2
+};
 
 static int64_t whole(int64_t count, int64_t unit)
 {
@@ -53,11 +65,13 @@ INLINE void fetch(float *out, const void *from, Dtype type, int64_t at, int64_t 
     if (count < room)
         memset(out, 0, (size_t)room * sizeof *out);
     if (count > 0)
-        widen(out, (const unsigned char *)from + (size_t)at * dtype_size(type), type, count < room ? count : room);
+        widen(out, (const unsigned char *)from + (size_t)at * dtype_size(type), type,
+              count < room ? count : room);
 }
 
 /* 16 rows of `from`, DEPTH values of each: a row of words per row. */
-INLINE void split_rows(V word[PARTS][TILE], const void *from, Dtype type, int64_t stride, int64_t rows, int64_t K)
+INLINE void split_rows(V word[PARTS][TILE], const void *from, Dtype type, int64_t stride, int64_t rows,
+                       int64_t K)
 {
     for (int64_t n = 0; n < TILE; n++) {
         float row[DEPTH];
@@ -68,12 +82,14 @@ INLINE void split_rows(V word[PARTS][TILE], const void *from, Dtype type, int64_
 }
 
 /* DEPTH rows of `from`, 16 values of each: a row of words per pair of rows. */
-INLINE void split_columns(V word[PARTS][TILE], const void *from, Dtype type, int64_t stride, int64_t columns, int64_t K)
+INLINE void split_columns(V word[PARTS][TILE], const void *from, Dtype type, int64_t stride, int64_t columns,
+                          int64_t K)
 {
     for (int64_t k = 0; k < DEPTH; k += 2) {
         float row[2][TILE];
         for (int64_t odd = 0; odd < 2; odd++)
-            fetch(row[odd], from, type, k + odd < K ? (k + odd) * stride : 0, k + odd < K ? columns : 0, TILE);
+            fetch(row[odd], from, type, k + odd < K ? (k + odd) * stride : 0, k + odd < K ? columns : 0,
+                  TILE);
         split_pairs(word, k / 2, load(row[0]), load(row[1]));
     }
 }
@@ -88,7 +104,8 @@ INLINE void store_parts(uint16_t *out, int64_t step, V word[PARTS][TILE], bool t
     }
 }
 
-/* x[tokens, K] as tiles [K / 32][tokens / 16][part][pair of k][token][2], both counts rounded up to multiples of 32; what is missing is 0. */
+/* x[tokens, K] as tiles [K / 32][tokens / 16][part][pair of k][token][2], both counts rounded up
+ * to multiples of 32; what is missing is 0. */
 static void tiles_split(uint16_t *out, const float *x, int64_t stride, int64_t tokens, int64_t K)
 {
     for (int64_t k = 0; k < K; k += DEPTH)
@@ -100,27 +117,29 @@ static void tiles_split(uint16_t *out, const float *x, int64_t stride, int64_t t
 }
 
 /* Sums of 32 x 32 in tiles 0 to 3, of two tiles of a, 4 and 5, with two of b, 6 and 7. */
-#define LOAD_SUMS(c, ldc)                                                                                                                            \
-    _tile_loadd(0, c, (ldc) * (int64_t)sizeof *(c));                                                                                                 \
-    _tile_loadd(1, (c) + TILE, (ldc) * (int64_t)sizeof *(c));                                                                                        \
-    _tile_loadd(2, (c) + TILE * (ldc), (ldc) * (int64_t)sizeof *(c));                                                                                \
+#define LOAD_SUMS(c, ldc)                                                                                    \
+    _tile_loadd(0, c, (ldc) * (int64_t)sizeof *(c));                                                         \
+    _tile_loadd(1, (c) + TILE, (ldc) * (int64_t)sizeof *(c));                                                \
+    _tile_loadd(2, (c) + TILE * (ldc), (ldc) * (int64_t)sizeof *(c));                                        \
     _tile_loadd(3, (c) + TILE * (ldc) + TILE, (ldc) * (int64_t)sizeof *(c))
-#define STORE_SUMS(c, ldc)                                                                                                                           \
-    _tile_stored(0, c, (ldc) * (int64_t)sizeof *(c));                                                                                                \
-    _tile_stored(1, (c) + TILE, (ldc) * (int64_t)sizeof *(c));                                                                                       \
-    _tile_stored(2, (c) + TILE * (ldc), (ldc) * (int64_t)sizeof *(c));                                                                               \
+#define STORE_SUMS(c, ldc)                                                                                   \
+    _tile_stored(0, c, (ldc) * (int64_t)sizeof *(c));                                                        \
+    _tile_stored(1, (c) + TILE, (ldc) * (int64_t)sizeof *(c));                                               \
+    _tile_stored(2, (c) + TILE * (ldc), (ldc) * (int64_t)sizeof *(c));                                       \
     _tile_stored(3, (c) + TILE * (ldc) + TILE, (ldc) * (int64_t)sizeof *(c))
-#define PRODUCTS()                                                                                                                                   \
-    _tile_dpbf16ps(0, 4, 6);                                                                                                                         \
-    _tile_dpbf16ps(1, 4, 7);                                                                                                                         \
-    _tile_dpbf16ps(2, 5, 6);                                                                                                                         \
+#define PRODUCTS()                                                                                           \
+    _tile_dpbf16ps(0, 4, 6);                                                                                 \
+    _tile_dpbf16ps(1, 4, 7);                                                                                 \
+    _tile_dpbf16ps(2, 5, 6);                                                                                 \
     _tile_dpbf16ps(3, 5, 7)
 
-/* 32 outputs x 32 tokens: c[32, PANEL] += a b over `blocks` blocks of k. a: rows of `stride` bytes; b: the first of two neighbouring tiles, `step` values
- * to the next block of k. */
-static void tiles_block(float *c, const uint16_t *a, int64_t stride, const uint16_t *b, int64_t step, int64_t blocks)
+/* 32 outputs x 32 tokens: c[32, PANEL] += a b over `blocks` blocks of k. a: rows of `stride`
+ * bytes; b: the first of two neighbouring tiles, `step` values to the next block of k. */
+static void tiles_block(float *c, const uint16_t *a, int64_t stride, const uint16_t *b, int64_t step,
+                        int64_t blocks)
 {
-    __asm__ volatile("" ::: "memory"); /* the compiler does not know that tiles are loaded from memory, and stored to it */
+    /* the compiler does not know that tiles are loaded from memory, and stored to it */
+    __asm__ volatile("" ::: "memory");
     LOAD_SUMS(c, PANEL);
     for (int64_t k = 0; k < blocks; k++, a += DEPTH, b += step) {
         _tile_loadd(4, a, stride);
@@ -135,7 +154,8 @@ static void tiles_block(float *c, const uint16_t *a, int64_t stride, const uint1
     __asm__ volatile("" ::: "memory");
 }
 
-/* Up to 32 rows of w from column k on, K of them, as tiles want them: where rows or columns are missing, a copy with zeros. */
+/* Up to 32 rows of w from column k on, K of them, as tiles want them: where rows or columns are
+ * missing, a copy with zeros. */
 static const uint16_t *whole_rows(uint16_t *copy, const uint16_t *w, int64_t *stride, int64_t rows, int64_t K)
 {
     if (rows == 2 * TILE && K % DEPTH == 0)
@@ -147,37 +167,47 @@ static const uint16_t *whole_rows(uint16_t *copy, const uint16_t *w, int64_t *st
     return copy;
 }
 
-/* c[outputs, PANEL] += w x' for the split x and a chunk of k. c has room for a multiple of 32 outputs; I: length of w's rows. */
-static void tiles_multiply(float *c, const uint16_t *parts, int64_t tokens, const uint16_t *w, int64_t I, int64_t outputs, int64_t K)
+/* c[outputs, PANEL] += w x' for the split x and a chunk of k. c has room for a multiple of 32
+ * outputs; I: length of w's rows. */
+static void tiles_multiply(float *c, const uint16_t *parts, int64_t tokens, const uint16_t *w, int64_t I,
+                           int64_t outputs, int64_t K)
 {
     uint16_t copy[2 * TILE * CHUNK_K];
-    const int64_t blocks = whole(K, DEPTH) / DEPTH, step = whole(tokens, 2 * TILE) / TILE * PARTS * TILE_VALUES;
+    const int64_t blocks = whole(K, DEPTH) / DEPTH,
+                  step = whole(tokens, 2 * TILE) / TILE * PARTS * TILE_VALUES;
     tiles_start();
     for (int64_t o = 0; o < outputs; o += 2 * TILE) {
         int64_t stride = I * (int64_t)sizeof *w;
-        const uint16_t *a = whole_rows(copy, w + o * I, &stride, outputs - o < 2 * TILE ? outputs - o : 2 * TILE, K);
+        const uint16_t *a =
+            whole_rows(copy, w + o * I, &stride, outputs - o < 2 * TILE ? outputs - o : 2 * TILE, K);
         for (int64_t t = 0; t < tokens; t += 2 * TILE)
             tiles_block(c + o * PANEL + t, a, stride, parts + t / TILE * PARTS * TILE_VALUES, step, blocks);
     }
     tiles_stop();
 }
 
-/* Six products. A panel holds 32 rows of a, or columns of b, as tiles [K / 32][part][2]: of a [row][k], of b [pair of k][column][2]. */
+/* Six products. A panel holds 32 rows of a, or columns of b, as tiles [K / 32][part][2]: of a
+ * [row][k], of b [pair of k][column][2]. */
 enum { SPLIT_STEP = 2 * TILE_VALUES, SPLIT_BLOCK = PARTS * SPLIT_STEP };
 
-static void split_pack(void *panel, bool right, const void *from, Dtype type, int64_t stride, int64_t count, int64_t K)
+static void split_pack(void *panel, bool right, const void *from, Dtype type, int64_t stride, int64_t count,
+                       int64_t K)
 {
     uint16_t *out = panel;
     for (int64_t k = 0; k < K; k += DEPTH, out += SPLIT_BLOCK)
         for (int64_t n = 0; n < 2; n++) {
             V word[PARTS][TILE];
             int64_t first = n * TILE, some = count - first;
-            split_rows(word, (const unsigned char *)from + (size_t)(some > 0 ? first * stride + k : 0) * dtype_size(type), type, stride, some, K - k);
+            split_rows(word,
+                       (const unsigned char *)from +
+                           (size_t)(some > 0 ? first * stride + k : 0) * dtype_size(type),
+                       type, stride, some, K - k);
             store_parts(out + n * TILE_VALUES, SPLIT_STEP, word, right);
         }
 }
 
-static void split_pack_columns(void *panels, bool right, const void *from, Dtype type, int64_t stride, int64_t count, int64_t K)
+static void split_pack_columns(void *panels, bool right, const void *from, Dtype type, int64_t stride,
+                               int64_t count, int64_t K)
 {
     uint16_t *out = panels;
     for (int64_t i = 0; i < count; i += 2 * TILE)
@@ -185,20 +215,23 @@ static void split_pack_columns(void *panels, bool right, const void *from, Dtype
             for (int64_t n = 0; n < 2; n++) {
                 V word[PARTS][TILE];
                 int64_t first = i + n * TILE, some = count - first;
-                split_columns(word, (const unsigned char *)from + (size_t)(k * stride + (some > 0 ? first : 0)) * dtype_size(type), type, stride,
-                              some, K - k);
+                split_columns(word,
+                              (const unsigned char *)from +
+                                  (size_t)(k * stride + (some > 0 ? first : 0)) * dtype_size(type),
+                              type, stride, some, K - k);
                 store_parts(out + n * TILE_VALUES, SPLIT_STEP, word, !right);
             }
 }
 
-#define LEFT(part)                                                                                                                                   \
-    _tile_loadd(4, left + (part)*SPLIT_STEP, 64);                                                                                                    \
+#define LEFT(part)                                                                                           \
+    _tile_loadd(4, left + (part)*SPLIT_STEP, 64);                                                            \
     _tile_loadd(5, left + (part)*SPLIT_STEP + TILE_VALUES, 64)
-#define RIGHT(part)                                                                                                                                  \
-    _tile_loadd(6, right + (part)*SPLIT_STEP, 64);                                                                                                   \
+#define RIGHT(part)                                                                                          \
+    _tile_loadd(6, right + (part)*SPLIT_STEP, 64);                                                           \
     _tile_loadd(7, right + (part)*SPLIT_STEP + TILE_VALUES, 64)
 
-/* c[32, 32] from panels of a and b. Each step loads one of the operands anew, and the largest product comes last. */
+/* c[32, 32] from panels of a and b. Each step loads one of the operands anew, and the largest
+ * product comes last. */
 static void split_multiply(float *c, int64_t ldc, const void *a, const void *b, int64_t K, bool add)
 {
     const uint16_t *left = a, *right = b;

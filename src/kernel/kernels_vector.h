@@ -1,6 +1,7 @@
-/* The body of the sets that use vector registers: the including file says WIDTH (floats in a register), TILE_ROWS and TILE_VECTORS (registers of a tile: rows, and
- * vectors in each), SET (the name of what it defines) and TITLE. It is written with the vector types of GCC and clang, which become the
- * instructions that the file is compiled for. */
+/* The body of the sets that use vector registers: the including file says WIDTH (floats in a
+ * register), TILE_ROWS and TILE_VECTORS (registers of a tile: rows, and vectors in each), SET
+ * (the name of what it defines) and TITLE. It is written with the vector types of GCC and clang,
+ * which become the instructions that the file is compiled for. */
 #include "kernel/kernels_loops.h"
 
 #include <string.h>
@@ -50,7 +51,8 @@ INLINE V load_as(const void *p, Dtype type, int64_t at)
     return type == F32 ? load((const float *)p + at) : load_bf16((const uint16_t *)p + at);
 }
 
-/* The sum of a register's floats: log2(WIDTH) times, the half, quarter, ... that is left is added to its neighbour. */
+/* The sum of a register's floats: log2(WIDTH) times, the half, quarter, ... that is left is
+ * added to its neighbour. */
 INLINE float sum_of(V v)
 {
 #define FOLD(...) v += SHUFFLE(v, v, __VA_ARGS__);
@@ -59,7 +61,8 @@ INLINE float sum_of(V v)
     return v[0];
 }
 
-/* ---------------------------------------------------------------------------------------------------------------------- products of blocks */
+/* ----------------------------------------------------------------------------------------------------------------------
+ * products of blocks */
 
 static void tile(float *c, int64_t ldc, const void *left, const void *top, int64_t K, bool add)
 {
@@ -68,11 +71,13 @@ static void tile(float *c, int64_t ldc, const void *left, const void *top, int64
     for (int m = 0; add && m < TILE_ROWS; m++)
         for (int j = 0; j < TILE_VECTORS; j++)
             __builtin_prefetch(c + m * ldc + j * WIDTH, 1);
-    UNROLL for (int m = 0; m < TILE_ROWS; m++) UNROLL for (int j = 0; j < TILE_VECTORS; j++) sum[m][j] = (V){0};
+    UNROLL for (int m = 0; m < TILE_ROWS; m++) UNROLL for (int j = 0; j < TILE_VECTORS; j++) sum[m][j] =
+        (V){0};
     for (int64_t k = 0; k < K; k++, a += TILE_ROWS, b += TILE_COLS) {
         V right[TILE_VECTORS];
         UNROLL for (int j = 0; j < TILE_VECTORS; j++) right[j] = load(b + j * WIDTH);
-        UNROLL for (int m = 0; m < TILE_ROWS; m++) UNROLL for (int j = 0; j < TILE_VECTORS; j++) sum[m][j] += all(a[m]) * right[j];
+        UNROLL for (int m = 0; m < TILE_ROWS; m++) UNROLL for (int j = 0; j < TILE_VECTORS; j++) sum[m][j] +=
+            all(a[m]) * right[j];
     }
     UNROLL for (int m = 0; m < TILE_ROWS; m++) UNROLL for (int j = 0; j < TILE_VECTORS; j++)
     {
@@ -106,13 +111,16 @@ static void widen(float *out, const void *in, Dtype type, int64_t count)
         dtype_widen(out + i, (const unsigned char *)in + (size_t)i * dtype_size(type), type, count - i);
 }
 
-/* `rows` <= WIDTH rows from column `first` on to the panel's columns; k in steps of WIDTH, what is left over one by one. */
-INLINE void pack_group(float *out, int width, const void *from, Dtype type, int64_t stride, int64_t rows, int64_t columns, int64_t K)
+/* `rows` <= WIDTH rows from column `first` on to the panel's columns; k in steps of WIDTH, what
+ * is left over one by one. */
+INLINE void pack_group(float *out, int width, const void *from, Dtype type, int64_t stride, int64_t rows,
+                       int64_t columns, int64_t K)
 {
     int64_t k = 0;
     for (; k + WIDTH <= K; k += WIDTH) {
         V row[WIDTH];
-        UNROLL for (int r = 0; r < WIDTH; r++) row[r] = r < rows ? load_as(from, type, r * stride + k) : (V){0};
+        UNROLL for (int r = 0; r < WIDTH; r++) row[r] =
+            r < rows ? load_as(from, type, r * stride + k) : (V){0};
         transpose(row);
         if (columns == WIDTH)
             UNROLL for (int r = 0; r < WIDTH; r++) store(out + (k + r) * width, row[r]);
@@ -123,12 +131,14 @@ INLINE void pack_group(float *out, int width, const void *from, Dtype type, int6
     for (; k < K; k++)
         for (int64_t r = 0; r < columns; r++)
             if (r < rows)
-                widen(out + k * width + r, (const unsigned char *)from + (size_t)(r * stride + k) * dtype_size(type), type, 1);
+                widen(out + k * width + r,
+                      (const unsigned char *)from + (size_t)(r * stride + k) * dtype_size(type), type, 1);
             else
                 out[k * width + r] = 0;
 }
 
-static void pack(void *panel, bool right, const void *from, Dtype type, int64_t stride, int64_t rows, int64_t K)
+static void pack(void *panel, bool right, const void *from, Dtype type, int64_t stride, int64_t rows,
+                 int64_t K)
 {
     float *out = panel;
     const int width = right ? TILE_COLS : TILE_ROWS;
@@ -137,8 +147,12 @@ static void pack(void *panel, bool right, const void *from, Dtype type, int64_t 
         return;
     }
     for (int64_t first = 0; first < width; first += WIDTH) {
-        int64_t left = rows - first, columns = width - first < WIDTH ? width - first : WIDTH, some = left < 0 ? 0 : left < columns ? left : columns;
-        const unsigned char *at = (const unsigned char *)from + (size_t)(some ? first * stride : 0) * dtype_size(type);
+        int64_t left = rows - first, columns = width - first < WIDTH ? width - first : WIDTH,
+                some = left < 0         ? 0
+                       : left < columns ? left
+                                        : columns;
+        const unsigned char *at =
+            (const unsigned char *)from + (size_t)(some ? first * stride : 0) * dtype_size(type);
         if (type == F32)
             pack_group(out + first, width, at, F32, stride, some, columns, K);
         else
@@ -147,7 +161,8 @@ static void pack(void *panel, bool right, const void *from, Dtype type, int64_t 
 }
 
 /* ACROSS values as float32, of which those from `count` on become 0. */
-INLINE void copy_columns(const int ACROSS, const Dtype TYPE, float *out, const unsigned char *in, int64_t count)
+INLINE void copy_columns(const int ACROSS, const Dtype TYPE, float *out, const unsigned char *in,
+                         int64_t count)
 {
     if (count < ACROSS) {
         memset(out, 0, (size_t)ACROSS * sizeof *out);
@@ -160,7 +175,8 @@ INLINE void copy_columns(const int ACROSS, const Dtype TYPE, float *out, const u
 }
 
 /* All panels are filled a row of the matrix at a time: a page of memory is visited once. */
-INLINE void pack_across(const int ACROSS, const Dtype TYPE, float *out, const unsigned char *from, int64_t stride, int64_t count, int64_t K)
+INLINE void pack_across(const int ACROSS, const Dtype TYPE, float *out, const unsigned char *from,
+                        int64_t stride, int64_t count, int64_t K)
 {
     const int64_t size = TYPE == F32 ? 4 : 2;
     for (int64_t k = 0; k < K; k++)
@@ -168,7 +184,8 @@ INLINE void pack_across(const int ACROSS, const Dtype TYPE, float *out, const un
             copy_columns(ACROSS, TYPE, out + i * K + k * ACROSS, from + (k * stride + i) * size, count - i);
 }
 
-static void pack_columns(void *out, bool right, const void *from, Dtype type, int64_t stride, int64_t count, int64_t K)
+static void pack_columns(void *out, bool right, const void *from, Dtype type, int64_t stride, int64_t count,
+                         int64_t K)
 {
     if (!right && type == F32)
         pack_across(TILE_ROWS, F32, out, from, stride, count, K);
@@ -180,7 +197,8 @@ static void pack_columns(void *out, bool right, const void *from, Dtype type, in
 
 #include "kernel/kernels_stream.h"
 
-/* ----------------------------------------------------------------------------------------------------------------------- elementary functions */
+/* -----------------------------------------------------------------------------------------------------------------------
+ * elementary functions */
 
 INLINE V choose(S mask, V yes, V no)
 {

@@ -1,6 +1,9 @@
-/* Activations and the residual sum, element by element. An activation's values are not kept: the linear layer behind it has them formed when it needs them.
- *   gelu        f(x) = x/2 (1 + erf(x/sqrt 2))                     f' = (1 + erf(x/sqrt 2))/2 + x exp(-x^2/2)/sqrt(2 pi)
- *   gelu_tanh   f(x) = x/2 (1 + tanh u), u = c (x + 0.044715 x^3)  f' = (1 + tanh u)/2 + x/2 (1 - tanh^2 u) c (1 + 3 * 0.044715 x^2), c = sqrt(2/pi)
+/* Activations and the residual sum, element by element. An activation's values are not kept: the
+ * linear layer behind it has them formed when it needs them.
+ *   gelu        f(x) = x/2 (1 + erf(x/sqrt 2))                     f' = (1 + erf(x/sqrt 2))/2 + x
+ *   exp(-x^2/2)/sqrt(2 pi)
+ *   gelu_tanh   f(x) = x/2 (1 + tanh u), u = c (x + 0.044715 x^3)  f' = (1 + tanh u)/2 + x/2 (1 -
+ *   tanh^2 u) c (1 + 3 * 0.044715 x^2), c = sqrt(2/pi)
  *   quick_gelu  f(x) = x s(1.702 x)                                f' = s + 1.702 x s (1 - s)
  *   silu        f(x) = x s(x)                                      f' = s (1 + x (1 - s))
  * s is the logistic function. (GELUActivation, PytorchGELUTanh, QuickGELUActivation, SiLU.) */
@@ -25,7 +28,8 @@ static void gelu_at(float *value, float *slope, const float *x, int64_t count)
     }
 }
 
-/* The others are x s(u(x)); (1 + tanh u)/2 = s(2u). With s in `value` and u' in `slope`, both become what is asked for. */
+/* The others are x s(u(x)); (1 + tanh u)/2 = s(2u). With s in `value` and u' in `slope`, both
+ * become what is asked for. */
 static void finish(float *value, float *slope, const float *x, int64_t count)
 {
     kernels->sigmoid(value, count);

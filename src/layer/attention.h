@@ -4,7 +4,8 @@
 
 #include "layer/layer.h"
 
-/* Keys and values of one sequence: `count` rows of which `past` are older than its first row in the batch; from one head's to the next `head` floats. */
+/* Keys and values of one sequence: `count` rows of which `past` are older than its first row in
+ * the batch; from one head's to the next `head` floats. */
 typedef struct {
     const float *key, *value;
     int64_t key_stride, value_stride, head, count, past;
@@ -30,7 +31,9 @@ static inline int64_t attention_longest(const Keys *keys, int64_t count)
     return longest;
 }
 
-/* The rows of all sequences forward, on tiles; keys: one for each sequence; row [H, N]: filled in, or NULL. */
-void attention_tiles(Run *run, const Attention *a, const Keys *keys, const Mat *q, Mat *o, const Seqs *seqs, SoftmaxRow *row);
+/* The rows of all sequences forward, on tiles; keys: one for each sequence; row [H, N]: filled
+ * in, or NULL. */
+void attention_tiles(Run *run, const Attention *a, const Keys *keys, const Mat *q, Mat *o, const Seqs *seqs,
+                     SoftmaxRow *row);
 
 #endif

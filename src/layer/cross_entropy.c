@@ -1,6 +1,7 @@
-/* The head and its loss: logits = h w^T,  loss = scale * sum over rows of (log sum exp(logits) - logits[label])
- * dlogits = scale * (softmax(logits) - onehot(label)),  dh += dlogits w,  dw += dlogits^T h
- * (CrossEntropyLoss on lm_head's output.) Works by chunks of rows; a chunk's logits turn into their gradient in place. */
+/* The head and its loss: logits = h w^T,  loss = scale * sum over rows of (log sum exp(logits) -
+ * logits[label]) dlogits = scale * (softmax(logits) - onehot(label)),  dh += dlogits w,  dw +=
+ * dlogits^T h (CrossEntropyLoss on lm_head's output.) Works by chunks of rows; a chunk's logits
+ * turn into their gradient in place. */
 #include "layer/layer.h"
 
 #include "base/elementary.h"
@@ -14,7 +15,8 @@ enum { CHUNK = 128 };
 static double row_loss(float *logits, int64_t V, int32_t label, double scale)
 {
     float most = kernels->most(logits, V);
-    double right = (double)logits[label] - (double)most, sum = kernels->exp_sum(logits, most, V), lse = exact_log(sum);
+    double right = (double)logits[label] - (double)most, sum = kernels->exp_sum(logits, most, V),
+           lse = exact_log(sum);
     float part = (float)(scale / sum);
     for (int64_t v = 0; v < V; v++)
         logits[v] *= part;
@@ -22,7 +24,8 @@ static double row_loss(float *logits, int64_t V, int32_t label, double scale)
     return lse - right;
 }
 
-bool head_cross_entropy(Run *run, const Linear *head, Mat *h, const int32_t *labels, double scale, double *loss)
+bool head_cross_entropy(Run *run, const Linear *head, Mat *h, const int32_t *labels, double scale,
+                        double *loss)
 {
     float *dh = h && run->tape ? mat_grad(run, h) : NULL;
     if (!h || (run->tape && !dh))

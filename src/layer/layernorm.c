@@ -1,6 +1,6 @@
-/* LayerNorm: y = xhat * w + b, xhat = (x - mean) * rstd, rstd = 1 / sqrt(variance + eps)
- * With g = dy * w:  dx += rstd * (g - mean(g) - xhat * mean(g * xhat)),  dw += sum over rows of dy * xhat,  db += sum over rows of dy
- * (torch.nn.LayerNorm) */
+/* LayerNorm: y = xhat * w + b, xhat = (x - mean) * rstd, rstd = 1 / sqrt(variance + eps) With g
+ * = dy * w:  dx += rstd * (g - mean(g) - xhat * mean(g * xhat)),  dw += sum over rows of dy *
+ * xhat,  db += sum over rows of dy (torch.nn.LayerNorm) */
 #include "layer/layer.h"
 
 #include "base/parallel.h"
@@ -15,7 +15,8 @@ typedef struct {
     float *mean, *rstd, *w;
 } Saved;
 
-void layernorm_fwd(float *y, float *mean, float *rstd, const float *x, const float *w, const float *b, float eps, int64_t N, int64_t D)
+void layernorm_fwd(float *y, float *mean, float *rstd, const float *x, const float *w, const float *b,
+                   float eps, int64_t N, int64_t D)
 {
 #pragma omp parallel for if (parallel_worth(2 * N * D))
     for (int64_t n = 0; n < N; n++) {
@@ -34,8 +35,8 @@ void layernorm_fwd(float *y, float *mean, float *rstd, const float *x, const flo
     }
 }
 
-void layernorm_bwd(float *dx, float *dw, float *db, const float *dy, const float *x, const float *mean, const float *rstd, const float *w, int64_t N,
-                   int64_t D)
+void layernorm_bwd(float *dx, float *dw, float *db, const float *dy, const float *x, const float *mean,
+                   const float *rstd, const float *w, int64_t N, int64_t D)
 {
 #pragma omp parallel for if (parallel_worth(2 * N * D))
     for (int64_t n = 0; n < N; n++) {
@@ -76,7 +77,8 @@ static void backward(Run *run, void *p)
     Saved *s = p;
     float *dy = mat_grad(run, s->y), *dx = mat_grad(run, s->x);
     if (dy && dx)
-        layernorm_bwd(dx, s->l->weight->grad, s->l->bias->grad, dy, s->x->data, s->mean, s->rstd, s->w, s->x->rows, s->x->cols);
+        layernorm_bwd(dx, s->l->weight->grad, s->l->bias->grad, dy, s->x->data, s->mean, s->rstd, s->w,
+                      s->x->rows, s->x->cols);
 }
 
 Mat *layernorm(Run *run, const LayerNorm *l, Mat *x)

@@ -1,5 +1,6 @@
-/* Merging rows: `group` rows that stand next to each other become one row; memory stays as it is, so gradient too is shared.
- * (PatchMerger's view(-1, hidden_size * merge^2); pixel shuffle's last step) */
+/* Merging rows: `group` rows that stand next to each other become one row; memory stays as it
+ * is, so gradient too is shared. (PatchMerger's view(-1, hidden_size * merge^2); pixel shuffle's
+ * last step) */
 #include "layer/layer.h"
 
 typedef struct {

@@ -1,5 +1,6 @@
-/* RMSNorm: y = x * rstd * w, rstd = 1 / sqrt(mean(x^2) + eps)
- * With g = dy * w:  dx += rstd * (g - x * rstd^2 * mean(g * x)),  dw += sum over rows of dy * x * rstd          (Qwen2RMSNorm, LlamaRMSNorm) */
+/* RMSNorm: y = x * rstd * w, rstd = 1 / sqrt(mean(x^2) + eps) With g = dy * w:  dx += rstd * (g
+ * - x * rstd^2 * mean(g * x)),  dw += sum over rows of dy * x * rstd          (Qwen2RMSNorm,
+ * LlamaRMSNorm) */
 #include "layer/layer.h"
 
 #include "base/parallel.h"
@@ -28,7 +29,8 @@ void rmsnorm_fwd(float *y, float *rstd, const float *x, const float *w, float ep
     }
 }
 
-void rmsnorm_bwd(float *dx, float *dw, const float *dy, const float *x, const float *rstd, const float *w, int64_t N, int64_t D)
+void rmsnorm_bwd(float *dx, float *dw, const float *dy, const float *x, const float *rstd, const float *w,
+                 int64_t N, int64_t D)
 {
 #pragma omp parallel for if (parallel_worth(2 * N * D))
     for (int64_t n = 0; n < N; n++) {

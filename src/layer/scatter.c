@@ -1,5 +1,6 @@
-/* Scatter: y = x but y[at[m],:] = rows[m,:].  dx[n,:] += dy[n,:] except at the rows put in,  drows[m,:] += dy[at[m],:]
- * Gather: y[m,:] = x[at[m],:].  dx[at[m],:] += dy[m,:]          (masked_scatter of picture rows into inputs_embeds) */
+/* Scatter: y = x but y[at[m],:] = rows[m,:].  dx[n,:] += dy[n,:] except at the rows put in,
+ * drows[m,:] += dy[at[m],:] Gather: y[m,:] = x[at[m],:].  dx[at[m],:] += dy[m,:]
+ * (masked_scatter of picture rows into inputs_embeds) */
 #include "layer/layer.h"
 
 #include <string.h>

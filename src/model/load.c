@@ -17,7 +17,8 @@ Linear load_linear(Checkpoint *c, int64_t out, int64_t in, bool bias, Error *e, 
     va_start(list, name);
     vsnprintf(text, sizeof text, name, list);
     va_end(list);
-    return (Linear){checkpoint_matrix(c, e, out, in, "%s.weight", text), bias ? checkpoint_vector(c, e, out, "%s.bias", text) : NULL};
+    return (Linear){checkpoint_matrix(c, e, out, in, "%s.weight", text),
+                    bias ? checkpoint_vector(c, e, out, "%s.bias", text) : NULL};
 }
 
 LayerNorm load_layernorm(Checkpoint *c, int64_t width, double eps, Error *e, const char *name, ...)
@@ -27,7 +28,8 @@ LayerNorm load_layernorm(Checkpoint *c, int64_t width, double eps, Error *e, con
     va_start(list, name);
     vsnprintf(text, sizeof text, name, list);
     va_end(list);
-    return (LayerNorm){checkpoint_vector(c, e, width, "%s.weight", text), checkpoint_vector(c, e, width, "%s.bias", text), (float)eps};
+    return (LayerNorm){checkpoint_vector(c, e, width, "%s.weight", text),
+                       checkpoint_vector(c, e, width, "%s.bias", text), (float)eps};
 }
 
 const json_t *load_section(const Json *config, const char *key, json_t **keep, Error *e)
@@ -51,8 +53,8 @@ Status load_token(const Json *config, const char *key, int64_t vocab, int64_t fa
     Status status = fallback < 0 ? json_integer_in(config, config->root, "", key, 0, high, &n, e)
                                  : json_integer_or(config, config->root, "", key, 0, high, fallback, &n, e);
     if (status == OK && n > high)
-        status = error_set(e, BAD_INPUT, "%s: %s: absent, and its default %lld is not below vocab_size %lld", config->path, key, (long long)n,
-                           (long long)vocab);
+        status = error_set(e, BAD_INPUT, "%s: %s: absent, and its default %lld is not below vocab_size %lld",
+                           config->path, key, (long long)n, (long long)vocab);
     *id = (int32_t)n;
     return status;
 }
@@ -80,17 +82,20 @@ static Status load_channels(const Json *j, const char *key, const double fallbac
     if (json_is_null(list))
         list = NULL;
     if (list && (!json_is_array(list) || json_array_size(list) != 3))
-        return error_set(e, BAD_INPUT, "%s: %s: wanted a list of 3 numbers, found %s of %zu", j->path, key, json_kind(list), json_array_size(list));
+        return error_set(e, BAD_INPUT, "%s: %s: wanted a list of 3 numbers, found %s of %zu", j->path, key,
+                         json_kind(list), json_array_size(list));
     for (size_t c = 0; c < 3; c++) {
         json_t *v = list ? json_array_get(list, c) : NULL;
         if (list && !json_is_number(v))
-            return error_set(e, BAD_INPUT, "%s: %s[%zu]: wanted a number, found %s", j->path, key, c, json_kind(v));
+            return error_set(e, BAD_INPUT, "%s: %s[%zu]: wanted a number, found %s", j->path, key, c,
+                             json_kind(v));
         out[c] = (float)(list ? json_number_value(v) : fallback[c]);
     }
     return OK;
 }
 
-Status preprocessor_steps(Normalise *n, const Json *j, const double mean[3], const double std[3], int64_t resample, Error *e)
+Status preprocessor_steps(Normalise *n, const Json *j, const double mean[3], const double std[3],
+                          int64_t resample, Error *e)
 {
     const char *const steps[] = {"do_resize", "do_rescale", "do_normalize", "do_convert_rgb"};
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
@@ -98,7 +103,9 @@ Status preprocessor_steps(Normalise *n, const Json *j, const double mean[3], con
         if (json_bool_or(j, j->root, "", steps[i], true, &on, e) != OK)
             return e->status;
         if (!on)
-            return error_set(e, BAD_INPUT, "%s: %s is false; only pictures that go through all steps are supported", j->path, steps[i]);
+            return error_set(e, BAD_INPUT,
+                             "%s: %s is false; only pictures that go through all steps are supported",
+                             j->path, steps[i]);
     }
     int64_t filter;
     json_integer_or(j, j->root, "", "resample", resample, resample, resample, &filter, e);
@@ -122,7 +129,9 @@ Status add_user_text(const Vlm *vlm, Ids *ids, const char *text, Error *e)
     Status status = add_text(vlm, ids, text, e);
     for (int64_t i = before; status == OK && i < ids->count; i++)
         if (ids->data[i] == vlm->image)
-            status = error_set(e, BAD_INPUT, "the text holds the picture token itself (at token %lld); remove it", (long long)(i - before));
+            status =
+                error_set(e, BAD_INPUT, "the text holds the picture token itself (at token %lld); remove it",
+                          (long long)(i - before));
     return status;
 }
 
@@ -136,6 +145,7 @@ Mat *picture_patches(Run *run, const Picture *const *pictures, int64_t count)
         return NULL;
     pixels->constant = true;
     for (int64_t i = 0; i < count; row += pictures[i++]->rows)
-        memcpy(pixels->data + row * pixels->cols, pictures[i]->pixels, (size_t)(pictures[i]->rows * pixels->cols) * sizeof(float));
+        memcpy(pixels->data + row * pixels->cols, pictures[i]->pixels,
+               (size_t)(pictures[i]->rows * pixels->cols) * sizeof(float));
     return pixels;
 }

@@ -17,7 +17,8 @@ static Status find_family(Vlm *vlm, const Json *config, Error *e)
 {
     const char *type;
     if (!json_is_object(config->root))
-        return error_set(e, BAD_INPUT, "%s: wanted an object, found %s", config->path, json_kind(config->root));
+        return error_set(e, BAD_INPUT, "%s: wanted an object, found %s", config->path,
+                         json_kind(config->root));
     if (json_string_in(config, config->root, "", "model_type", &type, e) != OK)
         return e->status;
     for (size_t i = 0; i < FAMILIES; i++)
@@ -28,7 +29,8 @@ static Status find_family(Vlm *vlm, const Json *config, Error *e)
     Text known = {0};
     for (size_t i = 0; i < FAMILIES; i++)
         text_format(&known, e, "%s%s", i ? ", " : "", families[i]->model_type);
-    error_set(e, BAD_INPUT, "%s: model_type \"%s\" is not supported (supported: %s)", config->path, type, text_string(&known));
+    error_set(e, BAD_INPUT, "%s: model_type \"%s\" is not supported (supported: %s)", config->path, type,
+              text_string(&known));
     text_free(&known);
     return BAD_INPUT;
 }
@@ -36,7 +38,8 @@ static Status find_family(Vlm *vlm, const Json *config, Error *e)
 static Status add_eos(GenerationConfig *g, const Json *j, const json_t *v, Error *e)
 {
     if (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) > INT32_MAX)
-        return error_set(e, BAD_INPUT, "%s: eos_token_id: wanted a token id or a list of them, found %s", j->path, json_kind(v));
+        return error_set(e, BAD_INPUT, "%s: eos_token_id: wanted a token id or a list of them, found %s",
+                         j->path, json_kind(v));
     if (g->n_eos == MAX_EOS)
         return error_set(e, BAD_INPUT, "%s: eos_token_id: more than %d tokens", j->path, MAX_EOS);
     g->eos[g->n_eos++] = (int32_t)json_integer_value(v);
@@ -55,7 +58,8 @@ static Status load_eos(GenerationConfig *g, const Json *j, const json_t *o, Erro
     return e->status;
 }
 
-/* generation_config.json; without one, transformers takes the end token from config.json, of the model or else of its text model, and defaults for the rest. */
+/* generation_config.json; without one, transformers takes the end token from config.json, of the
+ * model or else of its text model, and defaults for the rest. */
 static Status load_generation(Vlm *vlm, const Json *config, Error *e)
 {
     GenerationConfig *g = &vlm->generation;
@@ -88,7 +92,8 @@ static Status load_generation(Vlm *vlm, const Json *config, Error *e)
 
 static Status open_parts(Vlm *vlm, const Json *config, Error *e)
 {
-    /* Nothing in the files is asked for by several names; what a newer transformers adds as a buffer is no parameter. */
+    /* Nothing in the files is asked for by several names; what a newer transformers adds as a
+     * buffer is no parameter. */
     static const char *const ignorable[] = {"rotary_emb.inv_freq", "rotary_pos_emb.inv_freq", NULL};
     Status status = find_family(vlm, config, e);
     if (status == OK)
@@ -102,12 +107,14 @@ static Status open_parts(Vlm *vlm, const Json *config, Error *e)
         status = e->status;
     free(path);
     if (status == OK && tokenizer_size(vlm->tokenizer) > vlm->vocab)
-        status = error_set(e, BAD_INPUT, "%s/tokenizer.json: its largest id is %lld, but config.json's vocab_size is %lld", vlm->folder,
-                           (long long)tokenizer_size(vlm->tokenizer) - 1, (long long)vlm->vocab);
+        status = error_set(e, BAD_INPUT,
+                           "%s/tokenizer.json: its largest id is %lld, but config.json's vocab_size is %lld",
+                           vlm->folder, (long long)tokenizer_size(vlm->tokenizer) - 1, (long long)vlm->vocab);
     if (status == OK)
         status = load_generation(vlm, config, e);
     if (status == OK)
-        status = chat_template_check(vlm->folder, vlm->family->model_type, vlm->warning, sizeof vlm->warning, e);
+        status =
+            chat_template_check(vlm->folder, vlm->family->model_type, vlm->warning, sizeof vlm->warning, e);
     return status;
 }
 
@@ -187,21 +194,25 @@ void sample_free(Sample *s)
 }
 
 /* Takes the ids over into *out and gives them positions. */
-static Status sample_finish(const Vlm *vlm, Sample *out, Ids *ids, const Picture *pictures, int64_t n_pictures, Error *e)
+static Status sample_finish(const Vlm *vlm, Sample *out, Ids *ids, const Picture *pictures,
+                            int64_t n_pictures, Error *e)
 {
     *out = (Sample){.ids = ids->data, .count = ids->count, .pictures = pictures, .n_pictures = n_pictures};
     out->position = memory_new(3 * ids->count, sizeof *out->position, e);
     *ids = (Ids){0};
     Status status = out->position ? vlm->family->positions(vlm, out, e) : NO_MEMORY;
     if (status == OK && out->next_position > vlm->max_positions)
-        status = error_set(e, BAD_INPUT, "a prompt of %lld positions; the model has %lld (max_position_embeddings): use smaller or fewer pictures",
+        status = error_set(e, BAD_INPUT,
+                           "a prompt of %lld positions; the model has %lld (max_position_embeddings): use "
+                           "smaller or fewer pictures",
                            (long long)out->next_position, (long long)vlm->max_positions);
     if (status != OK)
         sample_free(out);
     return status;
 }
 
-Status vlm_prompt(const Vlm *vlm, Sample *out, const Picture *pictures, int64_t n_pictures, const char *text, Error *e)
+Status vlm_prompt(const Vlm *vlm, Sample *out, const Picture *pictures, int64_t n_pictures, const char *text,
+                  Error *e)
 {
     Ids ids = {0};
     *out = (Sample){0};
@@ -212,8 +223,8 @@ Status vlm_prompt(const Vlm *vlm, Sample *out, const Picture *pictures, int64_t 
     return status;
 }
 
-Status vlm_training_sample(const Vlm *vlm, Sample *out, const Picture *pictures, int64_t n_pictures, const char *text, const char *answer,
-                           bool extra_newline, Error *e)
+Status vlm_training_sample(const Vlm *vlm, Sample *out, const Picture *pictures, int64_t n_pictures,
+                           const char *text, const char *answer, bool extra_newline, Error *e)
 {
     Ids ids = {0};
     *out = (Sample){0};
@@ -251,7 +262,8 @@ Batch *batch_pack(Run *run, const Sample *samples, int64_t count)
         const Sample *s = samples + i;
         memcpy(ids + row, s->ids, (size_t)s->count * sizeof *ids);
         for (int axis = 0; axis < 3; axis++)
-            memcpy(position + axis * rows + row, s->position + axis * s->count, (size_t)s->count * sizeof *position);
+            memcpy(position + axis * rows + row, s->position + axis * s->count,
+                   (size_t)s->count * sizeof *position);
         for (int64_t p = 0; p < s->n_pictures; p++)
             list[picture++] = s->pictures + p;
         row += s->count;
@@ -261,7 +273,8 @@ Batch *batch_pack(Run *run, const Sample *samples, int64_t count)
     return b;
 }
 
-int64_t batch_labels(Run *run, const Batch *b, const Sample *samples, const int64_t **rows, const int32_t **labels)
+int64_t batch_labels(Run *run, const Batch *b, const Sample *samples, const int64_t **rows,
+                     const int32_t **labels)
 {
     int64_t count = 0, *at = b ? run_alloc(run, b->rows, sizeof *at) : NULL;
     int32_t *next = at ? run_alloc(run, b->rows, sizeof *next) : NULL;
@@ -300,7 +313,8 @@ Mat *vlm_forward(Run *run, const Vlm *vlm, const Batch *batch, KvCache *cache)
     Run vision_run = *run;
     if (!trains_vision(vlm))
         vision_run.tape = NULL;
-    Mat *rows = batch->n_pictures ? vlm->family->vision(&vision_run, vlm, batch->pictures, batch->n_pictures) : NULL;
+    Mat *rows =
+        batch->n_pictures ? vlm->family->vision(&vision_run, vlm, batch->pictures, batch->n_pictures) : NULL;
     Mat *x = vlm->family->text(run, vlm, batch, cache, rows);
     if (x && cache)
         kv_cache_advance(cache, &batch->seqs);

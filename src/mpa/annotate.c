@@ -1,5 +1,5 @@
-/* Stage 1, pseudo annotator: the teacher looks at every picture and writes one question with its answer. Writes annotations.json, and audit.jsonl with the
- * teacher's own words. */
+/* Stage 1, pseudo annotator: the teacher looks at every picture and writes one question with its
+ * answer. Writes annotations.json, and audit.jsonl with the teacher's own words. */
 #include "base/file.h"
 #include "mpa/audit.h"
 #include "job/journal.h"
@@ -29,19 +29,26 @@ static json_t *text_or_null(const char *text)
 }
 
 /* One picture's entry in annotations.json, and its line in the audit. */
-static Status add_entry(json_t *list, Text *audit, const Item *item, const char *raw, int64_t *parsed, Error *e)
+static Status add_entry(json_t *list, Text *audit, const Item *item, const char *raw, int64_t *parsed,
+                        Error *e)
 {
     char *question, *answer;
     Status status = reply_parse(raw, &question, &answer, e);
     if (status == OK) {
         *parsed += question && answer;
-        json_t *o = json_pack("{s:O, s:s, s:o, s:o, s:o, s:o}", "question_id", item->id, "image_path", item->image, "ground_truth_question",
-                              text_or_null(item->question), "ground_truth_answer", text_or_null(item->answers ? most_frequent(item->answers) : NULL),
-                              "predicted_question", text_or_null(question), "predicted_answer", text_or_null(answer));
+        json_t *o =
+            json_pack("{s:O, s:s, s:o, s:o, s:o, s:o}", "question_id", item->id, "image_path", item->image,
+                      "ground_truth_question", text_or_null(item->question), "ground_truth_answer",
+                      text_or_null(item->answers ? most_frequent(item->answers) : NULL), "predicted_question",
+                      text_or_null(question), "predicted_answer", text_or_null(answer));
         status = json_append(list, o, e);
     }
     if (status == OK)
-        status = audit_add(audit, &(AuditLine){.id = item->id, .image = item->image, .raw = raw, .question = question, .answer = answer}, e);
+        status = audit_add(
+            audit,
+            &(AuditLine){
+                .id = item->id, .image = item->image, .raw = raw, .question = question, .answer = answer},
+            e);
     free(question);
     free(answer);
     return status;
@@ -63,8 +70,9 @@ static Status write_results(const Stage *s, const Items *items, char **texts, Er
     if (status == OK)
         status = job_finish(s, "annotate", e);
     if (status == OK)
-        log_info(&s->log, "annotate: %lld pictures annotated, %lld answers parsed (%.1f %%)%s", (long long)asked, (long long)parsed,
-                 asked ? 100 * (double)parsed / (double)asked : 0, items->missing ? "; some pictures are missing and were skipped" : "");
+        log_info(&s->log, "annotate: %lld pictures annotated, %lld answers parsed (%.1f %%)%s",
+                 (long long)asked, (long long)parsed, asked ? 100 * (double)parsed / (double)asked : 0,
+                 items->missing ? "; some pictures are missing and were skipped" : "");
     text_free(&audit);
     json_decref(list);
     return status;
@@ -90,10 +98,10 @@ Status stage_annotate(Stage *s, Error *e)
         items_list_missing(&items, &s->log, "annotate");
     if (questions && !count)
         error_set(e, BAD_INPUT, "%s: all pictures are missing", config_text(&s->config, "data.images"));
-    if (e->status == OK &&
-        job_run(s,
-                &(Job){"annotate", config_text(&s->config, "teacher.model"), questions, count, config_integer(&s->config, "annotate.max_new_tokens")},
-                &texts, e) == OK)
+    if (e->status == OK && job_run(s,
+                                   &(Job){"annotate", config_text(&s->config, "teacher.model"), questions,
+                                          count, config_integer(&s->config, "annotate.max_new_tokens")},
+                                   &texts, e) == OK)
         write_results(s, &items, texts, e);
     names_free(texts, texts ? count : 0);
     free(questions);

@@ -13,10 +13,12 @@ static bool put(json_t *o, const char *key, const char *value)
 Status audit_add(Text *audit, const AuditLine *l, Error *e)
 {
     json_t *o = json_object(), *normal = json_object();
-    bool ok = !json_object_set(o, "question_id", (json_t *)(uintptr_t)l->id) && put(o, "image_path", l->image) && put(o, "raw", l->raw) &&
-              put(o, "question", l->question) && put(o, "answer", l->answer) && put(o, "student", l->student) && put(o, "teacher", l->teacher) &&
-              put(normal, "answer", l->normal_answer) && put(normal, "student", l->normal_student) && put(normal, "teacher", l->normal_teacher) &&
-              !json_object_set(o, "normalised", normal) && put(o, "decision", l->decision) && put(o, "reason", l->reason);
+    bool ok = !json_object_set(o, "question_id", (json_t *)(uintptr_t)l->id) &&
+              put(o, "image_path", l->image) && put(o, "raw", l->raw) && put(o, "question", l->question) &&
+              put(o, "answer", l->answer) && put(o, "student", l->student) && put(o, "teacher", l->teacher) &&
+              put(normal, "answer", l->normal_answer) && put(normal, "student", l->normal_student) &&
+              put(normal, "teacher", l->normal_teacher) && !json_object_set(o, "normalised", normal) &&
+              put(o, "decision", l->decision) && put(o, "reason", l->reason);
     char *text = ok ? json_dumps(o, JSON_COMPACT) : NULL;
     ok = text && text_format(audit, e, "%s\n", text);
     free(text);

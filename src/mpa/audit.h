@@ -15,7 +15,8 @@ typedef struct {
 
 Status audit_add(Text *audit, const AuditLine *line, Error *e);
 Status audit_write(const Stage *s, const Text *audit, Error *e);
-/* The annotator's words of an earlier audit.jsonl, from id (as text) to string; an empty object when there is none. Owned reference; NULL without memory. */
+/* The annotator's words of an earlier audit.jsonl, from id (as text) to string; an empty object
+ * when there is none. Owned reference; NULL without memory. */
 json_t *audit_raw_texts(const Stage *s, Error *e);
 
 #endif

@@ -1,4 +1,5 @@
-/* Evaluation: student, aligned student and teacher answer a labelled set. Writes evaluation/MODEL.json and scores.json. */
+/* Evaluation: student, aligned student and teacher answer a labelled set. Writes
+ * evaluation/MODEL.json and scores.json. */
 #include "base/file.h"
 #include "job/journal.h"
 #include "data/metrics.h"
@@ -27,7 +28,8 @@ static bool is_wanted(const Stage *s, int metric)
     return !strcmp(name, "mpa") || !strcmp(name, task_find(config_text(&s->config, "data.task"))->metric);
 }
 
-/* The metrics of one model's predictions, in percent: {"mpa": 51.5, ...}. Owned reference; NULL with e set. */
+/* The metrics of one model's predictions, in percent: {"mpa": 51.5, ...}. Owned reference; NULL
+ * with e set. */
 static json_t *score(const Stage *s, const Items *items, char *const *texts, Error *e)
 {
     json_t *o = json_object();
@@ -46,14 +48,16 @@ static json_t *score(const Stage *s, const Items *items, char *const *texts, Err
     return o;
 }
 
-static Status write_predictions(const Stage *s, const char *name, const Items *items, char *const *texts, Error *e)
+static Status write_predictions(const Stage *s, const char *name, const Items *items, char *const *texts,
+                                Error *e)
 {
     json_t *list = json_array();
     for (int64_t i = 0; i < items->count; i++)
         if (texts[i])
             json_append(list,
-                        json_pack("{s:O, s:s, s:s, s:s, s:s}", "question_id", items->item[i].id, "image_path", items->item[i].image, "GT_question",
-                                  items->item[i].question, "GT_answer", most_frequent(items->item[i].answers), "predictions", texts[i]),
+                        json_pack("{s:O, s:s, s:s, s:s, s:s}", "question_id", items->item[i].id, "image_path",
+                                  items->item[i].image, "GT_question", items->item[i].question, "GT_answer",
+                                  most_frequent(items->item[i].answers), "predictions", texts[i]),
                         e);
     Status status = stage_write_json(s, name, list, 4, e);
     json_decref(list);
@@ -73,13 +77,19 @@ static Status read_predictions(const char *path, const Items *items, char **text
         text_clear(&id);
         const json_t *said = json_object_get(o, "predictions");
         if ((!json_is_integer(v) && !json_is_string(v)) || (!json_is_string(said) && !json_is_null(said)))
-            error_set(e, BAD_INPUT, "%s: entry %zu: wanted question_id (an integer or a string) and predictions (a string or null)", path, i);
+            error_set(e, BAD_INPUT,
+                      "%s: entry %zu: wanted question_id (an integer or a string) and predictions (a string "
+                      "or null)",
+                      path, i);
         else if (id_text(&id, v, e))
-            json_put(all, text_string(&id), json_string(json_is_string(said) ? json_string_value(said) : ""), e);
+            json_put(all, text_string(&id), json_string(json_is_string(said) ? json_string_value(said) : ""),
+                     e);
     }
     for (int64_t i = 0; i < items->count && e->status == OK; i++) {
         text_clear(&id);
-        const char *text = id_text(&id, items->item[i].id, e) ? json_string_value(json_object_get(all, text_string(&id))) : NULL;
+        const char *text = id_text(&id, items->item[i].id, e)
+                               ? json_string_value(json_object_get(all, text_string(&id)))
+                               : NULL;
         if (text)
             texts[i] = memory_copy(text, e);
     }
@@ -90,7 +100,8 @@ static Status read_predictions(const char *path, const Items *items, char **text
 }
 
 /* Asks a model all questions whose picture is there. */
-static Status ask_model(const Stage *s, const char *name, const char *folder, Items *items, char **texts, Error *e)
+static Status ask_model(const Stage *s, const char *name, const char *folder, Items *items, char **texts,
+                        Error *e)
 {
     if (items_find_pictures(items, &s->config, true, e) != OK)
         return e->status;
@@ -101,7 +112,8 @@ static Status ask_model(const Stage *s, const char *name, const char *folder, It
     snprintf(job_name, sizeof job_name, "evaluate-%s", name);
     for (int64_t i = 0; prompts && questions && i < items->count && e->status == OK; i++) {
         Text t = {0};
-        if (!items->item[i].present || !text_format(&t, e, "%s%s", items->item[i].question, config_text(&s->config, "identify.suffix")))
+        if (!items->item[i].present ||
+            !text_format(&t, e, "%s%s", items->item[i].question, config_text(&s->config, "identify.suffix")))
             continue;
         prompts[count] = t.data;
         questions[count++] = (Question){(const char *const *)&items->item[i].file, 1, t.data};
@@ -130,7 +142,8 @@ static Status predict(const Stage *s, const char *name, Items *items, char **tex
     if (path && stage_has(s, file)) {
         read_predictions(path, items, texts, e);
     } else if (path) {
-        folder = !strcmp(name, "aligned") ? stage_path(s, "aligned", e) : memory_copy(config_text(&s->config, key), e);
+        folder = !strcmp(name, "aligned") ? stage_path(s, "aligned", e)
+                                          : memory_copy(config_text(&s->config, key), e);
         if (folder && ask_model(s, name, folder, items, texts, e) == OK)
             write_predictions(s, file, items, texts, e);
     }
@@ -150,7 +163,8 @@ static bool has_model(const Stage *s, const char *name)
         return false;
     char file[60];
     snprintf(file, sizeof file, "evaluation/%s.json", name);
-    bool has = stage_has(s, file) || (!strcmp(name, "aligned") ? stage_has(s, "aligned") : *config_text(&s->config, key) != 0);
+    bool has = stage_has(s, file) ||
+               (!strcmp(name, "aligned") ? stage_has(s, "aligned") : *config_text(&s->config, key) != 0);
     if (!has)
         log_warning(&s->log, "evaluate: there is no %s model here; it is left out", name);
     return has;
@@ -178,21 +192,26 @@ static void add_gap(json_t *scores, Error *e)
         json_put(scores, "gap_closed", json_real((before - after) / before), e);
 }
 
-static Status add_scores(const Stage *s, json_t *scores, const char *name, Items *items, bool predictions, Error *e)
+static Status add_scores(const Stage *s, json_t *scores, const char *name, Items *items, bool predictions,
+                         Error *e)
 {
     char **texts = memory_new(items->count, sizeof *texts, e);
     Status status = texts ? OK : NO_MEMORY;
     if (status == OK)
-        status = predictions ? read_predictions(config_text(&s->config, "evaluate.predictions"), items, texts, e) : predict(s, name, items, texts, e);
+        status = predictions
+                     ? read_predictions(config_text(&s->config, "evaluate.predictions"), items, texts, e)
+                     : predict(s, name, items, texts, e);
     int64_t without = 0;
     for (int64_t i = 0; i < items->count && status == OK; i++)
         without += !texts[i];
     if (status == OK && without == items->count)
         status =
-            error_set(e, BAD_INPUT, "evaluate: none of the %lld questions has a prediction by %s; are the ids the same?", (long long)without, name);
+            error_set(e, BAD_INPUT,
+                      "evaluate: none of the %lld questions has a prediction by %s; are the ids the same?",
+                      (long long)without, name);
     if (status == OK && without)
-        log_warning(&s->log, "evaluate: %s: %lld of %lld questions have no prediction and are not scored", name, (long long)without,
-                    (long long)items->count);
+        log_warning(&s->log, "evaluate: %s: %lld of %lld questions have no prediction and are not scored",
+                    name, (long long)without, (long long)items->count);
     if (status == OK)
         json_put(scores, name, score(s, items, texts, e), e);
     names_free(texts, texts ? items->count : 0);
@@ -214,7 +233,9 @@ Status stage_evaluate(Stage *s, Error *e)
         if (has_model(s, models[m]))
             status = add_scores(s, scores, models[m], &items, false, e);
     if (status == OK && !json_object_size(scores))
-        status = error_set(e, BAD_USAGE, "evaluate: there is no model to score; set student.model, teacher.model or evaluate.predictions");
+        status = error_set(
+            e, BAD_USAGE,
+            "evaluate: there is no model to score; set student.model, teacher.model or evaluate.predictions");
     add_gap(scores, e);
     status = stage_write_json(s, "scores.json", scores, 2, e);
     json_decref(scores);

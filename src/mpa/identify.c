@@ -1,5 +1,5 @@
-/* Stage 2, parity identifier: student and teacher answer the annotated questions; kept is what only the teacher gets right. Writes student.json, teacher.json,
- * parity.json and audit.jsonl. */
+/* Stage 2, parity identifier: student and teacher answer the annotated questions; kept is what
+ * only the teacher gets right. Writes student.json, teacher.json, parity.json and audit.jsonl. */
 #include "base/file.h"
 #include "base/random.h"
 #include "mpa/audit.h"
@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Whether the model is asked about the pair: it needs a question, and where the teacher may be skipped, a student that is wrong. */
+/* Whether the model is asked about the pair: it needs a question, and where the teacher may be
+ * skipped, a student that is wrong. */
 static bool is_asked(const Stage *s, const Pair *p, bool teacher)
 {
     if (!p->question)
@@ -19,7 +20,8 @@ static bool is_asked(const Stage *s, const Pair *p, bool teacher)
         return true;
     Text a = {0}, b = {0};
     Error e = {0};
-    bool wrong = match_normalise(&a, p->answer, &e) && match_normalise(&b, p->student, &e) && !match_contains(text_string(&a), text_string(&b));
+    bool wrong = match_normalise(&a, p->answer, &e) && match_normalise(&b, p->student, &e) &&
+                 !match_contains(text_string(&a), text_string(&b));
     text_free(&a);
     text_free(&b);
     return wrong;
@@ -33,8 +35,9 @@ static Status write_answers(const Stage *s, const Pairs *p, bool teacher, Error 
         const char *text = teacher ? pair->teacher : pair->student;
         if (text)
             json_append(list,
-                        json_pack("{s:O, s:s, s:s?, s:s?, s:s}", "question_id", pair->id, "image_path", pair->image, "PA_question", pair->question,
-                                  "PA_answer", pair->answer, "predictions", text),
+                        json_pack("{s:O, s:s, s:s?, s:s?, s:s}", "question_id", pair->id, "image_path",
+                                  pair->image, "PA_question", pair->question, "PA_answer", pair->answer,
+                                  "predictions", text),
                         e);
     }
     Status status = stage_write_json(s, teacher ? "teacher.json" : "student.json", list, 4, e);
@@ -49,7 +52,8 @@ static Status ask_model(const Stage *s, Pairs *p, bool teacher, Error *e)
     if (config_require(&s->config, key, e) != OK)
         return e->status;
     Question *questions = memory_new(p->count, sizeof *questions, e);
-    char **files = memory_new(p->count, sizeof *files, e), **prompts = memory_new(p->count, sizeof *prompts, e), **texts = NULL;
+    char **files = memory_new(p->count, sizeof *files, e),
+         **prompts = memory_new(p->count, sizeof *prompts, e), **texts = NULL;
     int64_t *which = memory_new(p->count, sizeof *which, e), count = 0;
     for (int64_t i = 0; questions && files && prompts && which && i < p->count && e->status == OK; i++) {
         Text t = {0};
@@ -59,14 +63,15 @@ static Status ask_model(const Stage *s, Pairs *p, bool teacher, Error *e)
         files[count] = picture_file(&s->config, false, p->pair[i].image, &missing, e);
         if (missing)
             log_warning(&s->log, "identify: %s is missing; it is skipped", p->pair[i].image);
-        if (!files[count] || !text_format(&t, e, "%s%s", p->pair[i].question, config_text(&s->config, "identify.suffix")))
+        if (!files[count] ||
+            !text_format(&t, e, "%s%s", p->pair[i].question, config_text(&s->config, "identify.suffix")))
             continue;
         prompts[count] = t.data;
         questions[count] = (Question){(const char *const *)&files[count], 1, prompts[count]};
         which[count++] = i;
     }
-    Job job = {teacher ? "identify-teacher" : "identify-student", config_text(&s->config, key), questions, count,
-               config_integer(&s->config, "identify.max_new_tokens")};
+    Job job = {teacher ? "identify-teacher" : "identify-student", config_text(&s->config, key), questions,
+               count, config_integer(&s->config, "identify.max_new_tokens")};
     if (e->status == OK && (!count || job_run(s, &job, &texts, e) == OK)) {
         for (int64_t i = 0; i < count; i++) {
             *(teacher ? &p->pair[which[i]].teacher : &p->pair[which[i]].student) = texts[i];
@@ -85,7 +90,8 @@ static Status ask_model(const Stage *s, Pairs *p, bool teacher, Error *e)
 /* Answers from the configuration's file, from the run folder, or from the model. */
 static Status get_answers(const Stage *s, Pairs *p, bool teacher, Error *e)
 {
-    const char *given = config_text(&s->config, teacher ? "teacher.answers" : "student.answers"), *name = teacher ? "teacher.json" : "student.json";
+    const char *given = config_text(&s->config, teacher ? "teacher.answers" : "student.answers"),
+               *name = teacher ? "teacher.json" : "student.json";
     if (*given)
         return pairs_join_answers(p, given, teacher, e);
     if (!stage_has(s, name))
@@ -99,7 +105,8 @@ static Status get_answers(const Stage *s, Pairs *p, bool teacher, Error *e)
 /* Why the pair is kept or not, in the order in which it is asked. */
 static const char *reason_of(const Pair *p)
 {
-    const char *answer = text_string(&p->normal[0]), *student = text_string(&p->normal[1]), *teacher = text_string(&p->normal[2]);
+    const char *answer = text_string(&p->normal[0]), *student = text_string(&p->normal[1]),
+               *teacher = text_string(&p->normal[2]);
     if (!p->question)
         return "the annotation holds no question";
     if (!p->answer)
@@ -112,7 +119,8 @@ static const char *reason_of(const Pair *p)
         return "the student is right";
     if (!p->teacher)
         return "the teacher gave no answer";
-    return match_contains(answer, teacher) ? "only the teacher is right" : "the teacher does not confirm its own annotation";
+    return match_contains(answer, teacher) ? "only the teacher is right"
+                                           : "the teacher does not confirm its own annotation";
 }
 
 static Status decide(Pairs *p, Error *e)
@@ -124,7 +132,8 @@ static Status decide(Pairs *p, Error *e)
             if (!match_normalise(&pair->normal[k], texts[k], e))
                 return NO_MEMORY;
         pair->kept = pair->question && pair->answer && pair->student && pair->teacher &&
-                     match_keep(text_string(&pair->normal[0]), text_string(&pair->normal[1]), text_string(&pair->normal[2]));
+                     match_keep(text_string(&pair->normal[0]), text_string(&pair->normal[1]),
+                                text_string(&pair->normal[2]));
     }
     return OK;
 }
@@ -165,8 +174,9 @@ static Status write_parity(const Stage *s, const Pairs *p, int64_t *kept, Error 
         if (!text_format(&value, e, "<image>\n%s", pair->question))
             break;
         json_append(list,
-                    json_pack("{s:O, s:s, s:[{s:s, s:s}, {s:s, s:s}]}", "id", pair->id, "image", pair->image, "conversations", "from", "human",
-                              "value", value.data, "from", "gpt", "value", pair->answer),
+                    json_pack("{s:O, s:s, s:[{s:s, s:s}, {s:s, s:s}]}", "id", pair->id, "image", pair->image,
+                              "conversations", "from", "human", "value", value.data, "from", "gpt", "value",
+                              pair->answer),
                     e);
         ++*kept;
     }
@@ -215,7 +225,9 @@ static Status load_pairs(const Stage *s, Pairs *p, Error *e)
         return pairs_read(p, config_text(&s->config, "student.answers"), "PA_question", "PA_answer", e);
     char *path = *annotations ? memory_copy(annotations, e) : stage_path(s, "annotations.json", e);
     if (path && !file_exists(path))
-        error_set(e, BAD_USAGE, "%s: there are no annotations yet; run `mpa annotate` first, or set teacher.annotations", path);
+        error_set(e, BAD_USAGE,
+                  "%s: there are no annotations yet; run `mpa annotate` first, or set teacher.annotations",
+                  path);
     if (e->status == OK)
         pairs_read(p, path, "predicted_question", "predicted_answer", e);
     free(path);
@@ -246,7 +258,8 @@ Status stage_identify(Stage *s, Error *e)
     if (status == OK)
         log_info(&s->log, "identify: %lld of %lld pairs kept", (long long)kept, (long long)p.count);
     if (status == OK && p.one_sided)
-        log_warning(&s->log, "identify: %lld answers or pairs stand on one side only and were left out", (long long)p.one_sided);
+        log_warning(&s->log, "identify: %lld answers or pairs stand on one side only and were left out",
+                    (long long)p.one_sided);
     pairs_free(&p);
     return status;
 }

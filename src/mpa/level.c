@@ -1,4 +1,5 @@
-/* Stage 3, parity leveler: the student is fine-tuned on the kept pairs only. Reads parity.json, writes metrics.jsonl, timings.jsonl and aligned/. */
+/* Stage 3, parity leveler: the student is fine-tuned on the kept pairs only. Reads parity.json,
+ * writes metrics.jsonl, timings.jsonl and aligned/. */
 #include "base/file.h"
 #include "job/fingerprint.h"
 #include "job/run_folder.h"
@@ -60,11 +61,14 @@ static const char *said_by(const json_t *o, const char *from)
 static Status read_lesson(const Stage *s, Lessons *l, size_t i, Error *e)
 {
     const json_t *o = json_array_get(l->source.root, i), *id = json_object_get(o, "id");
-    const char *image = json_string_value(json_object_get(o, "image")), *human = said_by(o, "human"), *gpt = said_by(o, "gpt");
+    const char *image = json_string_value(json_object_get(o, "image")), *human = said_by(o, "human"),
+               *gpt = said_by(o, "gpt");
     Text name = {0};
     bool missing = false;
     if (!image || !human || !gpt || (!json_is_integer(id) && !json_is_string(id)))
-        return error_set(e, BAD_INPUT, "%s: entry %zu: wanted id, image, and conversations of a human and a gpt", l->source.path, i);
+        return error_set(e, BAD_INPUT,
+                         "%s: entry %zu: wanted id, image, and conversations of a human and a gpt",
+                         l->source.path, i);
     char *file = picture_file(&s->config, false, image, &missing, e);
     if (missing) {
         log_warning(&s->log, "%s: is missing; the pair is left out", image);
@@ -74,7 +78,8 @@ static Status read_lesson(const Stage *s, Lessons *l, size_t i, Error *e)
     l->question[l->count] = question_of(human, e);
     if (id_text(&name, id, e))
         l->id[l->count] = name.data;
-    l->pair[l->count] = (TrainPair){(const char *const *)&l->file[l->count], 1, l->question[l->count], gpt, l->id[l->count]};
+    l->pair[l->count] =
+        (TrainPair){(const char *const *)&l->file[l->count], 1, l->question[l->count], gpt, l->id[l->count]};
     l->count++;
     return e->status;
 }
@@ -93,7 +98,10 @@ static Status read_lessons(const Stage *s, Lessons *l, Error *e)
         for (int64_t i = 0; i < n && e->status == OK; i++)
             read_lesson(s, l, (size_t)i, e);
         if (e->status == OK && !l->count)
-            error_set(e, FAILED, "%s: holds no pairs, so there is nothing to learn: the teacher knows nothing that the student does not", path);
+            error_set(e, FAILED,
+                      "%s: holds no pairs, so there is nothing to learn: the teacher knows nothing that the "
+                      "student does not",
+                      path);
     }
     free(path);
     return e->status;
@@ -126,7 +134,8 @@ static TrainOptions read_options(const Config *c)
         .loss_by_token = config_is(c, "level.loss", "token"),
         .save_every = config_integer(c, "level.save_every"),
         .chat_newline = config_bool(c, "level.chat_newline"),
-        .limits = {config_integer(c, "level.min_pixels"), config_integer(c, "level.max_pixels"), config_bool(c, "image.published")},
+        .limits = {config_integer(c, "level.min_pixels"), config_integer(c, "level.max_pixels"),
+                   config_bool(c, "image.published")},
     };
     if (!o.limits.min_pixels)
         o.limits.min_pixels = config_integer(c, "image.min_pixels");
@@ -146,19 +155,21 @@ static Status describe(const Stage *s, const Lessons *l, Text *out, Error *e)
             h = fingerprint_text(h, parts[k]);
         h = fingerprint_bytes(h, &size, sizeof size);
     }
-    text_format(out, e, "%lld pairs %016llx; student %016llx; seed %s", (long long)l->count, (unsigned long long)h, (unsigned long long)model,
-                config_text(&s->config, "run.seed"));
+    text_format(out, e, "%lld pairs %016llx; student %016llx; seed %s", (long long)l->count,
+                (unsigned long long)h, (unsigned long long)model, config_text(&s->config, "run.seed"));
     for (int i = 0; config_keys[i].section; i++) {
         const Key *k = config_keys + i;
         const Setting *setting = s->config.setting + i;
         if (!strcmp(k->section, "image") || (!strcmp(k->section, "level") && strcmp(k->key, "save_every")))
-            text_format(out, e, "; %s.%s %s", k->section, k->key, setting->value ? setting->value : k->fallback);
+            text_format(out, e, "; %s.%s %s", k->section, k->key,
+                        setting->value ? setting->value : k->fallback);
     }
     text_format(out, e, "; %s", gemm_description());
     return e->status;
 }
 
-/* Fine-tuning must fit into memory with one micro-batch of samples like the first and every block recomputed: less is impossible. */
+/* Fine-tuning must fit into memory with one micro-batch of samples like the first and every
+ * block recomputed: less is impossible. */
 static Status check_memory(const Stage *s, const Vlm *vlm, const Lessons *l, const TrainOptions *o, Error *e)
 {
     const TrainPair *pair = l->pair;
@@ -166,10 +177,12 @@ static Status check_memory(const Stage *s, const Vlm *vlm, const Lessons *l, con
     Sample sample = {0};
     Status status = vlm_picture(vlm, &picture, pair->images[0], &o->limits, e);
     if (status == OK)
-        status = vlm_training_sample(vlm, &sample, &picture, 1, pair->question, pair->answer, o->chat_newline, e);
+        status =
+            vlm_training_sample(vlm, &sample, &picture, 1, pair->question, pair->answer, o->chat_newline, e);
     if (status == OK) {
         int64_t micro = o->micro_batch < l->count ? o->micro_batch : l->count;
-        status = stage_check_memory(s, train_bytes(vlm, micro * sample.count, micro * picture.tokens, true), "fine-tuning", e);
+        status = stage_check_memory(s, train_bytes(vlm, micro * sample.count, micro * picture.tokens, true),
+                                    "fine-tuning", e);
     }
     sample_free(&sample);
     picture_free(&picture);
@@ -184,7 +197,8 @@ static void show_step(void *user, int64_t step, int64_t steps, double loss, int6
     progress_show(user, step, note);
 }
 
-/* The type of the weights to write: the configuration's, else what most of the student's are stored as. */
+/* The type of the weights to write: the configuration's, else what most of the student's are
+ * stored as. */
 static Dtype output_type(const Config *c, const Vlm *vlm)
 {
     int64_t wide = 0, all = 0;
@@ -205,9 +219,11 @@ static Status train_student(const Stage *s, const Lessons *l, Error *e)
     Progress progress;
     Text print = {0};
     TrainOptions o = read_options(&s->config);
-    char *state = stage_path(s, "level.state", e), *metrics = stage_path(s, "metrics.jsonl", e), *timings = stage_path(s, "timings.jsonl", e);
+    char *state = stage_path(s, "level.state", e), *metrics = stage_path(s, "metrics.jsonl", e),
+         *timings = stage_path(s, "timings.jsonl", e);
     char *aligned = stage_path(s, "aligned", e);
-    Status status = e->status == OK ? stage_open_model(s, &vlm, config_text(&s->config, "student.model"), e) : e->status;
+    Status status =
+        e->status == OK ? stage_open_model(s, &vlm, config_text(&s->config, "student.model"), e) : e->status;
     bool open = status == OK;
     if (status == OK)
         status = describe(s, l, &print, e);
@@ -239,7 +255,8 @@ Status stage_level(Stage *s, Error *e)
     Lessons l = {0};
     if (stage_has(s, "aligned")) {
         char *state = stage_path(s, "level.state", e);
-        Status status = state ? train_state_remove(state, e) : NO_MEMORY; /* a kill may have come just before it */
+        /* a kill may have come just before it */
+        Status status = state ? train_state_remove(state, e) : NO_MEMORY;
         free(state);
         log_info(&s->log, "level: aligned/ is there already");
         return status;

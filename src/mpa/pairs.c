@@ -18,13 +18,15 @@ void pairs_free(Pairs *p)
 }
 
 /* A field that is a string, or null where `may_be_null`. */
-static Status field(const Json *j, size_t i, const json_t *o, const char *key, bool may_be_null, const char **value, Error *e)
+static Status field(const Json *j, size_t i, const json_t *o, const char *key, bool may_be_null,
+                    const char **value, Error *e)
 {
     const json_t *v = json_object_get(o, key);
     *value = json_string_value(v);
     if (*value || (may_be_null && json_is_null(v)))
         return OK;
-    return error_set(e, BAD_INPUT, "%s: entry %zu: %s: wanted a string%s, found %s", j->path, i, key, may_be_null ? " or null" : "", json_kind(v));
+    return error_set(e, BAD_INPUT, "%s: entry %zu: %s: wanted a string%s, found %s", j->path, i, key,
+                     may_be_null ? " or null" : "", json_kind(v));
 }
 
 static Status read_pair(const Json *j, size_t i, Pair *p, const char *question, const char *answer, Error *e)
@@ -32,7 +34,8 @@ static Status read_pair(const Json *j, size_t i, Pair *p, const char *question, 
     const json_t *o = json_array_get(j->root, i);
     p->id = json_object_get(o, "question_id");
     if (!json_is_integer(p->id) && !json_is_string(p->id))
-        return error_set(e, BAD_INPUT, "%s: entry %zu: question_id: wanted an integer or a string, found %s", j->path, i, json_kind(p->id));
+        return error_set(e, BAD_INPUT, "%s: entry %zu: question_id: wanted an integer or a string, found %s",
+                         j->path, i, json_kind(p->id));
     field(j, i, o, "image_path", false, &p->image, e);
     field(j, i, o, question, true, &p->question, e);
     return field(j, i, o, answer, true, &p->answer, e);
@@ -62,7 +65,8 @@ Status pairs_read(Pairs *p, const char *path, const char *question, const char *
     return e->status;
 }
 
-/* The `predictions` of a file of answers, from id as text; the last of a duplicate counts. Owned reference. */
+/* The `predictions` of a file of answers, from id as text; the last of a duplicate counts. Owned
+ * reference. */
 static json_t *predictions_by_id(const Json *j, Error *e)
 {
     json_t *all = json_object();
@@ -72,7 +76,8 @@ static json_t *predictions_by_id(const Json *j, Error *e)
         const char *text;
         text_clear(&id);
         if (!json_is_integer(v) && !json_is_string(v))
-            error_set(e, BAD_INPUT, "%s: entry %zu: question_id: wanted an integer or a string, found %s", j->path, i, json_kind(v));
+            error_set(e, BAD_INPUT, "%s: entry %zu: question_id: wanted an integer or a string, found %s",
+                      j->path, i, json_kind(v));
         else if (field(j, i, o, "predictions", true, &text, e) == OK && id_text(&id, v, e))
             json_put(all, text_string(&id), json_string(text ? text : ""), e);
     }
@@ -90,7 +95,8 @@ Status pairs_join_answers(Pairs *p, const char *path, bool teacher, Error *e)
     int64_t found = 0;
     for (int64_t i = 0; i < p->count && e->status == OK; i++) {
         text_clear(&id);
-        const char *text = id_text(&id, p->pair[i].id, e) ? json_string_value(json_object_get(all, text_string(&id))) : NULL;
+        const char *text =
+            id_text(&id, p->pair[i].id, e) ? json_string_value(json_object_get(all, text_string(&id))) : NULL;
         char **answer = teacher ? &p->pair[i].teacher : &p->pair[i].student;
         found += text != NULL;
         if (text)

@@ -4,7 +4,8 @@
 
 #include "job/run_folder.h"
 
-/* One annotated picture and what became of it. Strings are borrowed from the JSON files, but for the answers. */
+/* One annotated picture and what became of it. Strings are borrowed from the JSON files, but for
+ * the answers. */
 typedef struct {
     const json_t *id;
     const char *image, *question, *answer;
@@ -21,10 +22,11 @@ typedef struct {
 } Pairs;
 
 void pairs_free(Pairs *p);
-/* The rows of a file in their order, question and answer from the fields of these names: of rows with the same id (as text) the last one, at the place of
- * the first. */
+/* The rows of a file in their order, question and answer from the fields of these names: of rows
+ * with the same id (as text) the last one, at the place of the first. */
 Status pairs_read(Pairs *p, const char *path, const char *question, const char *answer, Error *e);
-/* Gives each pair the answer that the file has for its id; counts those without one, and those of the file without a pair. */
+/* Gives each pair the answer that the file has for its id; counts those without one, and those
+ * of the file without a pair. */
 Status pairs_join_answers(Pairs *p, const char *path, bool teacher, Error *e);
 
 #endif

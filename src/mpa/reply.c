@@ -19,7 +19,8 @@ static const char *skip_spaces(const char *p, const char *end)
     return p;
 }
 
-/* The end of `word` (lower case ASCII) at p, in any case, or NULL. U+017F is an s to Python's IGNORECASE. */
+/* The end of `word` (lower case ASCII) at p, in any case, or NULL. U+017F is an s to Python's
+ * IGNORECASE. */
 static const char *word_at(const char *p, const char *end, const char *word)
 {
     for (int used; *word; word++, p += used) {
@@ -55,7 +56,8 @@ static const char *mark_in_line(const char *p, const char *end)
     return p < end && *p == '?' ? p : NULL;
 }
 
-/* \s* gives back what it took: when no mark stands in the line after the spaces, one may stand in a line among them only if it is empty, so none does. */
+/* \s* gives back what it took: when no mark stands in the line after the spaces, one may stand
+ * in a line among them only if it is empty, so none does. */
 static const char *question_at(const char *p, const char *end, const char **start)
 {
     const char *after = word_at(p, end, "question:");

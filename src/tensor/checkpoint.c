@@ -33,8 +33,8 @@ static Status sort_names(Checkpoint *c, Error *e)
     for (int64_t i = 1; i < c->names; i++) {
         const Name *a = c->name + i - 1, *b = c->name + i;
         if (!strcmp(a->name, b->name))
-            return error_set(e, BAD_INPUT, "%s: tensor %s and tensor %s of %s are the same parameter, %s", b->path, b->tensor->name, a->tensor->name,
-                             file_name(a->path), b->name);
+            return error_set(e, BAD_INPUT, "%s: tensor %s and tensor %s of %s are the same parameter, %s",
+                             b->path, b->tensor->name, a->tensor->name, file_name(a->path), b->name);
     }
     return OK;
 }
@@ -93,8 +93,9 @@ static Status open_shards(Checkpoint *c, const Json *index, json_t *map, Error *
         if (status != OK)
             break;
         if (!name || strchr(name, '/') || strchr(name, '\\') || strstr(name, "..") || !*name)
-            return error_set(e, BAD_INPUT, "%s: weight_map.%s: wanted the name of a file in this folder, found %s", index->path, tensor,
-                             name ? name : json_kind(shard));
+            return error_set(e, BAD_INPUT,
+                             "%s: weight_map.%s: wanted the name of a file in this folder, found %s",
+                             index->path, tensor, name ? name : json_kind(shard));
         if (!file_of(c, name) && (status = add_file(c, name, e)) != OK)
             error_prefix(e, "%s: weight_map.%s", index->path, tensor);
     }
@@ -102,13 +103,15 @@ static Status open_shards(Checkpoint *c, const Json *index, json_t *map, Error *
 }
 
 /* A tensor that its shard lacks: it may stand in another. */
-static Status wrong_shard(const Checkpoint *c, const Json *index, const char *tensor, const char *shard, Error *e)
+static Status wrong_shard(const Checkpoint *c, const Json *index, const char *tensor, const char *shard,
+                          Error *e)
 {
     for (int64_t i = 0; i < c->files; i++)
         if (safetensors_find(c->file + i, tensor))
-            return error_set(e, BAD_INPUT, "%s: tensor %s is listed for %s, but stands in %s", index->path, tensor, shard,
-                             file_name(c->file[i].path));
-    return error_set(e, BAD_INPUT, "%s: tensor %s is listed for %s, which lacks it", index->path, tensor, shard);
+            return error_set(e, BAD_INPUT, "%s: tensor %s is listed for %s, but stands in %s", index->path,
+                             tensor, shard, file_name(c->file[i].path));
+    return error_set(e, BAD_INPUT, "%s: tensor %s is listed for %s, which lacks it", index->path, tensor,
+                     shard);
 }
 
 /* Every tensor stands in the shard that the index names, and no shard holds another. */
@@ -123,9 +126,11 @@ static Status check_index(const Checkpoint *c, const Json *index, const json_t *
     }
     for (int64_t f = 0; f < c->files; f++)
         for (int64_t i = 0; i < c->file[f].count; i++) {
-            const char *name = c->file[f].tensor[i].name, *listed = json_string_value(json_object_get(map, name));
+            const char *name = c->file[f].tensor[i].name,
+                       *listed = json_string_value(json_object_get(map, name));
             if (!listed || strcmp(listed, file_name(c->file[f].path)))
-                return error_set(e, BAD_INPUT, "%s: tensor %s is not listed for this file in %s", c->file[f].path, name, file_name(index->path));
+                return error_set(e, BAD_INPUT, "%s: tensor %s is not listed for this file in %s",
+                                 c->file[f].path, name, file_name(index->path));
         }
     return OK;
 }
@@ -137,8 +142,9 @@ static Status open_index(Checkpoint *c, const char *path, Error *e)
     Status status = json_open(&index, path, (size_t)1 << 28, e);
     if (status != OK)
         return status;
-    status = json_is_object(index.root) ? json_object_in(&index, index.root, "", "weight_map", &map, e)
-                                        : error_set(e, BAD_INPUT, "%s: wanted an object, found %s", path, json_kind(index.root));
+    status = json_is_object(index.root)
+                 ? json_object_in(&index, index.root, "", "weight_map", &map, e)
+                 : error_set(e, BAD_INPUT, "%s: wanted an object, found %s", path, json_kind(index.root));
     if (status == OK)
         status = open_shards(c, &index, map, e);
     if (status == OK)
@@ -152,9 +158,11 @@ static Status open_index(Checkpoint *c, const char *path, Error *e)
 /* Neither file is there: says what is. */
 static Status nothing_found(const char *folder, Error *e)
 {
-    static const char *const others[] = {"pytorch_model.bin", "pytorch_model.bin.index.json", "adapter_model.safetensors", "model.gguf"};
+    static const char *const others[] = {"pytorch_model.bin", "pytorch_model.bin.index.json",
+                                         "adapter_model.safetensors", "model.gguf"};
     if (!file_is_folder(folder))
-        return error_set(e, BAD_INPUT, "%s: is not a folder; wanted one with config.json and model.safetensors", folder);
+        return error_set(e, BAD_INPUT,
+                         "%s: is not a folder; wanted one with config.json and model.safetensors", folder);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         char *path = path_join(folder, others[i], e);
         bool there = path && file_exists(path);
@@ -162,10 +170,13 @@ static Status nothing_found(const char *folder, Error *e)
         if (!path)
             return NO_MEMORY;
         if (there)
-            return error_set(e, BAD_INPUT, "%s: holds %s, but neither model.safetensors nor model.safetensors.index.json; only these are read",
+            return error_set(e, BAD_INPUT,
+                             "%s: holds %s, but neither model.safetensors nor model.safetensors.index.json; "
+                             "only these are read",
                              folder, others[i]);
     }
-    return error_set(e, BAD_INPUT, "%s: holds neither model.safetensors nor model.safetensors.index.json", folder);
+    return error_set(e, BAD_INPUT, "%s: holds neither model.safetensors nor model.safetensors.index.json",
+                     folder);
 }
 
 /* As in transformers, one whole file goes before an index. */
@@ -173,7 +184,8 @@ Status checkpoint_open(Checkpoint *c, const char *folder, Error *e)
 {
     *c = (Checkpoint){0};
     c->folder = memory_copy(folder, e);
-    char *single = path_join(folder, "model.safetensors", e), *index = path_join(folder, "model.safetensors.index.json", e);
+    char *single = path_join(folder, "model.safetensors", e),
+         *index = path_join(folder, "model.safetensors.index.json", e);
     Status status = c->folder && single && index ? OK : NO_MEMORY;
     if (status == OK && file_exists(single)) {
         status = add_file(c, "model.safetensors", e);
@@ -242,8 +254,9 @@ Status checkpoint_finish(const Checkpoint *c, const char *const *ignorable, Erro
             used = length >= n && !strcmp(c->name[i].name + length - n, ignorable[k]);
         }
         if (!used)
-            return error_set(e, BAD_INPUT, "%s: tensor %s belongs to no part of the model that config.json describes", c->name[i].path,
-                             c->name[i].name);
+            return error_set(e, BAD_INPUT,
+                             "%s: tensor %s belongs to no part of the model that config.json describes",
+                             c->name[i].path, c->name[i].name);
     }
     return OK;
 }

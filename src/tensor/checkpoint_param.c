@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Kernels read elements in place, so data that are not aligned, or not in the host's byte order, get a private copy: the exception to "as stored". */
+/* Kernels read elements in place, so data that are not aligned, or not in the host's byte order,
+ * get a private copy: the exception to "as stored". */
 static Status bind_data(Param *p, const Tensor *t, Error *e)
 {
     size_t size = dtype_size(t->dtype);
@@ -45,7 +46,8 @@ static Status check_shape(const Name *n, int ndim, const int64_t *dim, Error *e)
     char wanted[200], found[200];
     print_shape(wanted, sizeof wanted, ndim, dim);
     print_shape(found, sizeof found, n->tensor->ndim, n->tensor->dim);
-    return error_set(e, BAD_INPUT, "%s: tensor %s: wanted shape %s (from config.json), found %s", n->path, n->name, wanted, found);
+    return error_set(e, BAD_INPUT, "%s: tensor %s: wanted shape %s (from config.json), found %s", n->path,
+                     n->name, wanted, found);
 }
 
 /* Takes *p over into the list. */
@@ -76,7 +78,8 @@ static Param *register_param(Checkpoint *c, Name *n, Error *e)
     return p && bind_data(p, t, e) == OK ? p : NULL;
 }
 
-/* The values of an invented matrix are between 2^-7 and 2^-5 in size, of either sign. Its name stands behind the parameter. */
+/* The values of an invented matrix are between 2^-7 and 2^-5 in size, of either sign. Its name
+ * stands behind the parameter. */
 static Param *invent_param(Checkpoint *c, int ndim, const int64_t *dim, const char *name, Error *e)
 {
     Param like = {.ndim = ndim, .count = 1, .dtype = BF16, .stored = BF16};
@@ -115,7 +118,8 @@ static Param *ask(Checkpoint *c, Error *e, int ndim, const int64_t *dim, const c
         return n->param;
     Dtype t = n->tensor->dtype;
     if (t != F32 && t != F16 && t != BF16) {
-        error_set(e, BAD_INPUT, "%s: tensor %s: wanted type F32, F16 or BF16, found %s", n->path, name, dtype_name(t));
+        error_set(e, BAD_INPUT, "%s: tensor %s: wanted type F32, F16 or BF16, found %s", n->path, name,
+                  dtype_name(t));
         return NULL;
     }
     return register_param(c, n, e);
@@ -157,8 +161,11 @@ Status checkpoint_tied(Checkpoint *c, const char *name, const Param *p, Error *e
     if (check_shape(n, p->ndim, p->dim, e) != OK)
         return e->status;
     const Name *own = checkpoint_find(c, p->name);
-    if (n->tensor->dtype != own->tensor->dtype || memcmp(n->tensor->data, own->tensor->data, own->tensor->bytes))
-        return error_set(e, BAD_INPUT, "%s: tensor %s differs from %s, but config.json ties them (tie_word_embeddings)", n->path, name, p->name);
+    if (n->tensor->dtype != own->tensor->dtype ||
+        memcmp(n->tensor->data, own->tensor->data, own->tensor->bytes))
+        return error_set(e, BAD_INPUT,
+                         "%s: tensor %s differs from %s, but config.json ties them (tie_word_embeddings)",
+                         n->path, name, p->name);
     return OK;
 }
 

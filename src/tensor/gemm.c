@@ -1,7 +1,9 @@
 /* Products of matrices: c = a b, or c += a b, cut into tiles that fit the registers (kernels.h).
  *
- * All of a is packed once into panels, a chunk of k at a time; then each thread takes blocks of c's columns, packs its part of b, which is where weights become
- * float32, and multiplies. An element of c is a sum over k in those chunks, whoever computes it: results do not depend on the number of threads. */
+ * All of a is packed once into panels, a chunk of k at a time; then each thread takes blocks of
+ * c's columns, packs its part of b, which is where weights become float32, and multiplies. An
+ * element of c is a sum over k in those chunks, whoever computes it: results do not depend on
+ * the number of threads. */
 #include "tensor/gemm.h"
 
 #include "base/parallel.h"
@@ -13,11 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* COLUMNS, and at most about ROWS: of c that one thread takes at a time; GROUP: panels of a that are packed, and at least multiplied, by one thread;
- * STRIP: weight rows at a time, at most, and a multiple of STEP. */
+/* COLUMNS, and at most about ROWS: of c that one thread takes at a time; GROUP: panels of a that
+ * are packed, and at least multiplied, by one thread; STRIP: weight rows at a time, at most, and
+ * a multiple of STEP. */
 enum { COLUMNS = 128, ROWS = 960, GROUP = 8, STRIP = 96, STEP = 12, MOST_TILE = 16 * 64 };
 
-/* A matrix [count, K] as a factor: element (i, k) is number i * step + k when `rows`, else k * step + i. */
+/* A matrix [count, K] as a factor: element (i, k) is number i * step + k when `rows`, else k *
+ * step + i. */
 typedef struct {
     const void *data;
     Dtype type;
@@ -38,7 +42,8 @@ static int64_t pieces(int64_t count, int64_t size)
 
 static const void *element(const Factor *f, int64_t i, int64_t k)
 {
-    return (const unsigned char *)f->data + (size_t)(f->rows ? i * f->step + k : k * f->step + i) * dtype_size(f->type);
+    return (const unsigned char *)f->data +
+           (size_t)(f->rows ? i * f->step + k : k * f->step + i) * dtype_size(f->type);
 }
 
 /* The bytes of a row in a panel. */
@@ -48,7 +53,8 @@ static int64_t packed_row(const Tile *t, int64_t K)
 }
 
 /* The panels of rows first .. first + count - 1, k from k0 on, one after another. */
-static void pack_panels(unsigned char *out, const Tile *t, bool right, const Factor *f, int64_t first, int64_t count, int64_t k0, int64_t K)
+static void pack_panels(unsigned char *out, const Tile *t, bool right, const Factor *f, int64_t first,
+                        int64_t count, int64_t k0, int64_t K)
 {
     const int64_t width = right ? t->cols : t->rows, row = packed_row(t, K);
     if (!f->rows) {
@@ -56,7 +62,8 @@ static void pack_panels(unsigned char *out, const Tile *t, bool right, const Fac
         return;
     }
     for (int64_t i = 0; i < count; i += width)
-        t->pack(out + i * row, right, element(f, first + i, k0), f->type, f->step, least(width, count - i), K);
+        t->pack(out + i * row, right, element(f, first + i, k0), f->type, f->step, least(width, count - i),
+                K);
 }
 
 typedef struct {
@@ -70,7 +77,8 @@ typedef struct {
 } Product;
 
 /* One tile; at the edges only what belongs to c is taken over. */
-static void multiply_tile(const Product *p, const unsigned char *a, const unsigned char *b, int64_t m, int64_t n, int64_t K, bool add)
+static void multiply_tile(const Product *p, const unsigned char *a, const unsigned char *b, int64_t m,
+                          int64_t n, int64_t K, bool add)
 {
     const Tile *t = p->tile;
     int64_t rows = least(t->rows, p->M - m), columns = least(t->cols, p->N - n);
@@ -105,7 +113,8 @@ static void multiply_block(const Product *p, int64_t m0, int64_t m1, int64_t n0,
         t->stop();
 }
 
-static const unsigned char *pack_all(Run *run, const Tile *t, const Factor *a, int64_t M, int64_t K, int64_t panels)
+static const unsigned char *pack_all(Run *run, const Tile *t, const Factor *a, int64_t M, int64_t K,
+                                     int64_t panels)
 {
     int64_t chunks = pieces(K, t->chunk), groups = pieces(panels, GROUP), rows = GROUP * t->rows;
     unsigned char *out = run_alloc(run, panels * t->rows, (size_t)packed_row(t, K));
@@ -114,7 +123,8 @@ static const unsigned char *pack_all(Run *run, const Tile *t, const Factor *a, i
 #pragma omp parallel for schedule(static) if (parallel_worth(M * K))
     for (int64_t i = 0; i < chunks * groups; i++) {
         int64_t k0 = i / groups * t->chunk, m = i % groups * rows, part = least(t->chunk, K - k0);
-        pack_panels(out + panels * t->rows * packed_row(t, k0) + m * packed_row(t, part), t, false, a, m, least(rows, M - m), k0, part);
+        pack_panels(out + panels * t->rows * packed_row(t, k0) + m * packed_row(t, part), t, false, a, m,
+                    least(rows, M - m), k0, part);
     }
     return out;
 }
@@ -128,23 +138,28 @@ static void multiply(Run *run, float *c, int64_t M, int64_t N, int64_t K, Factor
     const Product p = {c, N, M, N, K, b, add, t, pack_all(run, t, &a, M, K, panels), panels};
     unsigned char *scratch = p.a ? run_alloc(run, size * parallel_threads(), 1) : NULL;
     /* Two blocks per thread at least, but none of few rows: each packs its part of b. */
-    int64_t across = pieces(N, COLUMNS), wanted = least(pieces(2 * parallel_threads(), across), pieces(panels, GROUP));
+    int64_t across = pieces(N, COLUMNS),
+            wanted = least(pieces(2 * parallel_threads(), across), pieces(panels, GROUP));
     int64_t down = pieces(M, ROWS), rows = pieces(panels, down < wanted ? wanted : down) * t->rows;
     down = pieces(M, rows);
     if (scratch) {
 #pragma omp parallel for schedule(dynamic) if (parallel_worth(M * N * K / 16))
         for (int64_t i = 0; i < down * across; i++)
-            multiply_block(&p, i % down * rows, least((i % down + 1) * rows, M), i / down * COLUMNS, scratch + size * parallel_index());
+            multiply_block(&p, i % down * rows, least((i % down + 1) * rows, M), i / down * COLUMNS,
+                           scratch + size * parallel_index());
     }
     arena_release(run->arena, mark);
 }
 
-/* y[N,O] = x w' on matrix tiles. All of x is split once, by panels of rows and chunks of k; then each thread takes OUTPUTS weight rows and a panel, and forms
- * their part of y the other way round, because weights are the first operand there. */
-static void multiply_split(Run *run, float *y, const float *x, const uint16_t *w, int64_t N, int64_t O, int64_t I)
+/* y[N,O] = x w' on matrix tiles. All of x is split once, by panels of rows and chunks of k; then
+ * each thread takes OUTPUTS weight rows and a panel, and forms their part of y the other way
+ * round, because weights are the first operand there. */
+static void multiply_split(Run *run, float *y, const float *x, const uint16_t *w, int64_t N, int64_t O,
+                           int64_t I)
 {
     enum { OUTPUTS = 128, EDGE = 32, BYTES = 3 };
-    const int64_t PANEL = kernels->split_panel, CHUNK = kernels->split_chunk, panels = pieces(N, PANEL), chunks = pieces(I, CHUNK);
+    const int64_t PANEL = kernels->split_panel, CHUNK = kernels->split_chunk, panels = pieces(N, PANEL),
+                  chunks = pieces(I, CHUNK);
     const int64_t width = pieces(I, EDGE) * EDGE, blocks = pieces(O, OUTPUTS);
     ArenaMark mark = arena_mark(run->arena);
     uint16_t *parts = run_alloc(run, panels * PANEL * width * BYTES, sizeof *parts);
@@ -153,15 +168,18 @@ static void multiply_split(Run *run, float *y, const float *x, const uint16_t *w
 #pragma omp parallel for schedule(dynamic) if (parallel_worth(N * I))
         for (int64_t i = 0; i < panels * chunks; i++) {
             int64_t n = i / chunks * PANEL, k = i % chunks * CHUNK;
-            kernels->split(parts + (n * width + PANEL * k) * BYTES, x + n * I + k, I, least(PANEL, N - n), least(CHUNK, I - k));
+            kernels->split(parts + (n * width + PANEL * k) * BYTES, x + n * I + k, I, least(PANEL, N - n),
+                           least(CHUNK, I - k));
         }
 #pragma omp parallel for schedule(dynamic) if (parallel_worth(N * O * I / 64))
         for (int64_t i = 0; i < panels * blocks; i++) {
-            int64_t n = i / blocks * PANEL, o = i % blocks * OUTPUTS, rows = least(PANEL, N - n), outputs = least(OUTPUTS, O - o);
+            int64_t n = i / blocks * PANEL, o = i % blocks * OUTPUTS, rows = least(PANEL, N - n),
+                    outputs = least(OUTPUTS, O - o);
             float *c = scratch + parallel_index() * OUTPUTS * PANEL;
             memset(c, 0, (size_t)(OUTPUTS * PANEL) * sizeof *c);
             for (int64_t k = 0; k < I; k += CHUNK)
-                kernels->split_multiply(c, parts + (n * width + PANEL * k) * BYTES, rows, w + o * I + k, I, outputs, least(CHUNK, I - k));
+                kernels->split_multiply(c, parts + (n * width + PANEL * k) * BYTES, rows, w + o * I + k, I,
+                                        outputs, least(CHUNK, I - k));
             for (int64_t r = 0; r < rows; r++)
                 for (int64_t j = 0; j < outputs; j++)
                     y[(n + r) * O + o + j] = c[j * PANEL + r];
@@ -170,11 +188,14 @@ static void multiply_split(Run *run, float *y, const float *x, const uint16_t *w
     arena_release(run->arena, mark);
 }
 
-/* Few rows, as in decoding: every weight row is read once, as it is stored, and multiplied with all of them. */
-static void stream(Run *run, float *y, const float *x, const void *w, Dtype type, int64_t N, int64_t O, int64_t I)
+/* Few rows, as in decoding: every weight row is read once, as it is stored, and multiplied with
+ * all of them. */
+static void stream(Run *run, float *y, const float *x, const void *w, Dtype type, int64_t N, int64_t O,
+                   int64_t I)
 {
     ArenaMark mark = arena_mark(run->arena);
-    const int64_t width = kernels->stream_width(type, I), strip = least(STRIP, pieces(pieces(O, 4 * parallel_threads()), STEP) * STEP);
+    const int64_t width = kernels->stream_width(type, I),
+                  strip = least(STRIP, pieces(pieces(O, 4 * parallel_threads()), STEP) * STEP);
     float *prepared = run_alloc(run, N * width, sizeof *prepared);
 #pragma omp parallel for schedule(static) if (prepared && parallel_worth(N * I))
     for (int64_t n = 0; n < (prepared ? N : 0); n++)
@@ -182,13 +203,16 @@ static void stream(Run *run, float *y, const float *x, const void *w, Dtype type
     if (prepared) {
 #pragma omp parallel for schedule(static) if (parallel_worth(N * O * I / 4))
         for (int64_t o = 0; o < O; o += strip)
-            kernels->stream(y + o, O, prepared, (const unsigned char *)w + (size_t)(o * I) * dtype_size(type), type, I, N, least(strip, O - o), I);
+            kernels->stream(y + o, O, prepared, (const unsigned char *)w + (size_t)(o * I) * dtype_size(type),
+                            type, I, N, least(strip, O - o), I);
     }
     arena_release(run->arena, mark);
 }
 
-/* Without a tile, by gemm_block (BLAS, or plain C): blocks of b's rows, widened where they are not float32, as one factor. */
-static void multiply_by_blocks(Run *run, float *c, int64_t M, int64_t N, int64_t K, const Factor *a, const Factor *b, bool add)
+/* Without a tile, by gemm_block (BLAS, or plain C): blocks of b's rows, widened where they are
+ * not float32, as one factor. */
+static void multiply_by_blocks(Run *run, float *c, int64_t M, int64_t N, int64_t K, const Factor *a,
+                               const Factor *b, bool add)
 {
     ArenaMark mark = arena_mark(run->arena);
     float *scratch = run_alloc(run, b->type == F32 ? 0 : COLUMNS * K * parallel_threads(), sizeof *scratch);
@@ -201,7 +225,8 @@ static void multiply_by_blocks(Run *run, float *c, int64_t M, int64_t N, int64_t
                 float *wide = scratch + parallel_index() * COLUMNS * K;
                 step = b->rows ? K : columns;
                 for (int64_t i = 0; i < (b->rows ? columns : K); i++)
-                    kernels->widen(wide + i * step, b->rows ? element(b, n + i, 0) : element(b, n, i), b->type, step);
+                    kernels->widen(wide + i * step, b->rows ? element(b, n + i, 0) : element(b, n, i),
+                                   b->type, step);
                 part = wide;
             }
             gemm_block(!a->rows, b->rows, M, columns, K, 1, a->data, a->step, part, step, add, c + n, N);
@@ -218,7 +243,8 @@ static void product(Run *run, float *c, int64_t M, int64_t N, int64_t K, Factor 
         multiply_by_blocks(run, c, M, N, K, &a, &b, add);
 }
 
-void gemm_forward(Run *run, float *y, const float *x, const void *w, Dtype type, int64_t N, int64_t O, int64_t I)
+void gemm_forward(Run *run, float *y, const float *x, const void *w, Dtype type, int64_t N, int64_t O,
+                  int64_t I)
 {
     if (N <= kernels->few)
         stream(run, y, x, w, type, N, O, I);
@@ -228,7 +254,8 @@ void gemm_forward(Run *run, float *y, const float *x, const void *w, Dtype type,
         product(run, y, N, O, I, (Factor){x, F32, I, true}, (Factor){w, type, I, true}, false);
 }
 
-void gemm_input_grad(Run *run, float *dx, const float *dy, const void *w, Dtype type, int64_t N, int64_t O, int64_t I)
+void gemm_input_grad(Run *run, float *dx, const float *dy, const void *w, Dtype type, int64_t N, int64_t O,
+                     int64_t I)
 {
     product(run, dx, N, I, O, (Factor){dy, F32, O, true}, (Factor){w, type, I, false}, true);
 }
@@ -238,7 +265,8 @@ void gemm_weight_grad(Run *run, float *dw, const float *dy, const float *x, int6
     product(run, dw, O, I, N, (Factor){dy, F32, O, false}, (Factor){x, F32, I, false}, true);
 }
 
-/* One product of each kind on matrix tiles, checked: they are the one thing here that a system may switch off or an emulator get wrong. */
+/* One product of each kind on matrix tiles, checked: they are the one thing here that a system
+ * may switch off or an emulator get wrong. */
 static bool tiles_work(void)
 {
     enum { N = 33, O = 17, I = 40 };
@@ -260,7 +288,8 @@ static bool tiles_work(void)
             double sum = 0;
             for (int i = 0; i < I; i++)
                 sum += (double)x[n * I + i] * (double)bf16_load(w[o * I + i]);
-            good &= fabs((double)y[n * O + o] - sum) < 1e-3 && fabs((double)from_wide[n * O + o] - sum) < 1e-3;
+            good &=
+                fabs((double)y[n * O + o] - sum) < 1e-3 && fabs((double)from_wide[n * O + o] - sum) < 1e-3;
         }
     arena_free(&arena);
     return good;
@@ -272,7 +301,8 @@ Status gemm_start(Error *e)
     gemm_block_start();
     if (kernels_choose(name, e) != OK || !kernels->split_panel || tiles_work())
         return e->status;
-    return name && *name ? error_set(e, FAILED, "kernels %s give wrong products here", kernels->name) : kernels_choose("avx512", e);
+    return name && *name ? error_set(e, FAILED, "kernels %s give wrong products here", kernels->name)
+                         : kernels_choose("avx512", e);
 }
 
 const char *gemm_description(void)

@@ -1,4 +1,5 @@
-/* gemm_block in plain C: products and sums in double, in the order of k. For ports, and for asking whether a difference is ours or the BLAS's. */
+/* gemm_block in plain C: products and sums in double, in the order of k. For ports, and for
+ * asking whether a difference is ours or the BLAS's. */
 #include "tensor/gemm.h"
 
 enum { LANES = 8, COLUMNS = 32 };
@@ -22,8 +23,8 @@ static void store(float *c, double sum, float alpha, float beta)
     *c = (float)((double)alpha * sum + old);
 }
 
-void gemm_block(bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha, const float *a, int64_t lda, const float *b,
-                int64_t ldb, float beta, float *c, int64_t ldc)
+void gemm_block(bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
+                const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
 {
     int64_t step_m = transpose_a ? 1 : lda, step_k = transpose_a ? lda : 1;
     for (int64_t m = 0; m < M; m++) {

@@ -6,7 +6,8 @@
 
 enum { MAX_DIMS = 10 };
 
-/* data is borrowed from the file's memory map (or from `copy`) until the parameter is made trainable; then it is the float32 master (dtype F32). */
+/* data is borrowed from the file's memory map (or from `copy`) until the parameter is made
+ * trainable; then it is the float32 master (dtype F32). */
 typedef struct {
     const char *name; /* its Hugging Face name, the one it is saved under; borrowed from the checkpoint */
     int ndim;

@@ -30,7 +30,8 @@ static float *floats_new(Run *run, int64_t rows, int64_t cols)
 {
     float *data = cols && rows > INT64_MAX / cols ? NULL : run_alloc(run, rows * cols, sizeof *data);
     if (!data)
-        error_set(run->error, NO_MEMORY, "a matrix of %lld x %lld is too large", (long long)rows, (long long)cols);
+        error_set(run->error, NO_MEMORY, "a matrix of %lld x %lld is too large", (long long)rows,
+                  (long long)cols);
     return data;
 }
 
@@ -127,7 +128,8 @@ typedef struct {
     Tape tape; /* of what the block recorded */
 } KeptBlock;
 
-/* Walks the block's own tape back. The gradients within are of no use afterwards: the next block's take their place. */
+/* Walks the block's own tape back. The gradients within are of no use afterwards: the next
+ * block's take their place. */
 static void kept_block_backward(Run *run, void *p)
 {
     KeptBlock *s = p;

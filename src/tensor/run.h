@@ -1,8 +1,9 @@
 /* The context of one pass through a model, and the matrices that flow in it.
  *
- * A layer is a plain C function that computes at once and returns a new Mat. With a tape it also records its backward function; `run_backward` walks
- * the records in reverse. The first failure is kept in `error`, and every layer given NULL returns NULL, so that formulas have no ifs: the caller
- * checks once, at the end. */
+ * A layer is a plain C function that computes at once and returns a new Mat. With a tape it also
+ * records its backward function; `run_backward` walks the records in reverse. The first failure
+ * is kept in `error`, and every layer given NULL returns NULL, so that formulas have no ifs: the
+ * caller checks once, at the end. */
 #ifndef MPA_TENSOR_RUN_H
 #define MPA_TENSOR_RUN_H
 
@@ -38,7 +39,8 @@ typedef struct {
 
 /* A new matrix, not cleared. NULL after a failure. */
 Mat *mat_new(Run *run, int64_t rows, int64_t cols);
-/* A matrix that keeps no values: what is cheap to form and used by few layers. `from` must live as long. NULL after a failure. */
+/* A matrix that keeps no values: what is cheap to form and used by few layers. `from` must live
+ * as long. NULL after a failure. */
 Mat *mat_formed(Run *run, int64_t rows, int64_t cols, Fill *fill, const void *from);
 /* The values of x: its own, or formed now, in scratch memory of the pass. NULL after a failure. */
 float *mat_values(Run *run, const Mat *x);
@@ -52,16 +54,20 @@ void *run_alloc(Run *run, int64_t count, size_t size);
 /* A pass backward of one layer; `saved` is what tape_record returned. */
 typedef void Backward(Run *run, void *saved);
 
-/* Records `backward` and returns `size` cleared bytes that it will be given, to fill in; NULL without a tape or after a failure. */
+/* Records `backward` and returns `size` cleared bytes that it will be given, to fill in; NULL
+ * without a tape or after a failure. */
 void *tape_record(Run *run, Backward *backward, size_t size);
 /* A tape that records into run's arena; NULL after a failure. */
 Tape *tape_new(Run *run);
-/* Runs all recorded backward functions, last first, and empties the tape. What they need (the gradient of the end) must have been set. */
+/* Runs all recorded backward functions, last first, and empties the tape. What they need (the
+ * gradient of the end) must have been set. */
 void run_backward(Run *run);
 
-/* One block of a model: x [N,D] -> y [N,D], by `f`. Inference: the memory that f took is released, the result replaces x's values. Training: what f
- * computed is kept, the gradients of it are released as soon as the block has been walked back; of values from outside only x and parameters may have one.
- * With run->checkpoint only x is kept, f runs a second time on the way back. */
+/* One block of a model: x [N,D] -> y [N,D], by `f`. Inference: the memory that f took is
+ * released, the result replaces x's values. Training: what f computed is kept, the gradients of
+ * it are released as soon as the block has been walked back; of values from outside only x and
+ * parameters may have one. With run->checkpoint only x is kept, f runs a second time on the way
+ * back. */
 typedef Mat *Block(Run *run, void *context, Mat *x);
 Mat *run_block(Run *run, Block *f, const void *context, size_t context_size, Mat *x);
 

@@ -19,7 +19,8 @@ static Status bad(const SafeTensors *s, const Tensor *t, const char *what, Error
     return error_set(e, BAD_INPUT, "%s: tensor %s: %s", s->path, t->name, what);
 }
 
-/* The bits that the shape needs are counted as the reference counts them: in this order, in 64 bits. */
+/* The bits that the shape needs are counted as the reference counts them: in this order, in 64
+ * bits. */
 static Status read_shape(const SafeTensors *s, Tensor *t, const json_t *info, uint64_t *bits, Error *e)
 {
     const json_t *shape = json_object_get(info, "shape");
@@ -46,20 +47,26 @@ static Status read_shape(const SafeTensors *s, Tensor *t, const json_t *info, ui
 }
 
 /* data_offsets: [begin, end], counted from the end of the header. */
-static Status read_offsets(const SafeTensors *s, Tensor *t, const json_t *info, uint64_t bits, Data data, Error *e)
+static Status read_offsets(const SafeTensors *s, Tensor *t, const json_t *info, uint64_t bits, Data data,
+                           Error *e)
 {
-    const json_t *offsets = json_object_get(info, "data_offsets"), *begin = json_array_get(offsets, 0), *end = json_array_get(offsets, 1);
-    if (json_array_size(offsets) != 2 || !json_is_integer(begin) || !json_is_integer(end) || json_integer_value(begin) < 0)
+    const json_t *offsets = json_object_get(info, "data_offsets"), *begin = json_array_get(offsets, 0),
+                 *end = json_array_get(offsets, 1);
+    if (json_array_size(offsets) != 2 || !json_is_integer(begin) || !json_is_integer(end) ||
+        json_integer_value(begin) < 0)
         return bad(s, t, "data_offsets: wanted two integers from 0 up", e);
     json_int_t first = json_integer_value(begin), last = json_integer_value(end);
     if (last < first || (uint64_t)last > data.size)
-        return error_set(e, BAD_INPUT, "%s: tensor %s: data_offsets [%lld, %lld] do not lie in the file's %zu bytes of data; is the file complete?",
+        return error_set(e, BAD_INPUT,
+                         "%s: tensor %s: data_offsets [%lld, %lld] do not lie in the file's %zu bytes of "
+                         "data; is the file complete?",
                          s->path, t->name, (long long)first, (long long)last, data.size);
     t->data = data.start + first;
     t->bytes = (size_t)(last - first);
     if (bits % 8 || t->bytes != bits / 8)
-        return error_set(e, BAD_INPUT, "%s: tensor %s: data_offsets give it %zu bytes, its shape and type %s take %llu", s->path, t->name, t->bytes,
-                         dtype_name(t->dtype), (unsigned long long)(bits / 8));
+        return error_set(e, BAD_INPUT,
+                         "%s: tensor %s: data_offsets give it %zu bytes, its shape and type %s take %llu",
+                         s->path, t->name, t->bytes, dtype_name(t->dtype), (unsigned long long)(bits / 8));
     return OK;
 }
 
@@ -73,8 +80,9 @@ static Status read_tensor(SafeTensors *s, const char *name, const json_t *info, 
         return bad(s, t, "wanted an object with dtype, shape and data_offsets", e);
     const char *type = json_string_value(json_object_get(info, "dtype"));
     if (!type || !dtype_find(type, &t->dtype))
-        return error_set(e, BAD_INPUT, "%s: tensor %s: dtype: wanted one of safetensors' types (F32, BF16, ...), found %s", s->path, name,
-                         type ? type : "none");
+        return error_set(e, BAD_INPUT,
+                         "%s: tensor %s: dtype: wanted one of safetensors' types (F32, BF16, ...), found %s",
+                         s->path, name, type ? type : "none");
     uint64_t bits = 0;
     Status status = read_shape(s, t, info, &bits, e);
     return status == OK ? read_offsets(s, t, info, bits, data, e) : status;
@@ -103,11 +111,16 @@ static Status check_cover(const SafeTensors *s, Data data, Error *e)
     for (int64_t i = 0; i < s->count; i++) {
         const Tensor *t = s->tensor + i;
         if (t->data != next)
-            return bad(s, t, t->data > next ? "data_offsets leave a hole before it" : "data_offsets overlap another tensor's", e);
+            return bad(s, t,
+                       t->data > next ? "data_offsets leave a hole before it"
+                                      : "data_offsets overlap another tensor's",
+                       e);
         next += t->bytes;
     }
     size_t rest = (size_t)(data.start + data.size - next);
-    return rest ? error_set(e, BAD_INPUT, "%s: %zu bytes that belong to no tensor follow the data", s->path, rest) : OK;
+    return rest ? error_set(e, BAD_INPUT, "%s: %zu bytes that belong to no tensor follow the data", s->path,
+                            rest)
+                : OK;
 }
 
 static Status check_metadata(const SafeTensors *s, json_t *metadata, Error *e)
@@ -135,7 +148,8 @@ static Status read_header(SafeTensors *s, json_t *header, Data data, Error *e)
     json_t *info;
     json_object_foreach(header, name, info)
     {
-        Status status = strcmp(name, "__metadata__") ? read_tensor(s, name, info, data, e) : check_metadata(s, info, e);
+        Status status =
+            strcmp(name, "__metadata__") ? read_tensor(s, name, info, data, e) : check_metadata(s, info, e);
         if (status != OK)
             return status;
     }
@@ -149,20 +163,23 @@ static Status read_header(SafeTensors *s, json_t *header, Data data, Error *e)
 static bool starts_with(const FileMap *m, size_t at, const char *start)
 {
     for (; *start; start++, at++)
-        if (at >= m->size || (m->data[at] | (m->data[at] >= 'A' && m->data[at] <= 'Z' ? 32 : 0)) != (unsigned char)*start)
+        if (at >= m->size ||
+            (m->data[at] | (m->data[at] >= 'A' && m->data[at] <= 'Z' ? 32 : 0)) != (unsigned char)*start)
             return false;
     return true;
 }
 
-/* What the first bytes say of a file that is none of ours; NULL: nothing known. As the length of a header all of these are far too large. */
+/* What the first bytes say of a file that is none of ours; NULL: nothing known. As the length of
+ * a header all of these are far too large. */
 static const char *foreign_kind(const FileMap *m)
 {
     static const struct {
         const char *start, *kind; /* start: in small letters */
-    } known[] = {{"version https://git-lfs", "is a git-lfs pointer, not the weights; fetch them with `git lfs pull`"},
-                 {"<!doctype", "is a web page, not the weights; download them again"},
-                 {"<html", "is a web page, not the weights; download them again"},
-                 {"pk\x03\x04", "is a zip archive (PyTorch's own format?); only safetensors files are read"}};
+    } known[] = {
+        {"version https://git-lfs", "is a git-lfs pointer, not the weights; fetch them with `git lfs pull`"},
+        {"<!doctype", "is a web page, not the weights; download them again"},
+        {"<html", "is a web page, not the weights; download them again"},
+        {"pk\x03\x04", "is a zip archive (PyTorch's own format?); only safetensors files are read"}};
     size_t at = 0;
     while (at < m->size && at < 100 && memchr(" \t\r\n", m->data[at], 4))
         at++;
@@ -178,20 +195,25 @@ static Status parse(SafeTensors *s, Error *e)
     if (foreign)
         return error_set(e, BAD_INPUT, "%s: %s", s->path, foreign);
     if (s->map.size < 8)
-        return error_set(e, BAD_INPUT, "%s: %zu bytes are too few for a safetensors file", s->path, s->map.size);
+        return error_set(e, BAD_INPUT, "%s: %zu bytes are too few for a safetensors file", s->path,
+                         s->map.size);
     uint64_t length = load_u64(s->map.data);
     if (length > MAX_HEADER || length > s->map.size - 8)
-        return error_set(e, BAD_INPUT, "%s: wants a header of %llu bytes in a file of %zu; is it complete, and a safetensors file?", s->path,
-                         (unsigned long long)length, s->map.size);
+        return error_set(
+            e, BAD_INPUT,
+            "%s: wants a header of %llu bytes in a file of %zu; is it complete, and a safetensors file?",
+            s->path, (unsigned long long)length, s->map.size);
     json_error_t why;
     /* Integers must be exact and escaped NULs (in metadata) are legal, so this is not json_open. */
-    json_t *header = json_loadb((const char *)s->map.data + 8, (size_t)length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
+    json_t *header = json_loadb((const char *)s->map.data + 8, (size_t)length,
+                                JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
     if (!header && json_error_code(&why) == json_error_out_of_memory)
         return error_set(e, NO_MEMORY, "%s: out of memory while reading the header", s->path);
     if (!header)
         return error_set(e, BAD_INPUT, "%s: header: not valid JSON: %s", s->path, why.text);
     Data data = {s->map.data + 8 + length, s->map.size - 8 - (size_t)length};
-    Status status = json_is_object(header) ? read_header(s, header, data, e) : error_set(e, BAD_INPUT, "%s: header: wanted an object", s->path);
+    Status status = json_is_object(header) ? read_header(s, header, data, e)
+                                           : error_set(e, BAD_INPUT, "%s: header: wanted an object", s->path);
     json_decref(header);
     return status;
 }
@@ -223,7 +245,8 @@ void safetensors_close(SafeTensors *s)
 const Tensor *safetensors_find(const SafeTensors *s, const char *name)
 {
     Tensor key = {.name = (char *)(uintptr_t)name}, *wanted = &key;
-    Tensor **found = s->count ? bsearch(&wanted, s->named, (size_t)s->count, sizeof *s->named, name_order) : NULL;
+    Tensor **found =
+        s->count ? bsearch(&wanted, s->named, (size_t)s->count, sizeof *s->named, name_order) : NULL;
     return found ? *found : NULL;
 }
 
@@ -270,7 +293,8 @@ static json_t *tensor_info(const TensorOut *t, int64_t begin, int64_t end)
         json_decref(shape);
         return NULL;
     }
-    return json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype_name(t->dtype), "shape", shape, "data_offsets", (json_int_t)begin, (json_int_t)end);
+    return json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype_name(t->dtype), "shape", shape, "data_offsets",
+                     (json_int_t)begin, (json_int_t)end);
 }
 
 /* The header's JSON text, owned by the caller; NULL without memory. */
@@ -338,8 +362,10 @@ static Status put_tensor(FileWriter *w, const TensorOut *t, Error *e)
 Status safetensors_write(const char *path, const TensorOut *tensors, int64_t count, Error *e)
 {
     for (int64_t i = 0; i < count; i++)
-        if (tensors[i].dtype != F32 && tensors[i].dtype != F16 && tensors[i].dtype != BF16 && tensors[i].dtype != I32)
-            return error_set(e, FAILED, "%s: tensor %s: type %s cannot be written", path, tensors[i].name, dtype_name(tensors[i].dtype));
+        if (tensors[i].dtype != F32 && tensors[i].dtype != F16 && tensors[i].dtype != BF16 &&
+            tensors[i].dtype != I32)
+            return error_set(e, FAILED, "%s: tensor %s: type %s cannot be written", path, tensors[i].name,
+                             dtype_name(tensors[i].dtype));
     FileWriter w;
     Status status = file_begin(&w, path, e);
     if (status == OK)

@@ -1,7 +1,9 @@
-/* The safetensors format, reading and writing. Reading accepts what the reference implementation accepts: a header of at most 100,000,000 bytes, offsets
- * that cover the data without hole or overlap, sizes that match shapes, metadata that are strings. Stricter than it in corners that no writer makes: a name
- * given twice, integers beyond 63 bits, more than MAX_DIMS dimensions, a NUL inside a name, and serde's second spellings of an entry (a list for
- * {dtype, shape, data_offsets}) are refused. */
+/* The safetensors format, reading and writing. Reading accepts what the reference implementation
+ * accepts: a header of at most 100,000,000 bytes, offsets that cover the data without hole or
+ * overlap, sizes that match shapes, metadata that are strings. Stricter than it in corners that
+ * no writer makes: a name given twice, integers beyond 63 bits, more than MAX_DIMS dimensions, a
+ * NUL inside a name, and serde's second spellings of an entry (a list for {dtype, shape,
+ * data_offsets}) are refused. */
 #ifndef MPA_TENSOR_SAFETENSORS_H
 #define MPA_TENSOR_SAFETENSORS_H
 
@@ -27,14 +29,16 @@ typedef struct {
     int64_t count;
 } SafeTensors;
 
-/* BAD_INPUT names the file, the tensor and what is wrong (a git-lfs pointer and an HTML page are recognised). */
+/* BAD_INPUT names the file, the tensor and what is wrong (a git-lfs pointer and an HTML page are
+ * recognised). */
 Status safetensors_open(SafeTensors *s, const char *path, Error *e);
 void safetensors_close(SafeTensors *s);
 /* The values as float32 (F32, F16, BF16 or F64, rounded) in out[count]; false for another type. */
 bool tensor_read(const Tensor *t, float *out);
 const Tensor *safetensors_find(const SafeTensors *s, const char *name); /* NULL: none */
 
-/* A tensor to write: `data` holds values of type `held` (F32, BF16 or F16) that are written as dtype (the same three), or int32 when dtype is I32. Borrowed. */
+/* A tensor to write: `data` holds values of type `held` (F32, BF16 or F16) that are written as
+ * dtype (the same three), or int32 when dtype is I32. Borrowed. */
 typedef struct {
     const char *name;
     Dtype dtype;
@@ -44,8 +48,9 @@ typedef struct {
     Dtype held; /* F32 when it is left out */
 } TensorOut;
 
-/* Writes path atomically (path.tmp, sync, rename), with metadata {"format": "pt"}. Streams: no second copy of the data in memory. The data stand in the
- * order given, but wider types before narrower ones, so that every tensor is aligned in the file. */
+/* Writes path atomically (path.tmp, sync, rename), with metadata {"format": "pt"}. Streams: no
+ * second copy of the data in memory. The data stand in the order given, but wider types before
+ * narrower ones, so that every tensor is aligned in the file. */
 Status safetensors_write(const char *path, const TensorOut *tensors, int64_t count, Error *e);
 
 #endif

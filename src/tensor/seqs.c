@@ -8,8 +8,12 @@ KvCache *kv_cache_new(Run *run, int64_t layers, int64_t width, const int64_t *ca
     int64_t *numbers = run_alloc(run, 3 * slots + 1, sizeof *numbers);
     if (!c || !numbers)
         return NULL;
-    *c =
-        (KvCache){.layers = layers, .width = width, .slots = slots, .first = numbers, .length = numbers + slots + 1, .slot = numbers + 2 * slots + 1};
+    *c = (KvCache){.layers = layers,
+                   .width = width,
+                   .slots = slots,
+                   .first = numbers,
+                   .length = numbers + slots + 1,
+                   .slot = numbers + 2 * slots + 1};
     c->first[0] = 0;
     for (int64_t s = 0; s < slots; s++) {
         c->first[s + 1] = c->first[s] + capacity[s];

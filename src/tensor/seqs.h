@@ -1,6 +1,7 @@
 /* Packed sequences, and the keys and values of their past.
  *
- * The rows of all sequences of a batch stand one after another; sequence s has rows start[s] .. start[s+1] - 1. */
+ * The rows of all sequences of a batch stand one after another; sequence s has rows start[s] ..
+ * start[s+1] - 1. */
 #ifndef MPA_TENSOR_SEQS_H
 #define MPA_TENSOR_SEQS_H
 
@@ -11,15 +12,16 @@ typedef struct {
     const int64_t *start; /* [count + 1], start[0] = 0; borrowed */
 } Seqs;
 
-/* Keys and values of S sequences in L layers. Slot s has room for capacity[s] rows and holds length[s]; within it each head's rows stand together, as decoding
- * reads them. */
+/* Keys and values of S sequences in L layers. Slot s has room for capacity[s] rows and holds
+ * length[s]; within it each head's rows stand together, as decoding reads them. */
 typedef struct {
     int64_t layers, width; /* width = kv heads * head width */
     int64_t slots;
     int64_t *first;     /* [slots + 1]: first row of each slot */
     int64_t *length;    /* [slots] */
     float *key, *value; /* [layers, first[slots] * width]; of a slot: [kv heads, capacity, head width] */
-    int64_t *slot;      /* [sequences of the next pass]: which slot each belongs to; changed as sequences finish */
+    /* [sequences of the next pass]: which slot each belongs to; changed as sequences finish */
+    int64_t *slot;
 } KvCache;
 
 /* Empty slots of the given capacities (rows). Arena memory of the run. NULL after a failure. */

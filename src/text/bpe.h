@@ -1,4 +1,5 @@
-/* Byte-pair merges: a sequence of token ids is merged, lowest rank first, leftmost of equals, until no pair has a rule. O(n log n). */
+/* Byte-pair merges: a sequence of token ids is merged, lowest rank first, leftmost of equals,
+ * until no pair has a rule. O(n log n). */
 #ifndef MPA_TEXT_BPE_H
 #define MPA_TEXT_BPE_H
 

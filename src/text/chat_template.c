@@ -40,7 +40,9 @@ static void judge(const char *template, const char *family, const char *path, ch
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (!strcmp(known[i].family, family) && known[i].hash == hash_trimmed(template))
             return;
-    snprintf(warning, size, "%s: the chat template is not one that is known for %s; its usual chat text is used instead", path, family);
+    snprintf(warning, size,
+             "%s: the chat template is not one that is known for %s; its usual chat text is used instead",
+             path, family);
 }
 
 /* The template in a JSON file: a string, or the one named "default" in a list. NULL: none. */
@@ -57,7 +59,8 @@ static const char *template_in(const json_t *root)
 }
 
 /* *found: the file held a template. */
-static Status check_json(const char *path, const char *family, char *warning, size_t size, bool *found, Error *e)
+static Status check_json(const char *path, const char *family, char *warning, size_t size, bool *found,
+                         Error *e)
 {
     Json j;
     Status status = json_open(&j, path, LIMIT, e);
@@ -71,7 +74,8 @@ static Status check_json(const char *path, const char *family, char *warning, si
     return OK;
 }
 
-static Status check_text(const char *path, const char *family, char *warning, size_t size, bool *found, Error *e)
+static Status check_text(const char *path, const char *family, char *warning, size_t size, bool *found,
+                         Error *e)
 {
     Text text = {0};
     Status status = file_read(&text, path, LIMIT, e);
@@ -93,7 +97,8 @@ Status chat_template_check(const char *folder, const char *family, char *warning
         if (!path)
             return NO_MEMORY;
         if (file_exists(path))
-            status = (strstr(names[i], ".jinja") ? check_text : check_json)(path, family, warning, size, &found, e);
+            status = (strstr(names[i], ".jinja") ? check_text : check_json)(path, family, warning, size,
+                                                                            &found, e);
         free(path);
     }
     return status;

@@ -1,12 +1,13 @@
-/* Qwen2: (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
- * GPT-2: '(?:s|t|re|ve|m|ll|d)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
- * Alternatives are tried in their order at each place; every character is covered by one of them. */
+/* Qwen2: (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|
+ * ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+ GPT-2: '(?:s|t|re|ve|m|ll|d)| ?\p{L}+|
+ * ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+ Alternatives are tried in their order at each place;
+ * every character is covered by one of them. */
 #include "text/pretokenize.h"
 
 #include "text/unicode.h"
 
-const char pretokenize_qwen2_pattern[] =
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+const char pretokenize_qwen2_pattern[] = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| "
+                                         "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
 typedef bool Class(int32_t code);
 
@@ -55,7 +56,8 @@ static const char *contraction(const char *p, const char *end, bool ignore_case)
     const char *second, *third, *after;
     if (p >= end || *p != '\'')
         return p;
-    int32_t a = fold(peek(p + 1, end, &second), ignore_case), b = fold(peek(second, end, &third), ignore_case);
+    int32_t a = fold(peek(p + 1, end, &second), ignore_case),
+            b = fold(peek(second, end, &third), ignore_case);
     after = p;
     if (a == 's' || a == 't' || a == 'm' || a == 'd')
         after = second;
@@ -64,7 +66,8 @@ static const char *contraction(const char *p, const char *end, bool ignore_case)
     return after;
 }
 
-/* The end of the spaces at p, by \s+(?!\S)|\s+: the last space before something else is left for it. */
+/* The end of the spaces at p, by \s+(?!\S)|\s+: the last space before something else is left for
+ * it. */
 static const char *spaces(const char *p, const char *end)
 {
     const char *stop = run_of(unicode_is_space, p, end), *next, *last = p;
@@ -85,7 +88,8 @@ static const char *next_qwen2(const char *p, const char *end)
     int32_t first = peek(p, end, &second);
     if (unicode_is_letter(first))
         return run_of(unicode_is_letter, p, end);
-    if (!is_line_end(first) && !unicode_is_number(first) && (q = run_of(unicode_is_letter, second, end)) > second)
+    if (!is_line_end(first) && !unicode_is_number(first) &&
+        (q = run_of(unicode_is_letter, second, end)) > second)
         return q;
     if (unicode_is_number(first))
         return second;
@@ -127,7 +131,8 @@ const char *pieces_next(Pieces *w, size_t *count)
     if (!w->stop || w->stop <= start) {
         w->stop = w->end;
         if (w->rules->digits) /* numbers stand alone, the rest is cut further */
-            w->stop = unicode_is_number(peek(start, w->end, &after)) ? after : run_of(is_not_number, start, w->end);
+            w->stop =
+                unicode_is_number(peek(start, w->end, &after)) ? after : run_of(is_not_number, start, w->end);
     }
     w->p = w->stop;
     if (w->rules->qwen2)

@@ -1,4 +1,5 @@
-/* Cutting text into the pieces within which BPE merges: the known pre-tokenizers of byte-level models, scanned by hand. */
+/* Cutting text into the pieces within which BPE merges: the known pre-tokenizers of byte-level
+ * models, scanned by hand. */
 #ifndef MPA_TEXT_PRETOKENIZE_H
 #define MPA_TEXT_PRETOKENIZE_H
 

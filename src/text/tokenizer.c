@@ -67,7 +67,8 @@ void tokenizer_close(Tokenizer *t)
 }
 
 /* One piece, already bytes: to ids by merging from single bytes. */
-static Status encode_piece(const Tokenizer *t, BpeWork *w, Ids *ids, const char *piece, size_t count, Error *e)
+static Status encode_piece(const Tokenizer *t, BpeWork *w, Ids *ids, const char *piece, size_t count,
+                           Error *e)
 {
     int32_t whole = t->ignore_merges ? vocabulary_find(t, piece, count) : -1;
     if (whole >= 0)
@@ -87,7 +88,8 @@ static Status encode_piece(const Tokenizer *t, BpeWork *w, Ids *ids, const char 
     return OK;
 }
 
-static Status encode_pieces(const Tokenizer *t, BpeWork *w, Ids *ids, const char *text, size_t count, Error *e)
+static Status encode_pieces(const Tokenizer *t, BpeWork *w, Ids *ids, const char *text, size_t count,
+                            Error *e)
 {
     Pieces pieces = {&t->pretokenizer, text, text + count, NULL};
     Status status = OK;
@@ -116,17 +118,20 @@ static int32_t code_before(const char *start, const char *p)
 static bool stands_alone(const char *start, const char *p, const char *after, const char *end)
 {
     int used;
-    return (p == start || !is_word(code_before(start, p))) && (after == end || !is_word(utf8_decode(after, end, &used)));
+    return (p == start || !is_word(code_before(start, p))) &&
+           (after == end || !is_word(utf8_decode(after, end, &used)));
 }
 
 /* The longest added token of the wanted kind that starts at p; NULL: none. */
-static const Added *added_at(const Tokenizer *t, const char *start, const char *p, const char *end, bool normalized)
+static const Added *added_at(const Tokenizer *t, const char *start, const char *p, const char *end,
+                             bool normalized)
 {
     const Added *best = NULL;
     for (int32_t i = t->added_first[(unsigned char)*p]; i >= 0; i = t->added[i].next) {
         const Added *a = t->added + i;
-        if (a->normalized == normalized && a->length <= (size_t)(end - p) && !memcmp(a->content, p, a->length) &&
-            (!best || a->length > best->length) && (!a->single_word || stands_alone(start, p, p + a->length, end)))
+        if (a->normalized == normalized && a->length <= (size_t)(end - p) &&
+            !memcmp(a->content, p, a->length) && (!best || a->length > best->length) &&
+            (!a->single_word || stands_alone(start, p, p + a->length, end)))
             best = a;
     }
     return best;
@@ -135,7 +140,8 @@ static const Added *added_at(const Tokenizer *t, const char *start, const char *
 typedef Status Plain(const Tokenizer *t, BpeWork *w, Ids *ids, const char *text, size_t count, Error *e);
 
 /* Cuts added tokens (of one kind) out of the text; what lies between them goes to `plain`. */
-static Status cut_added(const Tokenizer *t, BpeWork *w, Ids *ids, const char *text, size_t count, bool normalized, Plain *plain, Error *e)
+static Status cut_added(const Tokenizer *t, BpeWork *w, Ids *ids, const char *text, size_t count,
+                        bool normalized, Plain *plain, Error *e)
 {
     const char *p = text, *done = text, *end = text + count, *last;
     Status status = OK;
@@ -164,7 +170,8 @@ static Status cut_added(const Tokenizer *t, BpeWork *w, Ids *ids, const char *te
     return status;
 }
 
-/* Text between added tokens that match raw text: normalised, then cut by those that match normalised text. */
+/* Text between added tokens that match raw text: normalised, then cut by those that match
+ * normalised text. */
 static Status encode_raw(const Tokenizer *t, BpeWork *w, Ids *ids, const char *text, size_t count, Error *e)
 {
     bool ascii = true;
@@ -200,7 +207,8 @@ static const Added *added_of(const Tokenizer *t, int32_t id)
     return NULL;
 }
 
-Status tokenizer_decode(const Tokenizer *t, Text *text, const int32_t *ids, int64_t count, bool skip_special, Error *e)
+Status tokenizer_decode(const Tokenizer *t, Text *text, const int32_t *ids, int64_t count, bool skip_special,
+                        Error *e)
 {
     for (int64_t i = 0; i < count; i++) {
         const Added *a = added_of(t, ids[i]);
@@ -209,7 +217,8 @@ Status tokenizer_decode(const Tokenizer *t, Text *text, const int32_t *ids, int6
         if (a)
             ok = (skip_special && a->special) || text_add_bytes(text, a->content, a->length, e);
         else if (known)
-            ok = text_add_bytes(text, t->bytes.data + t->token[ids[i]].first, (size_t)t->token[ids[i]].length, e);
+            ok = text_add_bytes(text, t->bytes.data + t->token[ids[i]].first, (size_t)t->token[ids[i]].length,
+                                e);
         if (!ok)
             return NO_MEMORY;
     }

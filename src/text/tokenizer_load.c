@@ -1,4 +1,5 @@
-/* tokenizer.json: model (BPE), added tokens, normalizer, pre-tokenizer. What is not known is refused by name, never guessed. */
+/* tokenizer.json: model (BPE), added tokens, normalizer, pre-tokenizer. What is not known is
+ * refused by name, never guessed. */
 #include "text/tokenizer_load.h"
 
 #include "base/json.h"
@@ -35,7 +36,8 @@ int32_t vocabulary_find(const Tokenizer *t, const char *bytes, size_t count)
     return *slot_of(t, bytes, count);
 }
 
-/* GPT-2's alphabet writes each byte as one printable character: printable Latin-1 as itself, the others from U+0100 on. The byte, or -1. */
+/* GPT-2's alphabet writes each byte as one printable character: printable Latin-1 as itself, the
+ * others from U+0100 on. The byte, or -1. */
 static int alphabet_byte(int32_t code)
 {
     if ((code >= '!' && code <= '~') || (code >= 0xA1 && code <= 0xFF && code != 0xAD))
@@ -47,7 +49,8 @@ static int alphabet_byte(int32_t code)
     return code == 0x143 ? 0xAD : -1;
 }
 
-/* Appends the bytes that a token's text stands for; a text outside the alphabet (an added token's) stands for itself. */
+/* Appends the bytes that a token's text stands for; a text outside the alphabet (an added
+ * token's) stands for itself. */
 static bool add_token_bytes(Text *out, const char *text, size_t count, Error *e)
 {
     size_t before = out->count, plain = 0;
@@ -78,7 +81,8 @@ static Status load_vocabulary(Tokenizer *t, const Json *j, json_t *vocab, Error 
     json_object_foreach(vocab, key, v)
     {
         if (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) >= MAX_ID)
-            return error_set(e, BAD_INPUT, "%s: model.vocab.%s: wanted an id from 0 to %d", j->path, key, MAX_ID - 1);
+            return error_set(e, BAD_INPUT, "%s: model.vocab.%s: wanted an id from 0 to %d", j->path, key,
+                             MAX_ID - 1);
         if (json_integer_value(v) >= t->size)
             t->size = json_integer_value(v) + 1;
     }
@@ -95,7 +99,8 @@ static Status load_vocabulary(Tokenizer *t, const Json *j, json_t *vocab, Error 
     {
         int64_t id = json_integer_value(v), first = (int64_t)t->bytes.count;
         if (t->token[id].length >= 0)
-            return error_set(e, BAD_INPUT, "%s: model.vocab.%s: id %lld belongs to another token already", j->path, key, (long long)id);
+            return error_set(e, BAD_INPUT, "%s: model.vocab.%s: id %lld belongs to another token already",
+                             j->path, key, (long long)id);
         if (!add_token_bytes(&t->bytes, key, strlen(key), e))
             return NO_MEMORY;
         int64_t length = (int64_t)t->bytes.count - first;
@@ -135,13 +140,16 @@ static Status load_merges(Tokenizer *t, const Json *j, const json_t *rules, Erro
 {
     Text pair = {0};
     size_t count = json_array_size(rules), length[2];
-    Status status = count < MAX_ID ? merges_init(&t->merges, (int64_t)count, e) : error_set(e, BAD_INPUT, "%s: model.merges: too many", j->path);
+    Status status = count < MAX_ID ? merges_init(&t->merges, (int64_t)count, e)
+                                   : error_set(e, BAD_INPUT, "%s: model.merges: too many", j->path);
     for (size_t i = 0; i < count && status == OK; i++) {
         const char *half[2];
         int32_t id[3];
         size_t cut = 0;
         if (!merge_halves(json_array_get(rules, i), half, length)) {
-            status = error_set(e, BAD_INPUT, "%s: model.merges[%zu]: wanted two tokens, as [\"a\", \"b\"] or \"a b\"", j->path, i);
+            status = error_set(e, BAD_INPUT,
+                               "%s: model.merges[%zu]: wanted two tokens, as [\"a\", \"b\"] or \"a b\"",
+                               j->path, i);
             break;
         }
         text_clear(&pair);
@@ -156,8 +164,10 @@ static Status load_merges(Tokenizer *t, const Json *j, const json_t *rules, Erro
             break;
         id[2] = vocabulary_find(t, text_string(&pair), pair.count);
         if (id[0] < 0 || id[1] < 0 || id[2] < 0)
-            status = error_set(e, BAD_INPUT, "%s: model.merges[%zu]: \"%.*s\" and \"%.*s\" or their union are no tokens of the vocabulary", j->path,
-                               i, (int)length[0], half[0], (int)length[1], half[1]);
+            status = error_set(
+                e, BAD_INPUT,
+                "%s: model.merges[%zu]: \"%.*s\" and \"%.*s\" or their union are no tokens of the vocabulary",
+                j->path, i, (int)length[0], half[0], (int)length[1], half[1]);
         else
             merges_add(&t->merges, id[0], id[1], (int32_t)i, id[2]);
     }
@@ -168,17 +178,20 @@ static Status load_merges(Tokenizer *t, const Json *j, const json_t *rules, Erro
 /* Options of the BPE model that change its results must be off. */
 static Status check_model_options(Tokenizer *t, const Json *j, const json_t *model, Error *e)
 {
-    static const char *const absent[] = {"dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix"};
+    static const char *const absent[] = {"dropout", "unk_token", "continuing_subword_prefix",
+                                         "end_of_word_suffix"};
     for (size_t i = 0; i < sizeof absent / sizeof *absent; i++) {
         const json_t *v = json_object_get(model, absent[i]);
         if (v && !json_is_null(v) && !(json_is_string(v) && !*json_string_value(v)))
-            return error_set(e, BAD_INPUT, "%s: model.%s is set; only byte-level BPE without it is supported", j->path, absent[i]);
+            return error_set(e, BAD_INPUT, "%s: model.%s is set; only byte-level BPE without it is supported",
+                             j->path, absent[i]);
     }
     bool fallback = false;
     json_bool_or(j, model, "model", "byte_fallback", false, &fallback, e);
     json_bool_or(j, model, "model", "ignore_merges", false, &t->ignore_merges, e);
     if (e->status == OK && fallback)
-        error_set(e, BAD_INPUT, "%s: model.byte_fallback is set; only byte-level BPE without it is supported", j->path);
+        error_set(e, BAD_INPUT, "%s: model.byte_fallback is set; only byte-level BPE without it is supported",
+                  j->path);
     return e->status;
 }
 
@@ -186,11 +199,13 @@ static Status load_model(Tokenizer *t, const Json *j, Error *e)
 {
     json_t *model, *vocab, *merges;
     const char *type;
-    if (json_object_in(j, j->root, "", "model", &model, e) != OK || json_string_or(j, model, "model", "type", "BPE", &type, e) != OK)
+    if (json_object_in(j, j->root, "", "model", &model, e) != OK ||
+        json_string_or(j, model, "model", "type", "BPE", &type, e) != OK)
         return e->status;
     if (strcmp(type, "BPE"))
         return error_set(e, BAD_INPUT, "%s: model.type: wanted \"BPE\", found \"%s\"", j->path, type);
-    if (check_model_options(t, j, model, e) != OK || json_object_in(j, model, "model", "vocab", &vocab, e) != OK ||
+    if (check_model_options(t, j, model, e) != OK ||
+        json_object_in(j, model, "model", "vocab", &vocab, e) != OK ||
         json_array_in(j, model, "model", "merges", &merges, e) != OK || load_vocabulary(t, j, vocab, e) != OK)
         return e->status;
     return load_merges(t, j, merges, e);
@@ -233,7 +248,8 @@ static Status load_byte_level(Tokenizer *t, const Json *j, const json_t *o, cons
 
 static Status load_split(Tokenizer *t, const Json *j, const json_t *o, const char *where, Error *e)
 {
-    const char *pattern = json_string_value(json_object_get(json_object_get(o, "pattern"), "Regex")), *behavior;
+    const char *pattern = json_string_value(json_object_get(json_object_get(o, "pattern"), "Regex")),
+               *behavior;
     bool invert;
     json_string_or(j, o, where, "behavior", "", &behavior, e);
     json_bool_or(j, o, where, "invert", false, &invert, e);
@@ -265,9 +281,11 @@ static Status load_pretokenizer(Tokenizer *t, const Json *j, const json_t *o, bo
         return load_byte_level(t, j, o, where, e);
     }
     if (!strcmp(type, "Split"))
-        return t->pretokenizer.digits ? unknown(j, where, "Split after Digits", e) : load_split(t, j, o, where, e);
+        return t->pretokenizer.digits ? unknown(j, where, "Split after Digits", e)
+                                      : load_split(t, j, o, where, e);
     bool individual = false;
-    if (!strcmp(type, "Digits") && json_bool_or(j, o, where, "individual_digits", false, &individual, e) == OK && individual &&
+    if (!strcmp(type, "Digits") &&
+        json_bool_or(j, o, where, "individual_digits", false, &individual, e) == OK && individual &&
         !t->pretokenizer.qwen2) {
         t->pretokenizer.digits = true;
         return OK;
@@ -280,7 +298,8 @@ static Status add_added(Tokenizer *t, const Json *j, const json_t *o, const char
     Added a = {.next = -1};
     const char *content;
     int64_t id;
-    if (json_string_in(j, o, where, "content", &content, e) != OK || json_integer_in(j, o, where, "id", 0, MAX_ID - 1, &id, e) != OK)
+    if (json_string_in(j, o, where, "content", &content, e) != OK ||
+        json_integer_in(j, o, where, "id", 0, MAX_ID - 1, &id, e) != OK)
         return e->status;
     json_bool_or(j, o, where, "special", false, &a.special, e);
     json_bool_or(j, o, where, "normalized", false, &a.normalized, e);
@@ -293,10 +312,12 @@ static Status add_added(Tokenizer *t, const Json *j, const json_t *o, const char
         return error_set(e, BAD_INPUT, "%s: %s.content is empty", j->path, where);
     for (int64_t i = 0; i < t->n_added; i++)
         if ((t->added[i].id == id) != !strcmp(t->added[i].content, content))
-            return error_set(e, BAD_INPUT, "%s: %s: \"%s\" with id %lld clashes with \"%s\" with id %d", j->path, where, content, (long long)id,
-                             t->added[i].content, (int)t->added[i].id);
+            return error_set(e, BAD_INPUT, "%s: %s: \"%s\" with id %lld clashes with \"%s\" with id %d",
+                             j->path, where, content, (long long)id, t->added[i].content,
+                             (int)t->added[i].id);
     if (id < t->size && t->token[id].length >= 0 && vocabulary_find(t, content, strlen(content)) != id)
-        return error_set(e, BAD_INPUT, "%s: %s: \"%s\" has id %lld, which is another token's in model.vocab", j->path, where, content, (long long)id);
+        return error_set(e, BAD_INPUT, "%s: %s: \"%s\" has id %lld, which is another token's in model.vocab",
+                         j->path, where, content, (long long)id);
     if (!(a.content = memory_copy(content, e)))
         return NO_MEMORY;
     a.length = strlen(content);
@@ -347,7 +368,9 @@ Status tokenizer_load(Tokenizer *t, const char *path, Error *e)
     Status status = json_open(&j, path, (size_t)1 << 28, e);
     if (status != OK)
         return status;
-    status = json_is_object(j.root) ? load_model(t, &j, e) : error_set(e, BAD_INPUT, "%s: wanted an object, found %s", path, json_kind(j.root));
+    status = json_is_object(j.root)
+                 ? load_model(t, &j, e)
+                 : error_set(e, BAD_INPUT, "%s: wanted an object, found %s", path, json_kind(j.root));
     int64_t in_vocabulary = t->size;
     if (status == OK)
         status = load_added(t, &j, e);

@@ -1,4 +1,5 @@
-/* The inside of a Tokenizer, and reading it from tokenizer.json. Included by the tokenizer's own files alone. */
+/* The inside of a Tokenizer, and reading it from tokenizer.json. Included by the tokenizer's own
+ * files alone. */
 #ifndef MPA_TEXT_TOKENIZER_LOAD_H
 #define MPA_TEXT_TOKENIZER_LOAD_H
 

@@ -25,29 +25,33 @@ static bool in_ranges(const Range *ranges, size_t count, int32_t code)
 bool unicode_is_letter(int32_t code)
 {
     utf8proc_category_t c = utf8proc_category(code);
-    return (c >= UTF8PROC_CATEGORY_LU && c <= UTF8PROC_CATEGORY_LO) || in_ranges(newer_letters, sizeof newer_letters / sizeof *newer_letters, code);
+    return (c >= UTF8PROC_CATEGORY_LU && c <= UTF8PROC_CATEGORY_LO) ||
+           in_ranges(newer_letters, sizeof newer_letters / sizeof *newer_letters, code);
 }
 
 bool unicode_is_number(int32_t code)
 {
     utf8proc_category_t c = utf8proc_category(code);
-    return (c >= UTF8PROC_CATEGORY_ND && c <= UTF8PROC_CATEGORY_NO) || in_ranges(newer_numbers, sizeof newer_numbers / sizeof *newer_numbers, code);
+    return (c >= UTF8PROC_CATEGORY_ND && c <= UTF8PROC_CATEGORY_NO) ||
+           in_ranges(newer_numbers, sizeof newer_numbers / sizeof *newer_numbers, code);
 }
 
 bool unicode_is_space(int32_t code)
 {
-    return (code >= 9 && code <= 13) || code == 32 || code == 0x85 || code == 0xA0 || code == 0x1680 || (code >= 0x2000 && code <= 0x200A) ||
-           code == 0x2028 || code == 0x2029 || code == 0x202F || code == 0x205F || code == 0x3000;
+    return (code >= 9 && code <= 13) || code == 32 || code == 0x85 || code == 0xA0 || code == 0x1680 ||
+           (code >= 0x2000 && code <= 0x200A) || code == 0x2028 || code == 0x2029 || code == 0x202F ||
+           code == 0x205F || code == 0x3000;
 }
 
 Status unicode_nfc(Text *out, const char *text, size_t count, Error *e)
 {
     utf8proc_uint8_t *composed = NULL;
-    utf8proc_ssize_t n = utf8proc_map((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)count, &composed, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    utf8proc_ssize_t n = utf8proc_map((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)count, &composed,
+                                      UTF8PROC_STABLE | UTF8PROC_COMPOSE);
     Status status = OK;
     if (n < 0)
-        status = error_set(e, n == UTF8PROC_ERROR_NOMEM ? NO_MEMORY : BAD_INPUT, "text of %zu bytes: cannot be brought to NFC: %s", count,
-                           utf8proc_errmsg(n));
+        status = error_set(e, n == UTF8PROC_ERROR_NOMEM ? NO_MEMORY : BAD_INPUT,
+                           "text of %zu bytes: cannot be brought to NFC: %s", count, utf8proc_errmsg(n));
     else if (!text_add_bytes(out, composed, (size_t)n, e))
         status = NO_MEMORY;
     free(composed);

@@ -1,4 +1,5 @@
-/* Classes of code points as the tokenizers library's regular expressions see them (Unicode 16), on top of utf8proc's tables. */
+/* Classes of code points as the tokenizers library's regular expressions see them (Unicode 16),
+ * on top of utf8proc's tables. */
 #ifndef MPA_TEXT_UNICODE_H
 #define MPA_TEXT_UNICODE_H
 

@@ -12,7 +12,8 @@ enum { BLOCK = 65536 };
 
 typedef enum { PART_TEXT, PART_VISION, PART_MERGER } Part;
 
-/* By name, as the published trainer groups them; "vision_model" and "connector" are other families' words. */
+/* By name, as the published trainer groups them; "vision_model" and "connector" are other
+ * families' words. */
 static Part part_of(const char *name)
 {
     if (strstr(name, "merger") || strstr(name, "connector"))
@@ -20,7 +21,8 @@ static Part part_of(const char *name)
     return strstr(name, "visual") || strstr(name, "vision_model") ? PART_VISION : PART_TEXT;
 }
 
-/* Biases do not decay; nor does a LayerNorm's weight, which unlike an RMSNorm's gain has a bias beside it. */
+/* Biases do not decay; nor does a LayerNorm's weight, which unlike an RMSNorm's gain has a bias
+ * beside it. */
 static bool is_bias_or_layernorm(const Checkpoint *c, const Param *p)
 {
     size_t n = strlen(p->name), stem = n - strlen("weight");
@@ -35,8 +37,11 @@ static bool is_bias_or_layernorm(const Checkpoint *c, const Param *p)
 static Status add_param(Optimiser *a, const Checkpoint *c, Param *p, const TrainOptions *o, Error *e)
 {
     Part part = part_of(p->name);
-    const bool frozen[] = {[PART_TEXT] = o->freeze_text, [PART_VISION] = o->freeze_vision, [PART_MERGER] = o->freeze_merger};
-    const double rate[] = {[PART_TEXT] = o->learning_rate, [PART_VISION] = o->vision_learning_rate, [PART_MERGER] = o->merger_learning_rate};
+    const bool frozen[] = {
+        [PART_TEXT] = o->freeze_text, [PART_VISION] = o->freeze_vision, [PART_MERGER] = o->freeze_merger};
+    const double rate[] = {[PART_TEXT] = o->learning_rate,
+                           [PART_VISION] = o->vision_learning_rate,
+                           [PART_MERGER] = o->merger_learning_rate};
     if (frozen[part])
         return OK;
     Trained *t = a->trained + a->count;
@@ -87,11 +92,13 @@ double optimiser_norm(const Optimiser *a)
     for (int64_t i = 0; i < a->count; i++) {
         enum { MOST = 256 };
         const float *g = a->trained[i].p->grad;
-        int64_t count = a->trained[i].p->count, block = count / MOST < BLOCK ? BLOCK : count / MOST + 1; /* at most MOST blocks */
+        /* at most MOST blocks */
+        int64_t count = a->trained[i].p->count, block = count / MOST < BLOCK ? BLOCK : count / MOST + 1;
         double part[MOST + 1] = {0};
 #pragma omp parallel for if (parallel_worth(count))
         for (int64_t first = 0; first < count; first += block)
-            part[first / block] = kernels->square_sum(g + first, count - first < block ? count - first : block);
+            part[first / block] =
+                kernels->square_sum(g + first, count - first < block ? count - first : block);
         for (int k = 0; k <= MOST; k++)
             total += part[k];
     }
@@ -107,9 +114,11 @@ const char *optimiser_not_finite(const Optimiser *a)
     return NULL;
 }
 
-void adamw_update(float *p, float *m, float *v, const float *g, int64_t n, double scale, double rate, double decay, const TrainOptions *o, int64_t t)
+void adamw_update(float *p, float *m, float *v, const float *g, int64_t n, double scale, double rate,
+                  double decay, const TrainOptions *o, int64_t t)
 {
-    double power1 = o->beta1 > 0 ? exact_pow(o->beta1, (double)t) : 0, power2 = o->beta2 > 0 ? exact_pow(o->beta2, (double)t) : 0;
+    double power1 = o->beta1 > 0 ? exact_pow(o->beta1, (double)t) : 0,
+           power2 = o->beta2 > 0 ? exact_pow(o->beta2, (double)t) : 0;
     const AdamW numbers = {.scale = (float)scale,
                            .b1 = (float)(1 - o->beta1),
                            .b2 = (float)(1 - o->beta2),
@@ -119,7 +128,8 @@ void adamw_update(float *p, float *m, float *v, const float *g, int64_t n, doubl
                            .epsilon = (float)o->epsilon};
 #pragma omp parallel for if (parallel_worth(4 * n))
     for (int64_t first = 0; first < n; first += BLOCK)
-        kernels->adamw(p + first, m + first, v + first, g + first, n - first < BLOCK ? n - first : BLOCK, &numbers);
+        kernels->adamw(p + first, m + first, v + first, g + first, n - first < BLOCK ? n - first : BLOCK,
+                       &numbers);
 }
 
 void optimiser_update(Optimiser *a, const TrainOptions *o, double scale, double factor)
@@ -127,6 +137,7 @@ void optimiser_update(Optimiser *a, const TrainOptions *o, double scale, double 
     a->step++;
     for (int64_t i = 0; i < a->count; i++) {
         Trained *t = a->trained + i;
-        adamw_update(t->p->master, t->mean, t->square, t->p->grad, t->p->count, scale, t->rate * factor, t->decays ? o->weight_decay : 0, o, a->step);
+        adamw_update(t->p->master, t->mean, t->square, t->p->grad, t->p->count, scale, t->rate * factor,
+                     t->decays ? o->weight_decay : 0, o, a->step);
     }
 }

@@ -18,7 +18,8 @@ typedef struct {
     int64_t step; /* updates made so far */
 } Optimiser;
 
-/* Makes every parameter that is not frozen trainable and gives it a cleared gradient and state. Owned: optimiser_free, which also takes the gradients away. */
+/* Makes every parameter that is not frozen trainable and gives it a cleared gradient and state.
+ * Owned: optimiser_free, which also takes the gradients away. */
 Status optimiser_init(Optimiser *a, const Checkpoint *c, const TrainOptions *o, Error *e);
 void optimiser_free(Optimiser *a);
 void optimiser_clear_gradients(Optimiser *a);
@@ -29,7 +30,9 @@ const char *optimiser_not_finite(const Optimiser *a);
 /* One update: gradients times `scale`, learning rates times `factor`. */
 void optimiser_update(Optimiser *a, const TrainOptions *o, double scale, double factor);
 
-/* p[n] -= rate * decay * p;  m += (1 - b1)(g - m);  v = b2 v + (1 - b2) g^2;  p -= rate / (1 - b1^t) * m / (sqrt(v / (1 - b2^t)) + eps), for step t from 1 */
-void adamw_update(float *p, float *m, float *v, const float *g, int64_t n, double scale, double rate, double decay, const TrainOptions *o, int64_t t);
+/* p[n] -= rate * decay * p;  m += (1 - b1)(g - m);  v = b2 v + (1 - b2) g^2;  p -= rate / (1 -
+ * b1^t) * m / (sqrt(v / (1 - b2^t)) + eps), for step t from 1 */
+void adamw_update(float *p, float *m, float *v, const float *g, int64_t n, double scale, double rate,
+                  double decay, const TrainOptions *o, int64_t t);
 
 #endif

@@ -1,4 +1,5 @@
-/* The training loop: for each optimiser step its micro-batches forward and backward, then clip, update, log, save. */
+/* The training loop: for each optimiser step its micro-batches forward and backward, then clip,
+ * update, log, save. */
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -52,16 +53,18 @@ static Status micro_load(Trainer *t, Micro *m, const int64_t *which, int64_t n)
     int64_t pictures = 0;
     for (int64_t i = 0; i < n; i++)
         pictures += t->pairs[which[i]].n_images;
-    *m = (Micro){memory_new(n, sizeof *m->samples, t->error), memory_new(pictures, sizeof *m->pictures, t->error), 0, 0};
+    *m = (Micro){memory_new(n, sizeof *m->samples, t->error),
+                 memory_new(pictures, sizeof *m->pictures, t->error), 0, 0};
     Status status = m->samples && m->pictures ? OK : NO_MEMORY;
     for (int64_t i = 0; i < n && status == OK; i++) {
         const TrainPair *p = t->pairs + which[i];
         const Picture *first = m->pictures + m->n_pictures;
         for (int64_t k = 0; k < p->n_images && status == OK; k++)
-            status = vlm_picture(t->vlm, m->pictures + m->n_pictures++, p->images[k], &t->o->limits, t->error);
-        if (status == OK)
             status =
-                vlm_training_sample(t->vlm, m->samples + m->n_samples++, first, p->n_images, p->question, p->answer, t->o->chat_newline, t->error);
+                vlm_picture(t->vlm, m->pictures + m->n_pictures++, p->images[k], &t->o->limits, t->error);
+        if (status == OK)
+            status = vlm_training_sample(t->vlm, m->samples + m->n_samples++, first, p->n_images, p->question,
+                                         p->answer, t->o->chat_newline, t->error);
         if (status != OK)
             error_prefix(t->error, "pair %s", p->id);
     }
@@ -91,7 +94,8 @@ static bool must_recompute(const Trainer *t, const Micro *m)
     return room && (uint64_t)need > room / 2;
 }
 
-/* One pass forward and back. `step_tokens`: label tokens of the whole step when the loss is their mean, else 0. */
+/* One pass forward and back. `step_tokens`: label tokens of the whole step when the loss is
+ * their mean, else 0. */
 static Status micro_step(Trainer *t, const int64_t *which, int64_t n, int64_t step_tokens, StepSum *sum)
 {
     Micro m;
@@ -108,9 +112,11 @@ static Status micro_step(Trainer *t, const int64_t *which, int64_t n, int64_t st
         int64_t count = b ? batch_labels(&run, b, m.samples, &rows, &labels) : 0;
         double scale = step_tokens ? 1 / (double)step_tokens : 1 / ((double)count * (double)parts);
         if (b && !count)
-            error_set(t->error, BAD_INPUT, "pair %s: no token of it counts in the loss", t->pairs[which[0]].id);
+            error_set(t->error, BAD_INPUT, "pair %s: no token of it counts in the loss",
+                      t->pairs[which[0]].id);
         Mat *hidden = count ? vlm_forward(&run, t->vlm, b, NULL) : NULL;
-        if (hidden && head_cross_entropy(&run, &t->vlm->head, gather_rows(&run, hidden, rows, count), labels, scale, &loss))
+        if (hidden && head_cross_entropy(&run, &t->vlm->head, gather_rows(&run, hidden, rows, count), labels,
+                                         scale, &loss))
             run_backward(&run);
         sum->loss += loss;
         sum->tokens += count;
@@ -130,29 +136,35 @@ static void list_pairs(const Trainer *t, const int64_t *which, int64_t n, char *
         used += (size_t)snprintf(text + used, size - used, "%s%.20s", i ? " " : "", t->pairs[which[i]].id);
 }
 
-static Status write_metrics(Trainer *t, int64_t epoch, const StepSum *sum, double factor, double norm, double seconds)
+static Status write_metrics(Trainer *t, int64_t epoch, const StepSum *sum, double factor, double norm,
+                            double seconds)
 {
     char line[400];
-    snprintf(line, sizeof line, "{\"step\": %lld, \"epoch\": %lld, \"loss\": %.9g, \"lr\": %.9g, \"grad_norm\": %.9g, \"tokens\": %lld}\n",
-             (long long)t->optimiser.step, (long long)epoch, sum->loss, t->o->learning_rate * factor, norm, (long long)sum->tokens);
+    snprintf(line, sizeof line,
+             "{\"step\": %lld, \"epoch\": %lld, \"loss\": %.9g, \"lr\": %.9g, \"grad_norm\": %.9g, "
+             "\"tokens\": %lld}\n",
+             (long long)t->optimiser.step, (long long)epoch, sum->loss, t->o->learning_rate * factor, norm,
+             (long long)sum->tokens);
     Status status = file_append(t->files->metrics_path, line, strlen(line), t->error);
-    snprintf(line, sizeof line, "{\"step\": %lld, \"seconds\": %.4f}\n", (long long)t->optimiser.step, seconds);
+    snprintf(line, sizeof line, "{\"step\": %lld, \"seconds\": %.4f}\n", (long long)t->optimiser.step,
+             seconds);
     return status == OK ? file_append(t->files->timings_path, line, strlen(line), t->error) : status;
 }
 
 /* Checks the gradient, clips and updates. */
-static Status update(Trainer *t, const int64_t *which, int64_t n, const StepSum *sum, double factor, double *norm)
+static Status update(Trainer *t, const int64_t *which, int64_t n, const StepSum *sum, double factor,
+                     double *norm)
 {
     *norm = optimiser_norm(&t->optimiser);
     if (!isfinite(sum->loss) || !isfinite(*norm)) {
         char pairs[300];
         const char *name = optimiser_not_finite(&t->optimiser);
         list_pairs(t, which, n, pairs, sizeof pairs);
-        return error_set(
-            t->error, NOT_FINITE,
-            "training step %lld: loss %g, gradient norm %g; first gradient that is not finite: %s; pairs of the step: %s. No update was made; "
-            "lower level.learning_rate or remove the pairs",
-            (long long)t->optimiser.step + 1, sum->loss, *norm, name ? name : "none", pairs);
+        return error_set(t->error, NOT_FINITE,
+                         "training step %lld: loss %g, gradient norm %g; first gradient that is not finite: "
+                         "%s; pairs of the step: %s. No update was made; "
+                         "lower level.learning_rate or remove the pairs",
+                         (long long)t->optimiser.step + 1, sum->loss, *norm, name ? name : "none", pairs);
     }
     double scale = t->o->clip > 0 ? t->o->clip / (*norm + 1e-6) : 1;
     optimiser_update(&t->optimiser, t->o, scale < 1 ? scale : 1, factor);
@@ -175,13 +187,15 @@ static Status step(Trainer *t, const int64_t *which, int64_t n, int64_t epoch, i
             status = t->o->save_every ? state_save(&t->optimiser, t->files, t->error) : OK;
             return status == OK ? error_set(t->error, INTERRUPTED, "interrupted") : status;
         }
-        status = micro_step(t, which + i, n - i < t->o->micro_batch ? n - i : t->o->micro_batch, tokens, &sum);
+        status =
+            micro_step(t, which + i, n - i < t->o->micro_batch ? n - i : t->o->micro_batch, tokens, &sum);
     }
     if (status == OK)
         status = update(t, which, n, &sum, factor, &norm);
     if (status == OK)
         status = write_metrics(t, epoch, &sum, factor, norm, clock_seconds() - begin);
-    if (status == OK && t->o->save_every && t->optimiser.step % t->o->save_every == 0 && t->optimiser.step < total)
+    if (status == OK && t->o->save_every && t->optimiser.step % t->o->save_every == 0 &&
+        t->optimiser.step < total)
         status = state_save(&t->optimiser, t->files, t->error);
     if (status == OK && t->files->progress)
         t->files->progress(t->files->user, t->optimiser.step, total, sum.loss, sum.tokens);
@@ -210,7 +224,8 @@ static Status steps(Trainer *t)
     return status;
 }
 
-Status train(Vlm *vlm, const TrainPair *pairs, int64_t count, const TrainOptions *o, const TrainFiles *files, Error *e)
+Status train(Vlm *vlm, const TrainPair *pairs, int64_t count, const TrainOptions *o, const TrainFiles *files,
+             Error *e)
 {
     Trainer t = {.vlm = vlm, .pairs = pairs, .count = count, .o = o, .files = files, .error = e};
     arena_init(&t.arena);
@@ -231,8 +246,11 @@ int64_t train_bytes(const Vlm *vlm, int64_t rows, int64_t picture_rows, bool che
     int64_t weights = 0, floats = (int64_t)sizeof(float);
     for (int64_t i = 0; i < vlm->checkpoint.params; i++)
         weights += vlm->checkpoint.param[i]->count * 4 * floats;
-    /* One block at a time has the gradients of its values, every block that of its input; with recomputation only one keeps the values too. */
-    int64_t text = rows * vlm->row_bytes, pictures = picture_rows * vlm->picture_row_bytes, block = text + pictures;
-    int64_t inputs = rows * vlm->width * floats * vlm->layers, all = text * vlm->layers + pictures * vlm->picture_layers;
+    /* One block at a time has the gradients of its values, every block that of its input; with
+     * recomputation only one keeps the values too. */
+    int64_t text = rows * vlm->row_bytes, pictures = picture_rows * vlm->picture_row_bytes,
+            block = text + pictures;
+    int64_t inputs = rows * vlm->width * floats * vlm->layers,
+            all = text * vlm->layers + pictures * vlm->picture_layers;
     return weights + block + (checkpoint ? block + 2 * inputs : all + inputs) + 2 * 128 * vlm->vocab * floats;
 }

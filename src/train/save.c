@@ -24,14 +24,16 @@ static int64_t shard_end(const Checkpoint *c, int64_t first, Dtype dtype)
     return i;
 }
 
-static Status write_shard(const Checkpoint *c, int64_t first, int64_t last, const char *path, Dtype dtype, Error *e)
+static Status write_shard(const Checkpoint *c, int64_t first, int64_t last, const char *path, Dtype dtype,
+                          Error *e)
 {
     TensorOut *out = memory_new(last - first, sizeof *out, e);
     if (!out)
         return NO_MEMORY;
     for (int64_t i = first; i < last; i++) {
         const Param *p = c->param[i];
-        out[i - first] = (TensorOut){.name = p->name, .dtype = dtype, .ndim = p->ndim, .data = p->data, .held = p->dtype};
+        out[i - first] =
+            (TensorOut){.name = p->name, .dtype = dtype, .ndim = p->ndim, .data = p->data, .held = p->dtype};
         memcpy(out[i - first].dim, p->dim, sizeof out[i - first].dim);
     }
     Status status = safetensors_write(path, out, last - first, e);
@@ -42,7 +44,8 @@ static Status write_shard(const Checkpoint *c, int64_t first, int64_t last, cons
 static Status write_json(const char *folder, const char *name, const json_t *value, Error *e)
 {
     char *path = path_join(folder, name, e), *text = value ? json_dumps(value, JSON_INDENT(2)) : NULL;
-    Status status = path && text ? file_replace(path, text, strlen(text), e) : error_set(e, NO_MEMORY, "out of memory");
+    Status status =
+        path && text ? file_replace(path, text, strlen(text), e) : error_set(e, NO_MEMORY, "out of memory");
     free(path);
     free(text);
     return status;
@@ -60,7 +63,8 @@ static Status write_weights(const Checkpoint *c, const char *folder, Dtype dtype
     for (int64_t i = 0, end; i < c->params && status == OK; i = end) {
         char name[80];
         end = shard_end(c, i, dtype);
-        snprintf(name, sizeof name, shards > 1 ? "model-%05lld-of-%05lld.safetensors" : "model.safetensors", (long long)++number, (long long)shards);
+        snprintf(name, sizeof name, shards > 1 ? "model-%05lld-of-%05lld.safetensors" : "model.safetensors",
+                 (long long)++number, (long long)shards);
         char *path = path_join(folder, name, e);
         status = path ? write_shard(c, i, end, path, dtype, e) : NO_MEMORY;
         free(path);
@@ -69,7 +73,8 @@ static Status write_weights(const Checkpoint *c, const char *folder, Dtype dtype
                 status = error_set(e, NO_MEMORY, "out of memory");
     }
     if (status == OK && shards > 1) {
-        json_t *index = json_pack("{s:{s:I}, s:O}", "metadata", "total_size", (json_int_t)bytes, "weight_map", map);
+        json_t *index =
+            json_pack("{s:{s:I}, s:O}", "metadata", "total_size", (json_int_t)bytes, "weight_map", map);
         status = write_json(folder, "model.safetensors.index.json", index, e);
         json_decref(index);
     }
@@ -86,17 +91,25 @@ static Status write_config(const char *from, const char *folder, Dtype dtype, Er
     free(path);
     if (status != OK)
         return status;
-    json_object_set_new(j.root, "torch_dtype", json_string(dtype == BF16 ? "bfloat16" : dtype == F16 ? "float16" : "float32"));
+    json_object_set_new(j.root, "torch_dtype",
+                        json_string(dtype == BF16  ? "bfloat16"
+                                    : dtype == F16 ? "float16"
+                                                   : "float32"));
     status = write_json(folder, "config.json", j.root, e);
     json_close(&j);
     return status;
 }
 
-/* Files of the source folder that belong to the model as it is: tokenizer, processor, templates. Weights and what describes the original are left out. */
+/* Files of the source folder that belong to the model as it is: tokenizer, processor, templates.
+ * Weights and what describes the original are left out. */
 static bool is_copied(const char *name)
 {
-    static const char *const left_out[] = {
-        ".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".pt", ".pth", ".h5", ".msgpack", ".gguf", ".onnx", ".md", ".tmp"};
+    static const char *const left_out[] = {".safetensors", ".safetensors.index.json",
+                                           ".bin",         ".bin.index.json",
+                                           ".pt",          ".pth",
+                                           ".h5",          ".msgpack",
+                                           ".gguf",        ".onnx",
+                                           ".md",          ".tmp"};
     size_t n = strlen(name);
     for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++) {
         size_t m = strlen(left_out[i]);

@@ -7,7 +7,8 @@
 
 int64_t train_steps(const TrainOptions *o, int64_t count)
 {
-    int64_t micro = (count + o->micro_batch - 1) / o->micro_batch, per_epoch = micro / (o->batch / o->micro_batch);
+    int64_t micro = (count + o->micro_batch - 1) / o->micro_batch,
+            per_epoch = micro / (o->batch / o->micro_batch);
     return o->epochs * (per_epoch < 1 ? 1 : per_epoch);
 }
 

@@ -45,7 +45,8 @@ static Status write_weights(const Optimiser *a, const char *path, Error *e)
         const Trained *t = a->trained + i / PARTS;
         if (!text_format(names + i, e, "%s.%s", parts[i % PARTS], t->p->name))
             status = NO_MEMORY;
-        out[i] = (TensorOut){.name = names[i].data, .ndim = t->p->ndim, .data = part_data(t, (int)(i % PARTS))};
+        out[i] =
+            (TensorOut){.name = names[i].data, .ndim = t->p->ndim, .data = part_data(t, (int)(i % PARTS))};
         memcpy(out[i].dim, t->p->dim, sizeof out[i].dim);
     }
     if (status == OK)
@@ -63,14 +64,18 @@ static int64_t size_or_zero(const char *path)
     return size < 0 ? 0 : size;
 }
 
-static Status write_description(const Optimiser *a, const TrainFiles *f, const char *path, uint64_t hash, Error *e)
+static Status write_description(const Optimiser *a, const TrainFiles *f, const char *path, uint64_t hash,
+                                Error *e)
 {
     char text[40];
     snprintf(text, sizeof text, "%016llx", (unsigned long long)hash);
-    json_t *o = json_pack("{s:I, s:s, s:s, s:I, s:I}", "step", (json_int_t)a->step, "fingerprint", f->fingerprint, "weights", text, "metrics",
-                          (json_int_t)size_or_zero(f->metrics_path), "timings", (json_int_t)size_or_zero(f->timings_path));
+    json_t *o =
+        json_pack("{s:I, s:s, s:s, s:I, s:I}", "step", (json_int_t)a->step, "fingerprint", f->fingerprint,
+                  "weights", text, "metrics", (json_int_t)size_or_zero(f->metrics_path), "timings",
+                  (json_int_t)size_or_zero(f->timings_path));
     char *json = o ? json_dumps(o, JSON_INDENT(1)) : NULL;
-    Status status = json ? file_replace(path, json, strlen(json), e) : error_set(e, NO_MEMORY, "out of memory");
+    Status status =
+        json ? file_replace(path, json, strlen(json), e) : error_set(e, NO_MEMORY, "out of memory");
     free(json);
     json_decref(o);
     return status;
@@ -103,7 +108,9 @@ static int64_t newest_below(const char *folder, int64_t below, Error *e)
 static Status remove_state(const char *folder, int64_t number, Error *e)
 {
     Text path = {0};
-    Status status = text_format(&path, e, "%s/step-%lld", folder, (long long)number) ? folder_remove(path.data, e) : NO_MEMORY;
+    Status status = text_format(&path, e, "%s/step-%lld", folder, (long long)number)
+                        ? folder_remove(path.data, e)
+                        : NO_MEMORY;
     text_free(&path);
     return status;
 }
@@ -112,8 +119,10 @@ Status state_save(const Optimiser *a, const TrainFiles *f, Error *e)
 {
     Text work = {0}, final = {0}, weights = {0}, description = {0};
     uint64_t hash;
-    bool named = text_format(&final, e, "%s/step-%lld", f->state_folder, (long long)a->step) && text_format(&work, e, "%s.tmp", final.data) &&
-                 text_format(&weights, e, "%s/weights.safetensors", work.data) && text_format(&description, e, "%s/state.json", work.data);
+    bool named = text_format(&final, e, "%s/step-%lld", f->state_folder, (long long)a->step) &&
+                 text_format(&work, e, "%s.tmp", final.data) &&
+                 text_format(&weights, e, "%s/weights.safetensors", work.data) &&
+                 text_format(&description, e, "%s/state.json", work.data);
     Status status = named ? folder_remove(work.data, e) : NO_MEMORY;
     if (status == OK)
         status = folder_make(work.data, e);
@@ -155,7 +164,8 @@ static Status read_weights(Optimiser *a, const char *path, Error *e)
     return status;
 }
 
-/* Reads one state; false, with nothing changed, when it is not whole. A state of another run is an error. */
+/* Reads one state; false, with nothing changed, when it is not whole. A state of another run is
+ * an error. */
 static bool take_up(Optimiser *a, const TrainFiles *f, int64_t number, Error *e)
 {
     Text weights = {0}, description = {0};
@@ -165,9 +175,11 @@ static bool take_up(Optimiser *a, const TrainFiles *f, int64_t number, Error *e)
     uint64_t hash;
     const char *recorded = "", *fingerprint = "";
     int64_t step = -1, metrics = 0, timings = 0;
-    bool whole = text_format(&weights, e, "%s/step-%lld/weights.safetensors", f->state_folder, (long long)number) &&
-                 text_format(&description, e, "%s/step-%lld/state.json", f->state_folder, (long long)number) &&
-                 json_open(&j, description.data, 1 << 20, &inner) == OK && hash_path(weights.data, &hash, &inner) == OK;
+    bool whole =
+        text_format(&weights, e, "%s/step-%lld/weights.safetensors", f->state_folder, (long long)number) &&
+        text_format(&description, e, "%s/step-%lld/state.json", f->state_folder, (long long)number) &&
+        json_open(&j, description.data, 1 << 20, &inner) == OK &&
+        hash_path(weights.data, &hash, &inner) == OK;
     if (whole) {
         snprintf(text, sizeof text, "%016llx", (unsigned long long)hash);
         json_string_in(&j, j.root, "", "weights", &recorded, &inner);
@@ -178,9 +190,12 @@ static bool take_up(Optimiser *a, const TrainFiles *f, int64_t number, Error *e)
         whole = inner.status == OK && !strcmp(text, recorded) && step == number;
     }
     if (whole && strcmp(fingerprint, f->fingerprint))
-        error_set(e, BAD_USAGE, "%s: belongs to a run with other data or settings (then: %.300s; now: %.300s); remove the folder to start anew",
+        error_set(e, BAD_USAGE,
+                  "%s: belongs to a run with other data or settings (then: %.300s; now: %.300s); remove the "
+                  "folder to start anew",
                   description.data, fingerprint, f->fingerprint);
-    else if (whole && read_weights(a, weights.data, e) == OK && file_truncate(f->metrics_path, metrics, e) == OK &&
+    else if (whole && read_weights(a, weights.data, e) == OK &&
+             file_truncate(f->metrics_path, metrics, e) == OK &&
              file_truncate(f->timings_path, timings, e) == OK)
         a->step = step;
     json_close(&j);

@@ -16,8 +16,10 @@ typedef struct {
     bool decay_all; /* else biases and LayerNorm weights are free of decay */
     Schedule schedule;
     double warmup_ratio, weight_decay, beta1, beta2, epsilon, clip; /* clip 0: none */
-    bool loss_by_token;                                             /* mean over all label tokens of the step; else mean of the micro-batch means */
-    int64_t save_every;                                             /* optimiser steps between resumable states; 0: only at the end */
+    /* mean over all label tokens of the step; else mean of the micro-batch means */
+    bool loss_by_token;
+    /* optimiser steps between resumable states; 0: only at the end */
+    int64_t save_every;
     bool chat_newline;
     PictureLimits limits;
 } TrainOptions;
@@ -34,16 +36,21 @@ typedef struct {
     const char *state_folder; /* where resumable states are kept; borrowed */
     const char *metrics_path; /* metrics.jsonl */
     const char *timings_path; /* timings.jsonl */
-    const char *fingerprint;  /* what must be the same to resume (data, settings, kernels); another state is refused */
+    /* what must be the same to resume (data, settings, kernels); another state is refused */
+    const char *fingerprint;
     const volatile int *stop; /* set by a signal: finish the micro-step, save, return INTERRUPTED */
-    void (*progress)(void *user, int64_t step, int64_t steps, double loss, int64_t tokens); /* after each optimiser step; may be NULL */
+    /* after each optimiser step; may be NULL */
+    void (*progress)(void *user, int64_t step, int64_t steps, double loss, int64_t tokens);
     void *user;
 } TrainFiles;
 
-/* Trains the parameters of `vlm` in place (their masters). The order of the pairs in epoch n is random_permutation of (seed, n) (base/random.h), without
- * shuffle as they stand. Resumes from the newest state in files->state_folder when there is one. The metrics files then
- * continue where the state stands. NOT_FINITE: a loss or gradient norm was not finite; no update was made and the message names step and samples. */
-Status train(Vlm *vlm, const TrainPair *pairs, int64_t count, const TrainOptions *options, const TrainFiles *files, Error *e);
+/* Trains the parameters of `vlm` in place (their masters). The order of the pairs in epoch n is
+ * random_permutation of (seed, n) (base/random.h), without shuffle as they stand. Resumes from
+ * the newest state in files->state_folder when there is one. The metrics files then continue
+ * where the state stands. NOT_FINITE: a loss or gradient norm was not finite; no update was made
+ * and the message names step and samples. */
+Status train(Vlm *vlm, const TrainPair *pairs, int64_t count, const TrainOptions *options,
+             const TrainFiles *files, Error *e);
 /* Optimiser steps that `train` will make. */
 int64_t train_steps(const TrainOptions *options, int64_t count);
 /* What step s (0-based) learns: `count` pairs of the epoch's order, from `first`. */
@@ -54,14 +61,16 @@ StepPairs train_step_pairs(const TrainOptions *options, int64_t count, int64_t s
 int64_t train_warmup(const TrainOptions *options, int64_t total); /* steps in which the rate rises */
 /* Removes the states of a run that is finished. */
 Status train_state_remove(const char *folder, Error *e);
-/* Bytes that training needs besides the mapped weights: masters, gradients, two moments, and the activations of `rows` text rows of which `picture_rows`
- * come from pictures (with block recomputation when `checkpoint`). */
+/* Bytes that training needs besides the mapped weights: masters, gradients, two moments, and the
+ * activations of `rows` text rows of which `picture_rows` come from pictures (with block
+ * recomputation when `checkpoint`). */
 int64_t train_bytes(const Vlm *vlm, int64_t rows, int64_t picture_rows, bool checkpoint);
 /* Learning rate factor of step s (0-based) of `total` (models.md 6.3). */
 double schedule_factor(Schedule schedule, int64_t s, int64_t warmup, int64_t total);
 
-/* Writes the model as a complete Hugging Face checkpoint: weights (narrowed to dtype), and the other files of the source folder as they are (config.json's
- * torch_dtype follows). Atomic: built beside as FOLDER.tmp, renamed. */
+/* Writes the model as a complete Hugging Face checkpoint: weights (narrowed to dtype), and the
+ * other files of the source folder as they are (config.json's torch_dtype follows). Atomic:
+ * built beside as FOLDER.tmp, renamed. */
 Status save_checkpoint(const Vlm *vlm, const char *folder, Dtype dtype, Error *e);
 
 #endif

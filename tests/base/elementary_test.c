@@ -29,13 +29,15 @@ static void test_against_libm(void **state)
 {
     (void)state;
     for (uint64_t i = 0; i < TRIALS; i++) {
-        double x = uniform(i, -40, 40), positive = exp(uniform(i, -300, 300)), angle = uniform(i, -4e5, 4e5), sine, cosine;
+        double x = uniform(i, -40, 40), positive = exp(uniform(i, -300, 300)), angle = uniform(i, -4e5, 4e5),
+               sine, cosine;
         near(exact_exp(x), exp(x), 4e-16 * exp(x), "exp", x);
         near(exact_log(positive), log(positive), 4e-16 * fabs(log(positive)) + 1e-16, "log", positive);
         near(exact_erf(x / 8), erf(x / 8), 3e-15, "erf", x / 8);
         near(exact_tanh(x / 8), tanh(x / 8), 4e-16, "tanh", x / 8);
         near(exact_sigmoid(x), 1 / (1 + exp(-x)), 4e-16, "sigmoid", x);
-        near(exact_pow(1e6, -random_unit(3, 4, i)), pow(1e6, -random_unit(3, 4, i)), 3e-15, "pow", -random_unit(3, 4, i));
+        near(exact_pow(1e6, -random_unit(3, 4, i)), pow(1e6, -random_unit(3, 4, i)), 3e-15, "pow",
+             -random_unit(3, 4, i));
         exact_sincos(angle, &sine, &cosine);
         near(sine, sin(angle), 4e-16, "sin", angle);
         near(cosine, cos(angle), 4e-16, "cos", angle);
@@ -76,6 +78,7 @@ static void test_permutation(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_against_libm), cmocka_unit_test(test_ends), cmocka_unit_test(test_permutation)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_against_libm), cmocka_unit_test(test_ends),
+                                       cmocka_unit_test(test_permutation)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Messages and progress on standard error, where it is no terminal: src/base/log.c. And signals: src/base/signals.c. */
+/* Messages and progress on standard error, where it is no terminal: src/base/log.c. And signals:
+ * src/base/signals.c. */
 #include "base/log.h"
 #include "base/signals.h"
 
@@ -97,7 +98,8 @@ static void test_quiet_progress(void **state)
     assert_string_equal(capture_end(&c), "");
 }
 
-/* A child that is signalled `times` times: the status it ends with. It goes on after the first, and ends by the same signal after cleaning up. */
+/* A child that is signalled `times` times: the status it ends with. It goes on after the first,
+ * and ends by the same signal after cleaning up. */
 static int status_of_child(int number, int times)
 {
     fflush(NULL);
@@ -136,7 +138,7 @@ static void test_signals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds), cmocka_unit_test(test_progress), cmocka_unit_test(test_quiet_progress),
-                                       cmocka_unit_test(test_signals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds), cmocka_unit_test(test_progress),
+                                       cmocka_unit_test(test_quiet_progress), cmocka_unit_test(test_signals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

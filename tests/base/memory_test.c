@@ -1,4 +1,5 @@
-/* The arena: what it hands out does not overlap, and passes of changing shapes leave no heap of blocks behind. */
+/* The arena: what it hands out does not overlap, and passes of changing shapes leave no heap of
+ * blocks behind. */
 #define _XOPEN_SOURCE 700
 
 #include "base/memory.h"

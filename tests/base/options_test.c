@@ -25,10 +25,11 @@ static Status parse(Parsed *p, const char *const *arguments)
     *p = (Parsed){0};
     for (; arguments[p->count]; p->count++)
         p->arguments[p->count] = strcpy(store[p->count], arguments[p->count]);
-    const Option options[] = {{.name = "model", .takes_value = true, .value = &p->model},
-                              {.name = "image", .takes_value = true, .list = p->images, .list_count = &p->n_images},
-                              {.name = "greedy", .given = &p->greedy},
-                              {0}};
+    const Option options[] = {
+        {.name = "model", .takes_value = true, .value = &p->model},
+        {.name = "image", .takes_value = true, .list = p->images, .list_count = &p->n_images},
+        {.name = "greedy", .given = &p->greedy},
+        {0}};
     return options_parse(options, p->arguments, &p->count, &p->e);
 }
 
@@ -99,7 +100,7 @@ static void test_numbers(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_forms), cmocka_unit_test(test_refused), cmocka_unit_test(test_nearest_word),
-                                       cmocka_unit_test(test_numbers)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_forms), cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_nearest_word), cmocka_unit_test(test_numbers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

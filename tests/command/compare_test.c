@@ -1,4 +1,5 @@
-/* compare_files: what departs is found, by value, NaN, infinity, shape, type and absence; nothing else is. */
+/* compare_files: what departs is found, by value, NaN, infinity, shape, type and absence;
+ * nothing else is. */
 #include "fixture/scratch.h"
 
 #include "base/file.h"
@@ -28,7 +29,8 @@ static void write_file(Scratch *s, const char *name, const TensorOut *tensors, i
         fail_msg("%s", e.text);
 }
 
-/* Compares files a and b; `last` must stand in the last line of the table, `row` (or NULL) anywhere in it. */
+/* Compares files a and b; `last` must stand in the last line of the table, `row` (or NULL)
+ * anywhere in it. */
 static void expect(Scratch *s, double tolerance, Status wanted, const char *last, const char *row)
 {
     char a[320], b[320];
@@ -64,9 +66,11 @@ static void test_values(void **state)
 {
     (void)state;
     const float inf = INFINITY, nan = NAN;
-    const float base[] = {1, -1, 1, -1}, near[] = {1, -1, 1.0009765625f, -1}, tiny[] = {1, -1, 1.00000012f, -1};
+    const float base[] = {1, -1, 1, -1}, near[] = {1, -1, 1.0009765625f, -1},
+                tiny[] = {1, -1, 1.00000012f, -1};
     const float zero[] = {0, 0, 0, 0}, minus[] = {-0.0f, 0, 0, 0}, denormal[] = {0, 0, 1e-45f, 0};
-    const float infinite[] = {1, inf, 1, 1}, opposite[] = {1, -inf, 1, 1}, finite[] = {1, 3.4e38f, 1, 1}, broken[] = {1, nan, 1, 1};
+    const float infinite[] = {1, inf, 1, 1}, opposite[] = {1, -inf, 1, 1}, finite[] = {1, 3.4e38f, 1, 1},
+                broken[] = {1, nan, 1, 1};
     Scratch s;
     scratch_make(&s);
     expect_values(&s, base, base, 0, OK);
@@ -107,7 +111,8 @@ static void test_shapes_types_names(void **state)
     expect(&s, 9, DIFFERENT, "second, which has another shape", "F32[2,2] in B");
     b[0] = vector("third\x1B[31m", F32, v);
     write_file(&s, "b", b, 2);
-    expect(&s, 9, DIFFERENT, "2 of 3 tensors depart; the first is second, which stands in one file only", "third?[31m");
+    expect(&s, 9, DIFFERENT, "2 of 3 tensors depart; the first is second, which stands in one file only",
+           "third?[31m");
     write_file(&s, "b", a, 2);
     expect(&s, 0, OK, "no tensor departs (2 compared)", NULL);
     const TensorOut x = vector("ids", I32, ids), y = vector("ids", I32, others);
@@ -124,7 +129,8 @@ static void test_order(void **state)
 {
     (void)state;
     const float v[] = {1, 2, 3, 4}, w[] = {1, 2, 3, 5};
-    const TensorOut a[] = {vector("z", F32, v), vector("a", F32, v)}, b[] = {vector("a", F32, w), vector("z", F32, w)};
+    const TensorOut a[] = {vector("z", F32, v), vector("a", F32, v)},
+                    b[] = {vector("a", F32, w), vector("z", F32, w)};
     Scratch s;
     scratch_make(&s);
     write_file(&s, "a", a, 2);
@@ -155,7 +161,8 @@ static void test_bad_files(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_shapes_types_names), cmocka_unit_test(test_order),
-                                       cmocka_unit_test(test_bad_files)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_values),
+                                       cmocka_unit_test(test_shapes_types_names),
+                                       cmocka_unit_test(test_order), cmocka_unit_test(test_bad_files)};
     return cmocka_run_group_tests_name("mpa/compare", tests, NULL, NULL);
 }

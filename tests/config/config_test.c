@@ -34,8 +34,10 @@ static void test_values(void **state)
     char wanted[300];
     scratch_make(&s);
     load_good(&s, &c,
-              "\xEF\xBB\xBF; a comment\n# another = one\n[run]\ndir = \"out dir\"\nmemory=24G\nseed = 7 ; seven\n\n[data]\r\n"
-              "images = /abs\r\nimage_map = /old=new\nimage_map = b=\nshard = 1/3\n[level]\nlearning_rate = 5e-4\nshuffle = false\nfreeze = vision, "
+              "\xEF\xBB\xBF; a comment\n# another = one\n[run]\ndir = \"out dir\"\nmemory=24G\nseed = 7 ; "
+              "seven\n\n[data]\r\n"
+              "images = /abs\r\nimage_map = /old=new\nimage_map = b=\nshard = 1/3\n[level]\nlearning_rate = "
+              "5e-4\nshuffle = false\nfreeze = vision, "
               "merger\n"
               "[identify]\nsuffix = \"\"\n",
               "run.threads=3");
@@ -48,10 +50,13 @@ static void test_values(void **state)
     assert_int_equal(config_integer(&c, "run.seed"), 7);
     assert_int_equal(config_integer(&c, "run.threads"), 3);
     assert_int_equal(config_integer(&c, "annotate.max_new_tokens"), 128);
-    assert_true(config_real(&c, "level.learning_rate") > 4.99e-4 && config_real(&c, "level.learning_rate") < 5.01e-4);
+    assert_true(config_real(&c, "level.learning_rate") > 4.99e-4 &&
+                config_real(&c, "level.learning_rate") < 5.01e-4);
     assert_false(config_bool(&c, "level.shuffle"));
-    assert_true(config_is(&c, "level.freeze", "vision") && config_is(&c, "level.freeze", "merger") && !config_is(&c, "level.freeze", "text"));
-    assert_true(config_is(&c, "evaluate.models", "aligned") && !config_given(&c, "evaluate.models") && config_given(&c, "run.seed"));
+    assert_true(config_is(&c, "level.freeze", "vision") && config_is(&c, "level.freeze", "merger") &&
+                !config_is(&c, "level.freeze", "text"));
+    assert_true(config_is(&c, "evaluate.models", "aligned") && !config_given(&c, "evaluate.models") &&
+                config_given(&c, "run.seed"));
     config_free(&c);
     scratch_remove(&s);
 }
@@ -116,10 +121,11 @@ static void test_refused(void **state)
         Error e = {0};
         char copy[100] = {0};
         strcpy(copy, cases[i].override ? cases[i].override : "");
-        Status status = load(&s, &c, cases[i].text, strlen(cases[i].text), cases[i].override ? copy : NULL, &e);
+        Status status =
+            load(&s, &c, cases[i].text, strlen(cases[i].text), cases[i].override ? copy : NULL, &e);
         if (status != BAD_USAGE || !strstr(e.text, cases[i].wanted))
-            fail_msg("case %zu: status %d, \"%s\", wanted \"%s\"; read src/config/file.c and config_set.c", i, (int)status, e.text,
-                     cases[i].wanted);
+            fail_msg("case %zu: status %d, \"%s\", wanted \"%s\"; read src/config/file.c and config_set.c", i,
+                     (int)status, e.text, cases[i].wanted);
     }
     scratch_remove(&s);
 }
@@ -154,7 +160,8 @@ static void test_recipes(void **state)
     load_good(&s, &c, "[level]\nrecipe = 2024-12\nbatch = 8\n", NULL);
     assert_int_equal(config_integer(&c, "level.batch"), 8);
     assert_int_equal(config_integer(&c, "level.micro_batch"), 2);
-    assert_true(config_real(&c, "level.weight_decay") < 1e-9 && config_bool(&c, "level.chat_newline") && config_is(&c, "level.loss", "micro_batch"));
+    assert_true(config_real(&c, "level.weight_decay") < 1e-9 && config_bool(&c, "level.chat_newline") &&
+                config_is(&c, "level.loss", "micro_batch"));
     assert_string_equal(config_text(&c, "level.beta2"), "0.98");
     assert_int_equal(config_integer(&c, "level.min_pixels"), 512 * 784);
     assert_int_equal(config_integer(&c, "level.max_pixels"), 1280 * 784);
@@ -184,16 +191,20 @@ static void test_dump(void **state)
     Text first = {0}, second = {0};
     char line[100];
     scratch_make(&s);
-    load_good(&s, &c, "[run]\ndir = /tmp/x\n[data]\nimage_map = a=b\nimage_map = c=d\n[level]\nrecipe = 2024-12\n", NULL);
+    load_good(&s, &c,
+              "[run]\ndir = /tmp/x\n[data]\nimage_map = a=b\nimage_map = c=d\n[level]\nrecipe = 2024-12\n",
+              NULL);
     dump(&c, &first);
     load_good(&s, &again, text_string(&first), NULL);
     dump(&again, &second);
     for (int i = 0; config_keys[i].section; i++) {
-        const char *name = config_keys[i].key, *value = c.setting[i].value, *value_again = again.setting[i].value;
+        const char *name = config_keys[i].key, *value = c.setting[i].value,
+                   *value_again = again.setting[i].value;
         snprintf(line, sizeof line, "\n%s = ", name);
         if (!strstr(text_string(&first), line) || !strstr(text_string(&first), config_keys[i].meaning))
             fail_msg("the dump lacks %s.%s", config_keys[i].section, name);
-        if (strcmp(value ? value : config_keys[i].fallback, value_again ? value_again : config_keys[i].fallback))
+        if (strcmp(value ? value : config_keys[i].fallback,
+                   value_again ? value_again : config_keys[i].fallback))
             fail_msg("%s.%s is read again as %s", config_keys[i].section, name, value_again);
     }
     text_free(&first);
@@ -220,8 +231,9 @@ static void test_require(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_values),   cmocka_unit_test(test_override_paths), cmocka_unit_test(test_refused),
-                                       cmocka_unit_test(test_not_text), cmocka_unit_test(test_recipes),        cmocka_unit_test(test_dump),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_values),  cmocka_unit_test(test_override_paths),
+                                       cmocka_unit_test(test_refused), cmocka_unit_test(test_not_text),
+                                       cmocka_unit_test(test_recipes), cmocka_unit_test(test_dump),
                                        cmocka_unit_test(test_require)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

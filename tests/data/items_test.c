@@ -1,4 +1,5 @@
-/* Pictures and questions: the four data sets' readers, lists, folders, which pictures are taken and which paths refused. src/data/items.c. */
+/* Pictures and questions: the four data sets' readers, lists, folders, which pictures are taken
+ * and which paths refused. src/data/items.c. */
 #include "fixture/scratch.h"
 
 #include "base/file.h"
@@ -57,7 +58,8 @@ static Status items(World *w, const char *lines, bool questions)
     const char *path = scratch_write(&w->s, "c.ini", lines, strlen(lines));
     if (config_load(&w->c, path, NULL, 0, &w->e) != OK)
         fail_msg("%s", w->e.text);
-    return questions ? items_load_questions(&w->items, &w->c, &w->e) : items_load_images(&w->items, &w->c, &w->e);
+    return questions ? items_load_questions(&w->items, &w->c, &w->e)
+                     : items_load_images(&w->items, &w->c, &w->e);
 }
 
 static void good(World *w, const char *lines, bool questions, int64_t count)
@@ -93,11 +95,15 @@ static void test_readers(void **state)
     static const char *const names[] = {"in/a.jpg", "in/b.png", "in/COCO_train2014_000000000007.jpg", NULL};
     for (int i = 0; names[i]; i++)
         touch(w, names[i]);
-    put(w, "t.json", "{\"data\": [{\"image_id\": \"a\", \"question\": \"q?\", \"question_id\": 3, \"answers\": [\"x\", \"y\", \"y\"]}]}");
+    put(w, "t.json",
+        "{\"data\": [{\"image_id\": \"a\", \"question\": \"q?\", \"question_id\": 3, \"answers\": [\"x\", "
+        "\"y\", \"y\"]}]}");
     good(w, "[data]\ntask = textvqa\nimages = t.json\nimage_root = in\n", false, 1);
     is(w->items.item, 3, "a.jpg", "q?", "y");
     assert_true(w->items.item->present && strstr(w->items.item->file, "in/a.jpg"));
-    put(w, "s.json", "{\"data\": [{\"file_path\": \"b.png\", \"question\": \"q\", \"question_id\": 4, \"answers\": [\"x\", \"y\"]}]}");
+    put(w, "s.json",
+        "{\"data\": [{\"file_path\": \"b.png\", \"question\": \"q\", \"question_id\": 4, \"answers\": "
+        "[\"x\", \"y\"]}]}");
     good(w, "[data]\ntask = stvqa\nimages = s.json\nimage_root = in\n", false, 1);
     is(w->items.item, 4, "b.png", "q", "x");
     put(w, "c.json", "[{\"imgname\": \"b.png\", \"query\": \"q\", \"label\": \"z\", \"question_id\": 5}]");
@@ -115,7 +121,8 @@ static void test_readers(void **state)
 static void test_questions(void **state)
 {
     World *w = *state;
-    put(w, "o.json", "[{\"image_id\": 7, \"question_id\": \"1a\", \"question\": \"p\", \"answers\": [\"x\"]}]");
+    put(w, "o.json",
+        "[{\"image_id\": 7, \"question_id\": \"1a\", \"question\": \"p\", \"answers\": [\"x\"]}]");
     const char *lines = "[data]\ntask = okvqa\n[evaluate]\nquestions = o.json\nimage_root = in\n";
     good(w, lines, true, 1);
     assert_string_equal(json_string_value(w->items.item->id), "1a");
@@ -138,10 +145,13 @@ static void test_wrong_files(void **state)
         {"[3]", "entry 0: entry: wanted an object"},
         {"[{\"question\": \"q\"}]", "entry 0: question_id: wanted an integer or a string, found nothing"},
         {"[{\"question_id\": 1}]", "entry 0: question: wanted a string"},
-        {"[{\"question_id\": 1, \"question\": \"q\", \"image_id\": \"7\"}]", "entry 0: image_id: wanted an integer"},
+        {"[{\"question_id\": 1, \"question\": \"q\", \"image_id\": \"7\"}]",
+         "entry 0: image_id: wanted an integer"},
         {"[{\"question_id\": 1, \"question\": \"q\", \"image_id\": -7}]", "image_id"},
-        {"[{\"question_id\": 1, \"question\": \"q\", \"image_id\": 7, \"answers\": []}]", "entry 0: answers: wanted"},
-        {"[{\"question_id\": 1, \"question\": \"q\", \"image_id\": 7, \"answers\": [1]}]", "entry 0: answers: wanted"},
+        {"[{\"question_id\": 1, \"question\": \"q\", \"image_id\": 7, \"answers\": []}]",
+         "entry 0: answers: wanted"},
+        {"[{\"question_id\": 1, \"question\": \"q\", \"image_id\": 7, \"answers\": [1]}]",
+         "entry 0: answers: wanted"},
         {"[{", "o.json"},
         {"[]", "no pictures"},
     };
@@ -155,7 +165,8 @@ static void test_wrong_files(void **state)
 static void test_folder_and_selection(void **state)
 {
     World *w = *state;
-    static const char *const names[] = {"in/b.PNG", "in/a.jpg", "in/d.jpeg", "in/c.jpg", "in/notes.txt", NULL};
+    static const char *const names[] = {"in/b.PNG", "in/a.jpg",     "in/d.jpeg",
+                                        "in/c.jpg", "in/notes.txt", NULL};
     for (int i = 0; names[i]; i++)
         touch(w, names[i]);
     good(w, "[data]\nimages = in\n", false, 4);
@@ -163,7 +174,8 @@ static void test_folder_and_selection(void **state)
     assert_string_equal(w->items.item[1].image, "b.PNG");
     assert_null(w->items.item[0].question);
     good(w, "[data]\nimages = in\nshard = 1/2\n", false, 2);
-    assert_int_equal(json_integer_value(w->items.item[0].id), 1); /* the number in the whole list, in every shard */
+    /* the number in the whole list, in every shard */
+    assert_int_equal(json_integer_value(w->items.item[0].id), 1);
     assert_int_equal(json_integer_value(w->items.item[1].id), 3);
     good(w, "[data]\nimages = in\nlimit = 3\n", false, 3);
     good(w, "[data]\nimages = in\nshard = 0/3\nlimit = 1\n", false, 1);
@@ -178,7 +190,9 @@ static void test_list_and_missing(void **state)
     bad(w, "[data]\nimages = l.txt\n", false, "gone.jpg");
     good(w, "[data]\nimages = l.txt\nlimit = 1\n", false, 1);
     char lines[500];
-    snprintf(lines, sizeof lines, "[data]\nimages = l.txt\nmissing = skip\nimage_map = /older=x\nimage_map = /old=%s\n", w->s.folder);
+    snprintf(lines, sizeof lines,
+             "[data]\nimages = l.txt\nmissing = skip\nimage_map = /older=x\nimage_map = /old=%s\n",
+             w->s.folder);
     good(w, lines, false, 3);
     assert_int_equal(w->items.missing, 1);
     assert_true(w->items.item[0].present && !w->items.item[1].present && w->items.item[2].present);
@@ -203,7 +217,8 @@ static void test_paths_outside(void **state)
         char text[100];
         snprintf(text, sizeof text, "%s\n", names[i]);
         put(w, "in/l.txt", text);
-        bad(w, "[data]\nimages = in/l.txt\nmissing = skip\n", false, i == 2 || i == 3 ? "not a regular file" : "does not lie below");
+        bad(w, "[data]\nimages = in/l.txt\nmissing = skip\n", false,
+            i == 2 || i == 3 ? "not a regular file" : "does not lie below");
     }
     assert_int_equal(rmdir(scratch_path(&w->s, "in/sub.jpg")), 0);
 }
@@ -212,7 +227,8 @@ static void test_paths_outside(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {CASE(test_readers),          CASE(test_questions),    CASE(test_wrong_files), CASE(test_folder_and_selection),
+    const struct CMUnitTest tests[] = {CASE(test_readers),          CASE(test_questions),
+                                       CASE(test_wrong_files),      CASE(test_folder_and_selection),
                                        CASE(test_list_and_missing), CASE(test_paths_outside)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Scores: src/data/metrics.c; the most frequent answer: src/data/items.c; the built-in instructions: src/data/task.c. */
+/* Scores: src/data/metrics.c; the most frequent answer: src/data/items.c; the built-in
+ * instructions: src/data/task.c. */
 #include "base/file.h"
 #include "data/items.h"
 #include "data/metrics.h"
@@ -24,7 +25,8 @@ static void expect(Metric *metric, const char *prediction, const char *answers, 
     assert_true(metric(&score, prediction, list, &e));
     json_decref(list);
     if (!(fabs(score - wanted) <= 1e-9))
-        fail_msg("\"%s\" against %s: %g, wanted %g; read src/data/metrics.c", prediction, answers, score, wanted);
+        fail_msg("\"%s\" against %s: %g, wanted %g; read src/data/metrics.c", prediction, answers, score,
+                 wanted);
 }
 
 static void test_most_frequent(void **state)
@@ -51,7 +53,8 @@ static void test_vqa(void **state)
 {
     (void)state;
     const char *ten = "[\"red\",\"red\",\"red\",\"blue\",\"blue\",\"green\",\"x\",\"x\",\"x\",\"x\"]";
-    expect(metric_vqa, "blue", ten, (2 * 1 / 3.0 + 8 * 2 / 3.0) / 10); /* a label left out: 1 match for blue itself, 2 for the others */
+    /* a label left out: 1 match for blue itself, 2 for the others */
+    expect(metric_vqa, "blue", ten, (2 * 1 / 3.0 + 8 * 2 / 3.0) / 10);
     expect(metric_vqa, "red", ten, (3 * 2 / 3.0 + 7 * 1.0) / 10);
     expect(metric_vqa, "x", ten, 1);
     expect(metric_vqa, "yellow", ten, 0);
@@ -97,7 +100,9 @@ static void test_instructions(void **state)
     assert_int_equal(file_read(&text, "ref/prompts/okvqa.txt", 10000, &e), OK);
     assert_string_equal(text_string(&text), task_find("okvqa")->prompt);
     text_free(&text);
-    static const char *const names[] = {"textvqa", "stvqa", "chartqa", "okvqa"}, *const metrics[] = {"vqa", "anls", "relaxed", "vqa"};
+    static const char *const names[] = {"textvqa", "stvqa", "chartqa", "okvqa"}, *const metrics[] = {
+                                                                                     "vqa", "anls", "relaxed",
+                                                                                     "vqa"};
     for (int i = 0; i < 4; i++) {
         const Task *t = task_find(names[i]);
         assert_non_null(t);
@@ -110,7 +115,9 @@ static void test_instructions(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_most_frequent), cmocka_unit_test(test_mpa),     cmocka_unit_test(test_vqa),
-                                       cmocka_unit_test(test_anls),          cmocka_unit_test(test_relaxed), cmocka_unit_test(test_instructions)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_most_frequent), cmocka_unit_test(test_mpa),
+        cmocka_unit_test(test_vqa),           cmocka_unit_test(test_anls),
+        cmocka_unit_test(test_relaxed),       cmocka_unit_test(test_instructions)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* The next token's distribution against transformers' own logits processors, and the choice from it. */
+/* The next token's distribution against transformers' own logits processors, and the choice from
+ * it. */
 #include "fixture/golden.h"
 
 #include "generate/generate.h"
@@ -66,7 +67,8 @@ static void check_picks(const float *logits, int64_t V, const GenerationConfig *
     }
     for (int64_t v = 0; v < V; v++)
         if (!(fabs(picked[v] - STEPS * exp((double)logits[v] - most) / sum) <= 1.001))
-            fail_msg("case %zu: token %lld is picked %d times of %d; read %s", n, (long long)v, picked[v], STEPS, source);
+            fail_msg("case %zu: token %lld is picked %d times of %d; read %s", n, (long long)v, picked[v],
+                     STEPS, source);
     free(picked);
 }
 

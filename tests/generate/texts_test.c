@@ -1,5 +1,6 @@
-/* Greedy continuations of the tiny checkpoints against transformers' generate: one prompt at a time and in batches, with repetition penalty, with several
- * end tokens. Ids and texts must be the same. */
+/* Greedy continuations of the tiny checkpoints against transformers' generate: one prompt at a
+ * time and in batches, with repetition penalty, with several end tokens. Ids and texts must be
+ * the same. */
 #include "base/json.h"
 #include "generate/generate.h"
 
@@ -46,11 +47,15 @@ static void job_open(Job *j, const json_t *o)
         }
         const char *text = json_string_value(json_object_get(p, "text"));
         must(vlm_prompt(&j->vlm, j->prompt + i, j->picture[i], j->pictures[i], text, &e), &e);
-        assert_int_equal(j->prompt[i].count, json_integer_value(json_array_get(json_object_get(o, "prompt_tokens"), i)));
+        assert_int_equal(j->prompt[i].count,
+                         json_integer_value(json_array_get(json_object_get(o, "prompt_tokens"), i)));
         j->count++;
     }
-    j->config = (GenerationConfig){
-        .temperature = 1, .top_p = 1, .top_k = 50, .repetition_penalty = json_number_value(json_object_get(o, "repetition_penalty"))};
+    j->config =
+        (GenerationConfig){.temperature = 1,
+                           .top_p = 1,
+                           .top_k = 50,
+                           .repetition_penalty = json_number_value(json_object_get(o, "repetition_penalty"))};
     json_array_foreach(json_object_get(o, "eos"), i, v)
     {
         j->config.eos[j->config.n_eos++] = (int32_t)json_integer_value(v);
@@ -97,7 +102,8 @@ static int wrong_answers(const Job *j, const json_t *o, bool together, const cha
     Ids answers[PROMPTS] = {{0}};
     Error e = {0};
     int wrong = 0;
-    Decoding d = {.config = &j->config, .max_new_tokens = json_integer_value(json_object_get(o, "max_new_tokens"))};
+    Decoding d = {.config = &j->config,
+                  .max_new_tokens = json_integer_value(json_object_get(o, "max_new_tokens"))};
     if (together)
         must(generate(&j->vlm, j->prompt, j->count, &d, answers, &e), &e);
     for (int64_t i = 0; i < j->count; i++) {
@@ -106,8 +112,8 @@ static int wrong_answers(const Job *j, const json_t *o, bool together, const cha
         const char *text = json_string_value(json_array_get(json_object_get(o, "utf8"), (size_t)i));
         bool ids = same_ids(answers + i, json_array_get(json_object_get(o, "ids"), (size_t)i));
         if (!ids || !same_text(j, answers + i, text)) {
-            print_error("%s: job %zu, prompt %lld %s: other %s than transformers'\n", golden, number, (long long)i,
-                        together ? "in its batch" : "alone", ids ? "text" : "ids");
+            print_error("%s: job %zu, prompt %lld %s: other %s than transformers'\n", golden, number,
+                        (long long)i, together ? "in its batch" : "alone", ids ? "text" : "ids");
             wrong++;
         }
         ids_free(answers + i);
@@ -137,12 +143,15 @@ static void greedy(void **state)
     json_close(&file);
     assert_true(done > 0);
     if (wrong)
-        fail_msg("%d answers differ; read src/generate/generate.c, src/generate/sampling.c; if golden_model_test fails too, that first", wrong);
+        fail_msg("%d answers differ; read src/generate/generate.c, src/generate/sampling.c; if "
+                 "golden_model_test fails too, that first",
+                 wrong);
 }
 
 int main(void)
 {
     static char qwen2vl[] = "golden/generate/texts.json", smolvlm[] = "golden/smolvlm/texts.json";
-    const struct CMUnitTest tests[] = {{"Qwen2-VL", greedy, NULL, NULL, qwen2vl}, {"SmolVLM", greedy, NULL, NULL, smolvlm}};
+    const struct CMUnitTest tests[] = {{"Qwen2-VL", greedy, NULL, NULL, qwen2vl},
+                                       {"SmolVLM", greedy, NULL, NULL, smolvlm}};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

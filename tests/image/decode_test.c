@@ -1,4 +1,5 @@
-/* image_read against Pillow (ref/golden_images.py): PNG bit for bit, JPEG bit for bit with libjpeg-turbo and within a bound with stb_image; broken files. */
+/* image_read against Pillow (ref/golden_images.py): PNG bit for bit, JPEG bit for bit with
+ * libjpeg-turbo and within a bound with stb_image; broken files. */
 #include "fixture/golden.h"
 #include "fixture/scratch.h"
 
@@ -13,7 +14,8 @@
 
 #include <cmocka.h>
 
-/* What stb_image's JPEG may differ by from libjpeg's: its own inverse transform and colour upsampling (worst measured: 7 levels). */
+/* What stb_image's JPEG may differ by from libjpeg's: its own inverse transform and colour
+ * upsampling (worst measured: 7 levels). */
 enum { STB_JPEG_LEVELS = 7 };
 
 /* The largest difference of a sample; 256: another size or refused. */
@@ -49,21 +51,23 @@ static void test_pictures(void **state)
     golden_open(&g, "image/decode");
     json_t *cases = json_object_get(g.notes.root, "cases"), *c;
     size_t i;
-    int failed = 0, worst_jpeg = 0, jpeg = 0, limit = strcmp(image_jpeg_decoder(), "stb_image") ? 0 : STB_JPEG_LEVELS;
+    int failed = 0, worst_jpeg = 0, jpeg = 0,
+        limit = strcmp(image_jpeg_decoder(), "stb_image") ? 0 : STB_JPEG_LEVELS;
     json_array_foreach(cases, i, c)
     {
         const char *name = json_string_value(c);
         bool is_jpeg = !strncmp(name, "jpeg/", 5);
         int worst = worst_difference(&g, &s, name);
         if (!(worst <= (is_jpeg ? limit : 0))) {
-            print_error("golden/image/decode: %s: differs by %d from Pillow; read src/image/decode_%s\n", name, worst,
-                        is_jpeg ? "jpeg_*.c" : "png.c");
+            print_error("golden/image/decode: %s: differs by %d from Pillow; read src/image/decode_%s\n",
+                        name, worst, is_jpeg ? "jpeg_*.c" : "png.c");
             failed++;
         }
         jpeg += is_jpeg;
         worst_jpeg = is_jpeg && worst > worst_jpeg ? worst : worst_jpeg;
     }
-    print_message("  %zu pictures; JPEG by %s: worst difference %d\n", json_array_size(cases), image_jpeg_decoder(), worst_jpeg);
+    print_message("  %zu pictures; JPEG by %s: worst difference %d\n", json_array_size(cases),
+                  image_jpeg_decoder(), worst_jpeg);
     assert_true(jpeg >= 12 && json_array_size(cases) >= 50);
     assert_int_equal(failed, 0);
     safetensors_close(&g.tensors);
@@ -108,8 +112,8 @@ static void test_broken(void **state)
         Error why = {0};
         Status status = image_read(&im, path, &why);
         if (status != (accept ? OK : BAD_INPUT) || (!accept && (!strstr(why.text, path) || im.data))) {
-            print_error("golden/image/broken: %s: wanted it %s, got status %d: %s; read src/image/decode.c\n", name, accept ? "read" : "refused",
-                        (int)status, why.text);
+            print_error("golden/image/broken: %s: wanted it %s, got status %d: %s; read src/image/decode.c\n",
+                        name, accept ? "read" : "refused", (int)status, why.text);
             failed++;
         }
         image_free(&im);
@@ -151,7 +155,8 @@ static void test_messages(void **state)
     scratch_remove(&s);
 }
 
-/* A picture cut at any byte, or with any byte changed, is read or refused, never anything else (the sanitizers look on). */
+/* A picture cut at any byte, or with any byte changed, is read or refused, never anything else
+ * (the sanitizers look on). */
 static void test_every_byte(void **state)
 {
     (void)state;
@@ -183,7 +188,7 @@ static void test_every_byte(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pictures), cmocka_unit_test(test_broken), cmocka_unit_test(test_messages),
-                                       cmocka_unit_test(test_every_byte)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pictures), cmocka_unit_test(test_broken),
+                                       cmocka_unit_test(test_messages), cmocka_unit_test(test_every_byte)};
     return cmocka_run_group_tests_name("image/decode", tests, NULL, NULL);
 }

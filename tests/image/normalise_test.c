@@ -1,4 +1,5 @@
-/* normalise against the pixel values of transformers' slow processor (ref/golden_images.py), bit for bit. */
+/* normalise against the pixel values of transformers' slow processor (ref/golden_images.py), bit
+ * for bit. */
 #include "fixture/golden.h"
 
 #include "image/image.h"
@@ -18,7 +19,8 @@ static Normalise read_notes(const Golden *g)
     return n;
 }
 
-/* Picture 4 goes through the processor without a change of size: pixel (y, x) of patch row (channel, frame, y, x). */
+/* Picture 4 goes through the processor without a change of size: pixel (y, x) of patch row
+ * (channel, frame, y, x). */
 static void test_values(void **state)
 {
     (void)state;
@@ -26,16 +28,20 @@ static void test_values(void **state)
     golden_open(&g, "image/qwen2vl");
     const Normalise n = read_notes(&g);
     const Tensor *rgb = golden_tensor(&g, "4/rgb"), *values = golden_tensor(&g, "4/pixel_values");
-    int64_t patch = (int64_t)golden_number(&g, "patch_size"), frames = (int64_t)golden_number(&g, "temporal_patch_size");
+    int64_t patch = (int64_t)golden_number(&g, "patch_size"),
+            frames = (int64_t)golden_number(&g, "temporal_patch_size");
     assert_int_equal(values->dim[0] * patch * patch, rgb->dim[0] * rgb->dim[1]);
     int64_t compared = 0;
     for (int64_t y = 0; y < patch; y++)
         for (int64_t x = 0; x < patch; x++)
             for (int c = 0; c < 3; c++, compared++) {
                 unsigned char v = rgb->data[(y * rgb->dim[1] + x) * 3 + c];
-                double want = tensor_value(values, (c * frames * patch + y) * patch + x), got = (double)normalise(&n, v, c);
+                double want = tensor_value(values, (c * frames * patch + y) * patch + x),
+                       got = (double)normalise(&n, v, c);
                 if (!(got >= want && got <= want))
-                    fail_msg("pixel (%d, %d) channel %d, value %d: %.9g, wanted %.9g; read src/image/normalise.c", (int)y, (int)x, c, v, got, want);
+                    fail_msg(
+                        "pixel (%d, %d) channel %d, value %d: %.9g, wanted %.9g; read src/image/normalise.c",
+                        (int)y, (int)x, c, v, got, want);
             }
     assert_true(compared > 500);
     safetensors_close(&g.tensors);

@@ -27,17 +27,21 @@ static Image golden_image(const Golden *g, const char *name)
 /* Counts the samples that differ. */
 static int64_t compare_case(const Golden *g, const json_t *c)
 {
-    const char *name = json_string_value(json_object_get(c, "out")), *kind = json_string_value(json_object_get(c, "filter"));
-    Image in = golden_image(g, json_string_value(json_object_get(c, "in"))), want = golden_image(g, name), got;
+    const char *name = json_string_value(json_object_get(c, "out")),
+               *kind = json_string_value(json_object_get(c, "filter"));
+    Image in = golden_image(g, json_string_value(json_object_get(c, "in"))), want = golden_image(g, name),
+          got;
     Error e = {0};
-    if (image_resize(&got, &in, want.width, want.height, strcmp(kind, "lanczos") ? BICUBIC : LANCZOS, &e) != OK)
+    if (image_resize(&got, &in, want.width, want.height, strcmp(kind, "lanczos") ? BICUBIC : LANCZOS, &e) !=
+        OK)
         fail_msg("%s: %s", name, e.text);
-    int64_t different = got.width != want.width || got.height != want.height, samples = want.width * want.height * 3;
+    int64_t different = got.width != want.width || got.height != want.height,
+            samples = want.width * want.height * 3;
     for (int64_t i = 0; i < samples && got.width == want.width && got.height == want.height; i++)
         different += got.data[i] != want.data[i];
     if (different)
-        print_error("golden/%s: %s: %lld of %lld samples differ from Pillow's; read src/image/resize.c\n", g->name, name, (long long)different,
-                    (long long)samples);
+        print_error("golden/%s: %s: %lld of %lld samples differ from Pillow's; read src/image/resize.c\n",
+                    g->name, name, (long long)different, (long long)samples);
     image_free(&in);
     image_free(&want);
     image_free(&got);
@@ -96,6 +100,7 @@ static void test_flat_stays_flat(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pillow), cmocka_unit_test(test_bad_sizes), cmocka_unit_test(test_flat_stays_flat)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pillow), cmocka_unit_test(test_bad_sizes),
+                                       cmocka_unit_test(test_flat_stays_flat)};
     return cmocka_run_group_tests_name("image/resize", tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* What stages leave in the run folder: the form of its files, scores of a file of predictions, what is refused. src/job/run_folder.c, evaluate.c, level.c. */
+/* What stages leave in the run folder: the form of its files, scores of a file of predictions,
+ * what is refused. src/job/run_folder.c, evaluate.c, level.c. */
 #include "fixture/scratch.h"
 
 #include "base/file.h"
@@ -58,18 +59,21 @@ static void configure(World *w, const char *lines)
     w->stage.folder = config_text(&w->stage.config, "run.dir");
 }
 
-/* Python: json.dump([{"a": "\x7f\u00e9\U0001F600\u2028/\"\\\n\x01", "b": None, "c": [], "d": 7}], f, indent=4) */
+/* Python: json.dump([{"a": "\x7f\u00e9\U0001F600\u2028/\"\\\n\x01", "b": None, "c": [], "d":
+ * 7}], f, indent=4) */
 static void test_as_python(void **state)
 {
     World *w = *state;
     Text text = {0};
     configure(w, "");
-    json_t *v = json_pack("[{s:s, s:n, s:[], s:i}]", "a", "\x7F\xC3\xA9\xF0\x9F\x98\x80\xE2\x80\xA8/\"\\\n\x01", "b", "c", "d", 7);
+    json_t *v = json_pack("[{s:s, s:n, s:[], s:i}]", "a",
+                          "\x7F\xC3\xA9\xF0\x9F\x98\x80\xE2\x80\xA8/\"\\\n\x01", "b", "c", "d", 7);
     assert_int_equal(stage_write_json(&w->stage, "x.json", v, 4, &w->e), OK);
     json_decref(v);
     assert_int_equal(file_read(&text, scratch_path(&w->s, "x.json"), 1000, &w->e), OK);
     assert_string_equal(text_string(&text),
-                        "[\n    {\n        \"a\": \"\\u007f\\u00e9\\ud83d\\ude00\\u2028/\\\"\\\\\\n\\u0001\",\n        \"b\": null,\n"
+                        "[\n    {\n        \"a\": "
+                        "\"\\u007f\\u00e9\\ud83d\\ude00\\u2028/\\\"\\\\\\n\\u0001\",\n        \"b\": null,\n"
                         "        \"c\": [],\n        \"d\": 7\n    }\n]\n");
     text_free(&text);
     assert_false(file_exists(scratch_path(&w->s, "x.json.tmp")));
@@ -85,8 +89,10 @@ static double score(World *w, const char *model, const char *metric)
     return value;
 }
 
-static const char questions[] = "[{\"image_id\":1,\"question_id\":1,\"question\":\"q\",\"answers\":[\"Bern\",\"Bern\",\"Bern\",\"Bonn\"]},"
-                                "{\"image_id\":2,\"question_id\":2,\"question\":\"q\",\"answers\":[\"two\"]}]";
+static const char questions[] =
+    "[{\"image_id\":1,\"question_id\":1,\"question\":\"q\",\"answers\":[\"Bern\",\"Bern\",\"Bern\",\"Bonn\"]}"
+    ","
+    "{\"image_id\":2,\"question_id\":2,\"question\":\"q\",\"answers\":[\"two\"]}]";
 
 /* Neither model nor pictures are needed to score a file. */
 static void test_predictions(void **state)
@@ -94,7 +100,8 @@ static void test_predictions(void **state)
     World *w = *state;
     put(w, "q.json", questions);
     put(w, "p.json",
-        "[{\"question_id\":\"1\",\"predictions\":\"bern\"},{\"question_id\":2,\"predictions\":null},{\"question_id\":3,\"predictions\":\"x\"}]");
+        "[{\"question_id\":\"1\",\"predictions\":\"bern\"},{\"question_id\":2,\"predictions\":null},{"
+        "\"question_id\":3,\"predictions\":\"x\"}]");
     configure(w, "[data]\ntask = okvqa\n[evaluate]\nquestions = q.json\npredictions = p.json\n");
     if (stage_evaluate(&w->stage, &w->e) != OK)
         fail_msg("%s", w->e.text);
@@ -110,7 +117,8 @@ static void test_predictions(void **state)
 static void test_gap(void **state)
 {
     World *w = *state;
-    static const char *const models[] = {"student", "aligned", "teacher"}, *const said[] = {"\"x\"", "\"two\"", "\"two\""},
+    static const char *const models[] = {"student", "aligned", "teacher"},
+                             *const said[] = {"\"x\"", "\"two\"", "\"two\""},
                              *const first[] = {"x", "x", "bern"};
     put(w, "q.json", questions);
     configure(w, "[data]\ntask = okvqa\n[evaluate]\nquestions = q.json\nmetric = mpa\n");
@@ -118,7 +126,9 @@ static void test_gap(void **state)
     for (int i = 0; i < 3; i++) {
         char name[60], text[200];
         snprintf(name, sizeof name, "evaluation/%s.json", models[i]);
-        snprintf(text, sizeof text, "[{\"question_id\":1,\"predictions\":\"%s\"},{\"question_id\":2,\"predictions\":%s}]", first[i], said[i]);
+        snprintf(text, sizeof text,
+                 "[{\"question_id\":1,\"predictions\":\"%s\"},{\"question_id\":2,\"predictions\":%s}]",
+                 first[i], said[i]);
         put(w, name, text);
     }
     if (stage_evaluate(&w->stage, &w->e) != OK)
@@ -144,7 +154,9 @@ static void test_nothing_to_learn(void **state)
     configure(w, "[student]\nmodel = nowhere\n");
     assert_int_equal(stage_level(&w->stage, &w->e), FAILED);
     assert_non_null(strstr(w->e.text, "nothing to learn"));
-    put(w, "parity.json", "[{\"id\":1,\"image\":\"x.jpg\",\"conversations\":[{\"from\":\"human\",\"value\":\"<image>\\nq\"}]}]");
+    put(w, "parity.json",
+        "[{\"id\":1,\"image\":\"x.jpg\",\"conversations\":[{\"from\":\"human\",\"value\":\"<image>\\nq\"}]}"
+        "]");
     configure(w, "[student]\nmodel = nowhere\n");
     assert_int_equal(stage_level(&w->stage, &w->e), BAD_INPUT);
     assert_non_null(strstr(w->e.text, "entry 0"));
@@ -154,6 +166,7 @@ static void test_nothing_to_learn(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {CASE(test_as_python), CASE(test_predictions), CASE(test_gap), CASE(test_nothing_to_learn)};
+    const struct CMUnitTest tests[] = {CASE(test_as_python), CASE(test_predictions), CASE(test_gap),
+                                       CASE(test_nothing_to_learn)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

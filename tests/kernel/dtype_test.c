@@ -1,4 +1,5 @@
-/* Conversions between float32 and the 16-bit types against PyTorch (ref/golden_safetensors.py), for every 16-bit value; the table of types. */
+/* Conversions between float32 and the 16-bit types against PyTorch (ref/golden_safetensors.py),
+ * for every 16-bit value; the table of types. */
 #include "base/memory.h"
 #include "tensor/safetensors.h"
 
@@ -81,9 +82,11 @@ static int check_narrow(const SafeTensors *s, const char *name, Dtype type)
     dtype_narrow(out + 1, type, in, t->count);
     for (int64_t i = 0; i < t->count; i++) {
         uint16_t got = (uint16_t)bits_at(out + 1, i, 2), right = (uint16_t)bits_at(want->data, i, 2);
-        bool nan = isnan(type == F16 ? f16_load(got) : bf16_load(got)) && isnan(type == F16 ? f16_load(right) : bf16_load(right));
+        bool nan = isnan(type == F16 ? f16_load(got) : bf16_load(got)) &&
+                   isnan(type == F16 ? f16_load(right) : bf16_load(right));
         if (got != right && !nan) {
-            print_error("%s: %a becomes %04x, PyTorch's is %04x; read src/kernel/dtype.c\n", name, (double)in[i], got, right);
+            print_error("%s: %a becomes %04x, PyTorch's is %04x; read src/kernel/dtype.c\n", name,
+                        (double)in[i], got, right);
             failed++;
         }
     }
@@ -135,6 +138,7 @@ static void test_names(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pytorch), cmocka_unit_test(test_float32_is_kept), cmocka_unit_test(test_names)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pytorch), cmocka_unit_test(test_float32_is_kept),
+                                       cmocka_unit_test(test_names)};
     return cmocka_run_group_tests_name("tensor/dtype", tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
-/* Every set of kernels that this CPU can run against sums in double: products of all three kinds and sizes around the edges of tiles and panels, decoding, and
- * the elementary functions against ours in double. */
+/* Every set of kernels that this CPU can run against sums in double: products of all three kinds
+ * and sizes around the edges of tiles and panels, decoding, and the elementary functions against
+ * ours in double. */
 #include "base/elementary.h"
 #include "base/random.h"
 #include "tensor/gemm.h"
@@ -15,12 +16,13 @@
 
 #include <cmocka.h>
 
-/* Sizes of products: few rows, which stream the weights, and more; around tiles (3, 4, 6, 12, 16, 32), strips of
- * weights (96), blocks of k (256), of columns (128) and of rows (960). */
-static const int64_t sizes[][3] = {{1, 1, 1},     {3, 5, 7},      {4, 17, 64},    {7, 17, 9},    {12, 32, 16},  {13, 33, 15},
-                                   {32, 31, 256}, {11, 129, 257}, {33, 5, 7},     {36, 16, 8},   {37, 17, 9},   {48, 32, 16},
-                                   {49, 33, 15},  {61, 31, 256},  {47, 129, 257}, {50, 260, 40}, {2, 130, 600}, {500, 20, 33},
-                                   {5, 97, 40},   {6, 196, 100},  {8, 200, 70},   {16, 101, 33}, {970, 20, 33}, {20, 970, 17}};
+/* Sizes of products: few rows, which stream the weights, and more; around tiles (3, 4, 6, 12,
+ * 16, 32), strips of weights (96), blocks of k (256), of columns (128) and of rows (960). */
+static const int64_t sizes[][3] = {
+    {1, 1, 1},     {3, 5, 7},      {4, 17, 64},    {7, 17, 9},    {12, 32, 16},  {13, 33, 15},
+    {32, 31, 256}, {11, 129, 257}, {33, 5, 7},     {36, 16, 8},   {37, 17, 9},   {48, 32, 16},
+    {49, 33, 15},  {61, 31, 256},  {47, 129, 257}, {50, 260, 40}, {2, 130, 600}, {500, 20, 33},
+    {5, 97, 40},   {6, 196, 100},  {8, 200, 70},   {16, 101, 33}, {970, 20, 33}, {20, 970, 17}};
 static const Dtype types[] = {F32, BF16, F16};
 
 static float *noise(int64_t count, uint64_t seed)
@@ -32,7 +34,8 @@ static float *noise(int64_t count, uint64_t seed)
     return x;
 }
 
-/* The values as stored in the type, and what they then are. At an odd address, as they may lie in a file. */
+/* The values as stored in the type, and what they then are. At an odd address, as they may lie
+ * in a file. */
 static unsigned char *stored(float *x, Dtype type, int64_t count)
 {
     unsigned char *bytes = malloc((size_t)count * 4 + 1);
@@ -47,13 +50,15 @@ static void must_be_close(const char *what, float got, double wanted, int64_t K)
 {
     double most = 6e-8 * (sqrt((double)K) + 2) * ((double)K / 4 + 2);
     if (!(fabs((double)got - wanted) <= most))
-        fail_msg("%s, kernels %s, k %lld: %.9g, wanted %.9g within %.2g (read src/kernel/kernels_vector.h, kernels_stream.h, gemm.c)", what,
-                 kernels->name, (long long)K, (double)got, wanted, most);
+        fail_msg("%s, kernels %s, k %lld: %.9g, wanted %.9g within %.2g (read src/kernel/kernels_vector.h, "
+                 "kernels_stream.h, gemm.c)",
+                 what, kernels->name, (long long)K, (double)got, wanted, most);
 }
 
 static void check_products(Run *run, int64_t N, int64_t O, int64_t I, Dtype type)
 {
-    float *x = noise(N * I, 1), *w = noise(O * I, 2), *dy = noise(N * O, 3), *y = noise(N * O, 4), *dx = noise(N * I, 5), *dw = noise(O * I, 6);
+    float *x = noise(N * I, 1), *w = noise(O * I, 2), *dy = noise(N * O, 3), *y = noise(N * O, 4),
+          *dx = noise(N * I, 5), *dw = noise(O * I, 6);
     unsigned char *file = stored(w, type, O * I);
     float *dx0 = noise(N * I, 5), *dw0 = noise(O * I, 6);
     gemm_forward(run, y, x, file + 1, type, N, O, I);
@@ -87,17 +92,20 @@ static void check_products(Run *run, int64_t N, int64_t O, int64_t I, Dtype type
 }
 
 /* One sum of attention on a cache: what stands behind a row of y stays. */
-static void check_row(const char *what, const float *y, const float *before, int64_t width, int64_t room, const double *wanted, int64_t K)
+static void check_row(const char *what, const float *y, const float *before, int64_t width, int64_t room,
+                      const double *wanted, int64_t K)
 {
     for (int64_t j = 0; j < width; j++)
         must_be_close(what, y[j], wanted[j], K);
     assert_memory_equal(y + width, before + width, (size_t)(room - width) * sizeof *y);
 }
 
-/* s = q k' and y = p v for N rows and K keys of I floats, with more room between rows than they need. */
+/* s = q k' and y = p v for N rows and K keys of I floats, with more room between rows than they
+ * need. */
 static void check_decoding(int64_t N, int64_t K, int64_t I)
 {
-    float *q = noise(N * I, 1), *p = noise(N * (K + 3), 2), *keys = noise(K * (I + 5), 3), *wide = noise(N * (K + 2), 4), *y = noise(N * (I + 2), 5);
+    float *q = noise(N * I, 1), *p = noise(N * (K + 3), 2), *keys = noise(K * (I + 5), 3),
+          *wide = noise(N * (K + 2), 4), *y = noise(N * (I + 2), 5);
     float *wide0 = noise(N * (K + 2), 4), *y0 = noise(N * (I + 2), 5);
     double *sum = malloc((size_t)(K + I) * sizeof *sum);
     assert_non_null(sum);
@@ -122,7 +130,8 @@ static void check_decoding(int64_t N, int64_t K, int64_t I)
 /* Around 2, 3 and 4 rows, 4 registers of 8 or 16, a pair of those, and 256 keys. */
 static void decoding(void **state)
 {
-    static const int64_t shapes[][3] = {{1, 1, 1}, {3, 5, 32}, {4, 256, 64}, {7, 300, 80}, {2, 513, 131}, {6, 40, 37}, {1, 41, 128}, {5, 12, 16}};
+    static const int64_t shapes[][3] = {{1, 1, 1},     {3, 5, 32},  {4, 256, 64}, {7, 300, 80},
+                                        {2, 513, 131}, {6, 40, 37}, {1, 41, 128}, {5, 12, 16}};
     const Kernels *before = kernels;
     (void)state;
     for (const Kernels *const *k = kernels_available(); *k; k++)
@@ -174,13 +183,15 @@ static void elementary(void **state)
                 double e = exact_exp((double)(x[i] - largest));
                 wanted += e;
                 if (fabs((double)y[i] - e) > 1.5e-7 * e + 2e-38)
-                    fail_msg("exp(%.9g) by kernels %s: %.9g, wanted %.9g", (double)(x[i] - largest), (*k)->name, (double)y[i], e);
+                    fail_msg("exp(%.9g) by kernels %s: %.9g, wanted %.9g", (double)(x[i] - largest),
+                             (*k)->name, (double)y[i], e);
             }
             assert_true(fabs(sum - wanted) <= 1e-6 * wanted);
             memcpy(y, x, (size_t)count * sizeof *y);
             (*k)->sigmoid(y, count);
             for (int64_t i = 0; i < count; i++)
-                if (fabs((double)y[i] - exact_sigmoid((double)x[i])) > 2e-7 * exact_sigmoid((double)x[i]) + 2e-38)
+                if (fabs((double)y[i] - exact_sigmoid((double)x[i])) >
+                    2e-7 * exact_sigmoid((double)x[i]) + 2e-38)
                     fail_msg("sigmoid(%.9g) by kernels %s: %.9g", (double)x[i], (*k)->name, (double)y[i]);
         }
         free(x);

@@ -1,4 +1,5 @@
-/* The kernels for matrix tiles (AMX) on any CPU: their own source, with the instructions of the tiles done in C as Intel's manual defines them. */
+/* The kernels for matrix tiles (AMX) on any CPU: their own source, with the instructions of the
+ * tiles done in C as Intel's manual defines them. */
 #include <stdint.h>
 #include <string.h>
 
@@ -71,21 +72,28 @@ static void tile_product(int c, int a, int b)
 #define TILES
 #include "kernel/kernels_avx512.h"
 
-/* Few tokens (more than streaming takes), edges of tiles (16, 32), of panels (256) and of chunks of k (512). */
-static const int64_t sizes[][3] = {{33, 5, 7}, {64, 32, 32}, {47, 33, 64}, {65, 129, 100}, {300, 40, 96}, {40, 20, 545}, {257, 130, 1030}};
+/* Few tokens (more than streaming takes), edges of tiles (16, 32), of panels (256) and of chunks
+ * of k (512). */
+static const int64_t sizes[][3] = {{33, 5, 7},    {64, 32, 32},  {47, 33, 64},    {65, 129, 100},
+                                   {300, 40, 96}, {40, 20, 545}, {257, 130, 1030}};
 
-/* c0[M, N] plus K products each, of a(m, k) and b(n, k) at these distances in a and b, whose numbers go up to `scale` and 1. */
-static void must_be_product(const char *what, const float *c, const float *c0, int64_t M, int64_t N, int64_t K, const float *a, int64_t am,
-                            int64_t ak, const float *b, int64_t bn, int64_t bk, float scale)
+/* c0[M, N] plus K products each, of a(m, k) and b(n, k) at these distances in a and b, whose
+ * numbers go up to `scale` and 1. */
+static void must_be_product(const char *what, const float *c, const float *c0, int64_t M, int64_t N,
+                            int64_t K, const float *a, int64_t am, int64_t ak, const float *b, int64_t bn,
+                            int64_t bk, float scale)
 {
     for (int64_t m = 0; m < M; m++)
         for (int64_t n = 0; n < N; n++) {
-            double sum = c0 ? (double)c0[m * N + n] : 0, most = 6e-8 * (sqrt((double)K) + 2) * ((double)K / 4 + 2) * (double)scale;
+            double sum = c0 ? (double)c0[m * N + n] : 0,
+                   most = 6e-8 * (sqrt((double)K) + 2) * ((double)K / 4 + 2) * (double)scale;
             for (int64_t k = 0; k < K; k++)
                 sum += (double)a[m * am + k * ak] * (double)b[n * bn + k * bk];
             if (!(fabs((double)c[m * N + n] - sum) <= most))
-                fail_msg("%s, (%lld, %lld) of %lld x %lld, %lld products: %.9g, wanted %.9g within %.2g (read src/kernel/kernels_tiles.h)", what,
-                         (long long)m, (long long)n, (long long)M, (long long)N, (long long)K, (double)c[m * N + n], sum, most);
+                fail_msg("%s, (%lld, %lld) of %lld x %lld, %lld products: %.9g, wanted %.9g within %.2g "
+                         "(read src/kernel/kernels_tiles.h)",
+                         what, (long long)m, (long long)n, (long long)M, (long long)N, (long long)K,
+                         (double)c[m * N + n], sum, most);
         }
 }
 
@@ -106,7 +114,8 @@ static void check(int64_t N, int64_t O, int64_t I, float scale)
     Error e = {0};
     arena_init(&arena);
     Run run = {.arena = &arena, .error = &e};
-    float *x = noise(&arena, N * I, 1, scale), *w = noise(&arena, O * I, 2, 1), *dy = noise(&arena, N * O, 3, scale), *y = noise(&arena, N * O, 4, 1);
+    float *x = noise(&arena, N * I, 1, scale), *w = noise(&arena, O * I, 2, 1),
+          *dy = noise(&arena, N * O, 3, scale), *y = noise(&arena, N * O, 4, 1);
     uint16_t *stored = arena_alloc(&arena, O * I, sizeof *stored, &e);
     assert_non_null(stored);
     dtype_narrow(stored, BF16, w, O * I);
@@ -121,7 +130,8 @@ static void check(int64_t N, int64_t O, int64_t I, float scale)
         gemm_input_grad(&run, dx, dy, weights, types[i], N, O, I);
         must_be_product("dx += dy w", dx, dx0, N, I, O, dy, O, 1, w, 1, I, scale);
     }
-    float *dw = noise(&arena, O * I, 6, 1), *dw0 = noise(&arena, O * I, 6, 1), *x1 = noise(&arena, N * I, 1, 1);
+    float *dw = noise(&arena, O * I, 6, 1), *dw0 = noise(&arena, O * I, 6, 1),
+          *x1 = noise(&arena, N * I, 1, 1);
     gemm_weight_grad(&run, dw, dy, x1, N, O, I);
     must_be_product("dw += dy' x", dw, dw0, O, I, N, dy, 1, O, x1, 1, I, scale);
     assert_int_equal(e.status, OK);
@@ -172,6 +182,7 @@ static void three_parts_are_all_of_it(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(products), cmocka_unit_test(three_parts_are_all_of_it)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(products),
+                                       cmocka_unit_test(three_parts_are_all_of_it)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

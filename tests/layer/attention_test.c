@@ -1,4 +1,5 @@
-/* Attention over packed sequences, grouped heads, causal and full, against PyTorch; row by row through a key/value cache; and by every set of kernels. */
+/* Attention over packed sequences, grouped heads, causal and full, against PyTorch; row by row
+ * through a key/value cache; and by every set of kernels. */
 #include "fixture/layer_bench.h"
 
 #include "base/random.h"
@@ -20,8 +21,8 @@ static Attention *settings(Bench *b)
     assert_non_null(a);
     int64_t width = (int64_t)golden_number(&b->g, "width");
     bool causal = json_is_true(json_object_get(b->g.notes.root, "causal"));
-    *a = (Attention){(int64_t)golden_number(&b->g, "heads"), (int64_t)golden_number(&b->g, "kv_heads"), width, (float)(1 / sqrt((double)width)),
-                     causal};
+    *a = (Attention){(int64_t)golden_number(&b->g, "heads"), (int64_t)golden_number(&b->g, "kv_heads"), width,
+                     (float)(1 / sqrt((double)width)), causal};
     return a;
 }
 
@@ -29,7 +30,8 @@ static Seqs *sequences(Bench *b)
 {
     json_t *lengths = json_object_get(b->g.notes.root, "lengths");
     Seqs *s = arena_zero(&b->arena, 1, sizeof *s, &b->error);
-    int64_t count = (int64_t)json_array_size(lengths), *start = arena_zero(&b->arena, count + 1, sizeof *start, &b->error);
+    int64_t count = (int64_t)json_array_size(lengths),
+            *start = arena_zero(&b->arena, count + 1, sizeof *start, &b->error);
     assert_true(s && start && count > 0);
     for (int64_t i = 0; i < count; i++)
         start[i + 1] = start[i] + json_integer_value(json_array_get(lengths, (size_t)i));
@@ -52,12 +54,15 @@ static Mat *rows_of(Bench *b, const Mat *x, const int64_t *row, int64_t count)
     return y;
 }
 
-/* One pass through the cache over `count` rows of every sequence that has as many left from `first` on; their results go to y. */
-static void cached_pass(Bench *b, const Attention *a, const Mat *const x[3], const Seqs *all, KvCache *cache, int64_t first, int64_t count, Mat *y)
+/* One pass through the cache over `count` rows of every sequence that has as many left from
+ * `first` on; their results go to y. */
+static void cached_pass(Bench *b, const Attention *a, const Mat *const x[3], const Seqs *all, KvCache *cache,
+                        int64_t first, int64_t count, Mat *y)
 {
     int64_t row[200] = {0}, start[20] = {0}, n = 0, s = 0;
     for (int64_t i = 0; i < all->count; i++) {
-        int64_t length = all->start[i + 1] - all->start[i], take = length - first < count ? length - first : count;
+        int64_t length = all->start[i + 1] - all->start[i],
+                take = length - first < count ? length - first : count;
         if (take <= 0)
             continue;
         for (int64_t j = 0; j < take; j++)
@@ -66,7 +71,8 @@ static void cached_pass(Bench *b, const Attention *a, const Mat *const x[3], con
         start[s] = n;
     }
     Seqs seqs = {s, start};
-    Mat *o = attention(&b->run, a, rows_of(b, x[0], row, n), rows_of(b, x[1], row, n), rows_of(b, x[2], row, n), &seqs, cache, 1);
+    Mat *o = attention(&b->run, a, rows_of(b, x[0], row, n), rows_of(b, x[1], row, n),
+                       rows_of(b, x[2], row, n), &seqs, cache, 1);
     assert_non_null(o);
     kv_cache_advance(cache, &seqs);
     for (int64_t i = 0; i < n; i++)
@@ -132,7 +138,8 @@ static Mat *noise(Run *run, int64_t rows, int64_t cols, uint64_t seed)
 }
 
 /* Value e of row n and head h in double; `first` and `end`: the keys that it sees. */
-static double wanted(const Attention *a, const Mat *q, const Mat *k, const Mat *v, int64_t n, int64_t h, int64_t first, int64_t end, int64_t e)
+static double wanted(const Attention *a, const Mat *q, const Mat *k, const Mat *v, int64_t n, int64_t h,
+                     int64_t first, int64_t end, int64_t e)
 {
     int64_t E = a->width, kv = h * a->kv_heads / a->heads * E;
     double total = 0, sum = 0;
@@ -147,7 +154,8 @@ static double wanted(const Attention *a, const Mat *q, const Mat *k, const Mat *
     return sum / total;
 }
 
-/* Lengths around the keys that are summed at a time (256), the panels (16, 32) and the least work of a task (8 panels). */
+/* Lengths around the keys that are summed at a time (256), the panels (16, 32) and the least
+ * work of a task (8 panels). */
 static void check_kernels(const Attention *a)
 {
     Arena arena;
@@ -156,7 +164,8 @@ static void check_kernels(const Attention *a)
     Run run = {.arena = &arena, .error = &e};
     int64_t start[] = {0, 1, 18, 318};
     const Seqs seqs = {3, start};
-    Mat *q = noise(&run, 318, a->heads * a->width, 1), *k = noise(&run, 318, a->kv_heads * a->width, 2), *v = noise(&run, 318, k->cols, 3);
+    Mat *q = noise(&run, 318, a->heads * a->width, 1), *k = noise(&run, 318, a->kv_heads * a->width, 2),
+        *v = noise(&run, 318, k->cols, 3);
     Mat *o = attention(&run, a, q, k, v, &seqs, NULL, 0);
     assert_non_null(o);
     for (int64_t s = 0; s < 3; s++)
@@ -165,7 +174,8 @@ static void check_kernels(const Attention *a)
                 int64_t at = (n + 5 * h) % a->width;
                 double y = wanted(a, q, k, v, n, h, start[s], a->causal ? n + 1 : start[s + 1], at);
                 if (!(fabs((double)o->data[n * o->stride + h * a->width + at] - y) <= 3e-6))
-                    fail_msg("kernels %s, row %lld, head %lld, value %lld of width %lld: %.9g, wanted %.9g (read src/layer/attention_tiles.c)",
+                    fail_msg("kernels %s, row %lld, head %lld, value %lld of width %lld: %.9g, wanted %.9g "
+                             "(read src/layer/attention_tiles.c)",
                              kernels->name, (long long)n, (long long)h, (long long)at, (long long)a->width,
                              (double)o->data[n * o->stride + h * a->width + at], y);
             }
@@ -190,7 +200,7 @@ static void all_kernels(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(causal), cmocka_unit_test(full), cmocka_unit_test(with_a_cache),
-                                       cmocka_unit_test(all_kernels)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(causal), cmocka_unit_test(full),
+                                       cmocka_unit_test(with_a_cache), cmocka_unit_test(all_kernels)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* The head with its loss against PyTorch: the rows whose label counts are gathered, the loss is their mean. */
+/* The head with its loss against PyTorch: the rows whose label counts are gathered, the loss is
+ * their mean. */
 #include "fixture/layer_bench.h"
 
 #include "base/parallel.h"
@@ -31,7 +32,8 @@ static double loss_of(Bench *b, const char *golden, bool tape, Mat **h, Linear *
             labels[count++] = all[i];
         }
     double loss = -1;
-    assert_true(head_cross_entropy(&b->run, head, gather_rows(&b->run, *h, at, count), labels, 1 / (double)count, &loss));
+    assert_true(head_cross_entropy(&b->run, head, gather_rows(&b->run, *h, at, count), labels,
+                                   1 / (double)count, &loss));
     if (tape)
         run_backward(&b->run);
     assert_int_equal(b->error.status, OK);
@@ -50,7 +52,8 @@ static void check(const char *golden)
     good &= golden_close_to(&b.g, "dw", head.weight->grad, head.weight->count, golden_pass_limit, source);
     parallel_set_threads(4);
     float again = (float)loss_of(&plain, golden, true, &h2, &head2);
-    good &= !memcmp(&loss, &again, sizeof loss) && !memcmp(head.weight->grad, head2.weight->grad, (size_t)head.weight->count * sizeof(float));
+    good &= !memcmp(&loss, &again, sizeof loss) &&
+            !memcmp(head.weight->grad, head2.weight->grad, (size_t)head.weight->count * sizeof(float));
     good &= !memcmp(h->grad, h2->grad, (size_t)(h->rows * h->cols) * sizeof(float));
     golden_close_to(&plain.g, "loss", &again, 1, golden_pass_limit, source);
     arena_free(&plain.arena);

@@ -9,7 +9,8 @@
 
 static Mat *forward(Bench *b)
 {
-    return embedding(&b->run, bench_param(b, "table"), bench_ints(b, "ids"), golden_tensor(&b->g, "ids")->count);
+    return embedding(&b->run, bench_param(b, "table"), bench_ints(b, "ids"),
+                     golden_tensor(&b->g, "ids")->count);
 }
 
 static void rows_of_a_table(void **state)

@@ -53,8 +53,8 @@ static void rms_kernels(void **state)
     golden_open(&g, "layer/rmsnorm-small");
     int64_t N = golden_tensor(&g, "x")->dim[0], D = golden_tensor(&g, "x")->dim[1];
     float *x = golden_floats(&g, "x"), *w = golden_floats(&g, "w"), *dy = golden_floats(&g, "dy");
-    float *y = calloc((size_t)(N * D), sizeof *y), *rstd = calloc((size_t)N, sizeof *rstd), *dx = calloc((size_t)(N * D), sizeof *dx),
-          *dw = calloc((size_t)D, sizeof *dw);
+    float *y = calloc((size_t)(N * D), sizeof *y), *rstd = calloc((size_t)N, sizeof *rstd),
+          *dx = calloc((size_t)(N * D), sizeof *dx), *dw = calloc((size_t)D, sizeof *dw);
     assert_true(y && rstd && dx && dw);
     rmsnorm_fwd(y, rstd, x, w, (float)golden_number(&g, "eps"), N, D);
     rmsnorm_bwd(dx, dw, dy, x, rstd, w, N, D);
@@ -78,9 +78,11 @@ static void layer_kernels(void **state)
     Golden g;
     golden_open(&g, "layer/layernorm-small");
     int64_t N = golden_tensor(&g, "x")->dim[0], D = golden_tensor(&g, "x")->dim[1];
-    float *x = golden_floats(&g, "x"), *w = golden_floats(&g, "w"), *b = golden_floats(&g, "b"), *dy = golden_floats(&g, "dy");
-    float *y = calloc((size_t)(N * D), sizeof *y), *mean = calloc((size_t)N, sizeof *mean), *rstd = calloc((size_t)N, sizeof *rstd),
-          *dx = calloc((size_t)(N * D), sizeof *dx), *dw = calloc((size_t)D, sizeof *dw), *db = calloc((size_t)D, sizeof *db);
+    float *x = golden_floats(&g, "x"), *w = golden_floats(&g, "w"), *b = golden_floats(&g, "b"),
+          *dy = golden_floats(&g, "dy");
+    float *y = calloc((size_t)(N * D), sizeof *y), *mean = calloc((size_t)N, sizeof *mean),
+          *rstd = calloc((size_t)N, sizeof *rstd), *dx = calloc((size_t)(N * D), sizeof *dx),
+          *dw = calloc((size_t)D, sizeof *dw), *db = calloc((size_t)D, sizeof *db);
     assert_true(y && mean && rstd && dx && dw && db);
     layernorm_fwd(y, mean, rstd, x, w, b, (float)golden_number(&g, "eps"), N, D);
     layernorm_bwd(dx, dw, db, dy, x, mean, rstd, w, N, D);
@@ -97,7 +99,7 @@ static void layer_kernels(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(rms_on_mats), cmocka_unit_test(layer_on_mats), cmocka_unit_test(rms_kernels),
-                                       cmocka_unit_test(layer_kernels)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(rms_on_mats), cmocka_unit_test(layer_on_mats),
+                                       cmocka_unit_test(rms_kernels), cmocka_unit_test(layer_kernels)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

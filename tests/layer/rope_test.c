@@ -1,4 +1,5 @@
-/* Rotary positions, text (sections of a triple) and vision (rows and columns), tables and rotation, against transformers. */
+/* Rotary positions, text (sections of a triple) and vision (rows and columns), tables and
+ * rotation, against transformers. */
 #include "fixture/layer_bench.h"
 
 #include <stdarg.h>
@@ -17,21 +18,23 @@ static Rope *text_table(Bench *b)
     assert_int_equal(json_array_size(list), 3);
     for (size_t i = 0; i < 3; i++)
         sections[i] = json_integer_value(json_array_get(list, i));
-    return rope_text(&b->run, bench_ints(b, "position"), golden_tensor(&b->g, "position")->dim[1], (int64_t)golden_number(&b->g, "half"),
-                     golden_number(&b->g, "theta"), sections, 3);
+    return rope_text(&b->run, bench_ints(b, "position"), golden_tensor(&b->g, "position")->dim[1],
+                     (int64_t)golden_number(&b->g, "half"), golden_number(&b->g, "theta"), sections, 3);
 }
 
 static Rope *vision_table(Bench *b)
 {
     const int32_t *at = bench_ints(b, "at");
     int64_t N = golden_tensor(&b->g, "at")->dim[0];
-    int32_t *y = arena_alloc(&b->arena, N, sizeof *y, &b->error), *x = arena_alloc(&b->arena, N, sizeof *x, &b->error);
+    int32_t *y = arena_alloc(&b->arena, N, sizeof *y, &b->error),
+            *x = arena_alloc(&b->arena, N, sizeof *x, &b->error);
     assert_true(y && x);
     for (int64_t n = 0; n < N; n++) {
         y[n] = at[2 * n];
         x[n] = at[2 * n + 1];
     }
-    return rope_vision(&b->run, y, x, N, (int64_t)golden_number(&b->g, "half"), golden_number(&b->g, "theta"));
+    return rope_vision(&b->run, y, x, N, (int64_t)golden_number(&b->g, "half"),
+                       golden_number(&b->g, "theta"));
 }
 
 static Mat *text_forward(Bench *b)
@@ -85,6 +88,7 @@ static void vision(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(tables), cmocka_unit_test(text), cmocka_unit_test(vision)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(tables), cmocka_unit_test(text),
+                                       cmocka_unit_test(vision)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

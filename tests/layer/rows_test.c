@@ -53,6 +53,7 @@ static void gather(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(merge), cmocka_unit_test(scatter), cmocka_unit_test(gather)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(merge), cmocka_unit_test(scatter),
+                                       cmocka_unit_test(gather)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* A model folder with one wrong field at a time: vlm_open must refuse it with BAD_INPUT and name the file and the field. */
+/* A model folder with one wrong field at a time: vlm_open must refuse it with BAD_INPUT and name
+ * the file and the field. */
 #include "fixture/model_folder.h"
 
 #include "base/file.h"
@@ -13,8 +14,8 @@
 
 #include <cmocka.h>
 
-/* Sets `path` ("a.b" for a field of an object) of `file` to the JSON `value` (NULL: removes it); `expected` must stand in the message. {0} ends
- * a list. */
+/* Sets `path` ("a.b" for a field of an object) of `file` to the JSON `value` (NULL: removes it);
+ * `expected` must stand in the message. {0} ends a list. */
 typedef struct {
     const char *file, *path, *value, *expected;
 } Case;
@@ -137,7 +138,8 @@ static void refused(const char *folder, const char *file, const char *expected)
     if (status == OK)
         vlm_close(&vlm);
     if (status != BAD_INPUT || !strstr(e.text, expected))
-        fail_msg("%s with a wrong %s: status %d, message \"%s\" (see src/model/)", file, expected, (int)status, e.text);
+        fail_msg("%s with a wrong %s: status %d, message \"%s\" (see src/model/)", file, expected,
+                 (int)status, e.text);
 }
 
 static void test_each_wrong_field_is_named(void **state)
@@ -169,7 +171,8 @@ static void test_unchanged_copy_opens(void **state)
 static void test_cut_files_are_named(void **state)
 {
     const Model *m = *state;
-    static const char *const files[] = {"config.json", "preprocessor_config.json", "tokenizer.json", "model.safetensors"};
+    static const char *const files[] = {"config.json", "preprocessor_config.json", "tokenizer.json",
+                                        "model.safetensors"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         Text text = {0};
         char path[1000];

@@ -1,5 +1,7 @@
-/* Whole passes of the tiny checkpoints to loss and gradients against transformers: every tensor that `mpa trace` shows. First from the golden's ids and
- * pixels (the model alone), then chained from picture files and text. A failure names the first stage that broke, in the order of the computation, and the file to read. */
+/* Whole passes of the tiny checkpoints to loss and gradients against transformers: every tensor
+ * that `mpa trace` shows. First from the golden's ids and pixels (the model alone), then chained
+ * from picture files and text. A failure names the first stage that broke, in the order of the
+ * computation, and the file to read. */
 #include "fixture/model_pass.h"
 
 #include <stdarg.h>
@@ -10,7 +12,8 @@
 
 #include <cmocka.h>
 
-/* The stages of a family's way forward, in order; %d counts up as long as the golden has such a tensor. */
+/* The stages of a family's way forward, in order; %d counts up as long as the golden has such a
+ * tensor. */
 typedef struct {
     const char *name, *read;
     bool vision; /* not there without a picture */
@@ -20,18 +23,23 @@ static const Stage qwen2vl[] = {
     {"visual.blocks.%d", "src/model/family/qwen2vl/vision.c", true},
     {"visual.merger", "src/model/family/qwen2vl/vision.c", true},
     {"model.embed_tokens", "src/model/family/qwen2vl/qwen2vl.c, src/layer/embedding.c", false},
-    {"model.layers.%d", "src/model/block/decoder.c; of layer 0 also src/model/family/qwen2vl/qwen2vl.c (scatter, positions)", false},
+    {"model.layers.%d",
+     "src/model/block/decoder.c; of layer 0 also src/model/family/qwen2vl/qwen2vl.c (scatter, positions)",
+     false},
     {"model.norm", "src/layer/rmsnorm.c", false},
     {"logits", "src/model/vlm.c, src/tensor/gemm.c", false},
     {NULL, NULL, false},
 };
 static const Stage smolvlm[] = {
-    {"model.vision_model.embeddings", "src/model/family/smolvlm/siglip.c (siglip_embeddings, siglip_buckets), src/layer/linear.c", true},
+    {"model.vision_model.embeddings",
+     "src/model/family/smolvlm/siglip.c (siglip_embeddings, siglip_buckets), src/layer/linear.c", true},
     {"model.vision_model.encoder.layers.%d", "src/model/family/smolvlm/siglip.c", true},
     {"model.vision_model.post_layernorm", "src/model/family/smolvlm/siglip.c, src/layer/layernorm.c", true},
     {"model.connector", "src/model/family/smolvlm/smolvlm.c (connector), src/layer/merge.c", true},
     {"model.text_model.embed_tokens", "src/model/family/smolvlm/smolvlm.c, src/layer/embedding.c", false},
-    {"model.text_model.layers.%d", "src/model/block/decoder.c; of layer 0 also src/model/family/smolvlm/smolvlm.c, src/layer/scatter.c", false},
+    {"model.text_model.layers.%d",
+     "src/model/block/decoder.c; of layer 0 also src/model/family/smolvlm/smolvlm.c, src/layer/scatter.c",
+     false},
     {"model.text_model.norm", "src/layer/rmsnorm.c", false},
     {"logits", "src/model/vlm.c, src/tensor/gemm.c", false},
     {NULL, NULL, false},
@@ -59,12 +67,16 @@ static void judge(Verdict *v, Golden *g, bool good, const char *name, const char
 static void check_inputs(Verdict *v, Case *c)
 {
     Golden *g = &c->g;
-    const char *read = case_is_smolvlm(c) ? "src/model/family/smolvlm/smolvlm.c (prompt, answer), src/text/" : "src/model/family/qwen2vl/qwen2vl.c (prompt, answer), src/text/";
+    const char *read = case_is_smolvlm(c) ? "src/model/family/smolvlm/smolvlm.c (prompt, answer), src/text/"
+                                          : "src/model/family/qwen2vl/qwen2vl.c (prompt, answer), src/text/";
     judge(v, g, golden_ints_equal(g, "input_ids", c->sample.ids, c->sample.count, read), "input_ids", read);
     if (case_has_answer(c))
-        judge(v, g, golden_ints_equal(g, "labels", c->sample.labels, c->sample.count, "src/model/vlm.c"), "labels", "src/model/vlm.c");
-    read = case_is_smolvlm(c) ? "src/model/family/smolvlm/smolvlm.c (positions)" : "src/model/family/qwen2vl/qwen2vl.c (positions)";
-    judge(v, g, golden_ints_equal(g, "position_ids", c->sample.position, 3 * c->sample.count, read), "position_ids", read);
+        judge(v, g, golden_ints_equal(g, "labels", c->sample.labels, c->sample.count, "src/model/vlm.c"),
+              "labels", "src/model/vlm.c");
+    read = case_is_smolvlm(c) ? "src/model/family/smolvlm/smolvlm.c (positions)"
+                              : "src/model/family/qwen2vl/qwen2vl.c (positions)";
+    judge(v, g, golden_ints_equal(g, "position_ids", c->sample.position, 3 * c->sample.count, read),
+          "position_ids", read);
 }
 
 static int64_t values(const TensorOut *t)
@@ -78,7 +90,8 @@ static int64_t values(const TensorOut *t)
 static void check_pictures(Verdict *v, Case *c, const Pass *p)
 {
     bool smol = case_is_smolvlm(c);
-    const char *read = smol ? "src/model/family/smolvlm/picture.c, src/image/" : "src/model/family/qwen2vl/picture.c, src/image/";
+    const char *read = smol ? "src/model/family/smolvlm/picture.c, src/image/"
+                            : "src/model/family/qwen2vl/picture.c, src/image/";
     const char *shape = smol ? "pixel_attention_mask" : "image_grid_thw";
     const TensorOut *pixels = pass_value(p, "pixel_values"), *grid = pass_value(p, shape);
     if (!golden_has(&c->g, "pixel_values")) {
@@ -86,8 +99,11 @@ static void check_pictures(Verdict *v, Case *c, const Pass *p)
         return;
     }
     judge(v, &c->g, grid && golden_ints_equal(&c->g, shape, grid->data, values(grid), read), shape, read);
-    judge(v, &c->g, pixels && same_shape(golden_tensor(&c->g, "pixel_values"), pixels->ndim, pixels->dim), "shape of pixel_values", read);
-    judge(v, &c->g, pixels && golden_within(&c->g, "pixel_values", pixels->data, values(pixels), 1e-6, 1, read), "pixel_values", read);
+    judge(v, &c->g, pixels && same_shape(golden_tensor(&c->g, "pixel_values"), pixels->ndim, pixels->dim),
+          "shape of pixel_values", read);
+    judge(v, &c->g,
+          pixels && golden_within(&c->g, "pixel_values", pixels->data, values(pixels), 1e-6, 1, read),
+          "pixel_values", read);
 }
 
 static void check_forward(Verdict *v, Case *c, const Pass *p)
@@ -97,10 +113,12 @@ static void check_forward(Verdict *v, Case *c, const Pass *p)
             char name[60], number[12];
             const char *percent = strstr(s->name, "%d");
             snprintf(number, sizeof number, "%d", i);
-            snprintf(name, sizeof name, "%.*s%s", percent ? (int)(percent - s->name) : (int)sizeof name, s->name, percent ? number : "");
+            snprintf(name, sizeof name, "%.*s%s", percent ? (int)(percent - s->name) : (int)sizeof name,
+                     s->name, percent ? number : "");
             bool there = golden_has(&c->g, name);
             if (there)
-                judge(v, &c->g, golden_matches(&c->g, name, pass_value(p, name), golden_pass_limit, s->read), name, s->read);
+                judge(v, &c->g, golden_matches(&c->g, name, pass_value(p, name), golden_pass_limit, s->read),
+                      name, s->read);
             else if (!(percent && i > 0) && !(s->vision && !c->pictures))
                 fail_msg("golden/%s has no %s", c->g.name, name);
             if (!there || !percent)
@@ -119,15 +137,21 @@ static bool is_vision(const char *name)
 
 static const char *gradient_source(const char *name)
 {
-    return !strncmp(name, "visual", 6)    ? "the backward functions in src/layer that src/model/family/qwen2vl/vision.c calls"
-           : strstr(name, "connector")    ? "src/layer/merge.c, src/layer/linear.c, src/layer/scatter.c; src/model/family/smolvlm/smolvlm.c (connector)"
-           : is_vision(name)              ? "the backward functions in src/layer that src/model/family/smolvlm/siglip.c calls"
-           : strstr(name, ".layers.")     ? "the backward functions in src/layer that src/model/block/decoder.c calls"
-           : strstr(name, "embed_tokens") ? "src/layer/embedding.c, src/layer/scatter.c, src/layer/cross_entropy.c (tied head)"
-                                          : "src/layer/cross_entropy.c, src/layer/rmsnorm.c";
+    return !strncmp(name, "visual", 6)
+               ? "the backward functions in src/layer that src/model/family/qwen2vl/vision.c calls"
+           : strstr(name, "connector") ? "src/layer/merge.c, src/layer/linear.c, src/layer/scatter.c; "
+                                         "src/model/family/smolvlm/smolvlm.c (connector)"
+           : is_vision(name)
+               ? "the backward functions in src/layer that src/model/family/smolvlm/siglip.c calls"
+           : strstr(name, ".layers.")
+               ? "the backward functions in src/layer that src/model/block/decoder.c calls"
+           : strstr(name, "embed_tokens")
+               ? "src/layer/embedding.c, src/layer/scatter.c, src/layer/cross_entropy.c (tied head)"
+               : "src/layer/cross_entropy.c, src/layer/rmsnorm.c";
 }
 
-/* In the order of the way back: the text model's parameters from the last to the first, then the vision tower's. */
+/* In the order of the way back: the text model's parameters from the last to the first, then the
+ * vision tower's. */
 static void check_gradients(Verdict *v, Case *c, const Pass *p)
 {
     const Checkpoint *k = &c->vlm.checkpoint;
@@ -140,7 +164,8 @@ static void check_gradients(Verdict *v, Case *c, const Pass *p)
             snprintf(name, sizeof name, "grad.%s", w->name);
             TensorOut got = {.name = name, .dtype = F32, .ndim = w->ndim, .data = p->grad[i]};
             memcpy(got.dim, w->dim, sizeof got.dim);
-            judge(v, &c->g, golden_matches(&c->g, name, &got, golden_pass_limit, gradient_source(w->name)), name, gradient_source(w->name));
+            judge(v, &c->g, golden_matches(&c->g, name, &got, golden_pass_limit, gradient_source(w->name)),
+                  name, gradient_source(w->name));
         }
 }
 
@@ -151,7 +176,8 @@ static void check_complete(const Case *c)
     for (int64_t i = 0; i < c->g.tensors.count; i++)
         wanted += !strncmp(c->g.tensors.tensor[i].name, "grad.", 5);
     if (wanted != c->vlm.checkpoint.params)
-        fail_msg("golden/%s has %lld gradients, the model %lld parameters", c->g.name, (long long)wanted, (long long)c->vlm.checkpoint.params);
+        fail_msg("golden/%s has %lld gradients, the model %lld parameters", c->g.name, (long long)wanted,
+                 (long long)c->vlm.checkpoint.params);
 }
 
 static void check_case(const char *golden, CaseInputs inputs)
@@ -188,9 +214,10 @@ static void from_golden_inputs(void **state)
 
 int main(void)
 {
-    static char names[][20] = {"model/a-none",  "model/a-one",    "model/a-two",    "model/b-none",  "model/b-one",
-                               "model/b-two",   "smolvlm/a-none", "smolvlm/a-one",  "smolvlm/a-two", "smolvlm/b-none",
-                               "smolvlm/b-one", "smolvlm/b-two",  "smolvlm/b-whole"};
+    static char names[][20] = {"model/a-none",   "model/a-one",    "model/a-two",    "model/b-none",
+                               "model/b-one",    "model/b-two",    "smolvlm/a-none", "smolvlm/a-one",
+                               "smolvlm/a-two",  "smolvlm/b-none", "smolvlm/b-one",  "smolvlm/b-two",
+                               "smolvlm/b-whole"};
     const struct CMUnitTest tests[] = {
         {"a-none: model alone", from_golden_inputs, NULL, NULL, names[0]},
         {"a-one: model alone", from_golden_inputs, NULL, NULL, names[1]},

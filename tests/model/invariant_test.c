@@ -1,4 +1,5 @@
-/* What must hold whatever the numbers are, and needs no golden: the first thing to run on a port. The tiny checkpoints' own cases serve as input. */
+/* What must hold whatever the numbers are, and needs no golden: the first thing to run on a
+ * port. The tiny checkpoints' own cases serve as input. */
 #include "fixture/model_pass.h"
 
 #include "base/parallel.h"
@@ -104,7 +105,8 @@ static void any_number_of_threads(void **state)
     done(&c);
 }
 
-/* Rows that should agree but for rounding: their largest difference in units of PyTorch's own error. */
+/* Rows that should agree but for rounding: their largest difference in units of PyTorch's own
+ * error. */
 static double apart(const Case *c, const float *a, const float *b, int64_t count)
 {
     double worst = 0;
@@ -121,7 +123,8 @@ static Run run_new(Arena *arena, Error *e)
     return (Run){.arena = arena, .error = e};
 }
 
-/* The prompt's first rows in one pass, the others one by one on top of a cache: as one pass over all. */
+/* The prompt's first rows in one pass, the others one by one on top of a cache: as one pass over
+ * all. */
 static void cache_or_not(void **state)
 {
     Case c;
@@ -141,14 +144,17 @@ static void cache_or_not(void **state)
         int32_t *position = run_alloc(&run, 3 * rows, sizeof *position);
         assert_non_null(position);
         for (int axis = 0; axis < 3; axis++)
-            memcpy(position + axis * rows, s->position + axis * s->count + n, (size_t)rows * sizeof *position);
-        Batch part = {rows, s->ids + n, position, {1, start}, n ? NULL : all->pictures, n ? 0 : all->n_pictures};
+            memcpy(position + axis * rows, s->position + axis * s->count + n,
+                   (size_t)rows * sizeof *position);
+        Batch part = {
+            rows, s->ids + n, position, {1, start}, n ? NULL : all->pictures, n ? 0 : all->n_pictures};
         Mat *h = vlm_forward(&run, &c.vlm, &part, cache);
         assert_non_null(h);
         double d = apart(&c, whole.hidden->data + n * D, h->data, rows * D);
         if (!(d <= golden_pass_limit))
-            fail_msg("rows %lld.. through the cache are %.3g x PyTorch's own error away; read src/layer/attention.c, src/tensor/seqs.c", (long long)n,
-                     d);
+            fail_msg("rows %lld.. through the cache are %.3g x PyTorch's own error away; read "
+                     "src/layer/attention.c, src/tensor/seqs.c",
+                     (long long)n, d);
     }
     arena_free(&arena);
     pass_free(&whole);
@@ -185,11 +191,12 @@ static void batch_or_alone(void **state)
         Batch *b = batch_pack(&run, both, 2);
         Mat *h = vlm_forward(&run, &c.vlm, b, NULL);
         assert_non_null(h);
-        double d = apart(&c, alone.hidden->data, h->data + b->seqs.start[order] * h->cols, alone.hidden->rows * h->cols);
+        double d = apart(&c, alone.hidden->data, h->data + b->seqs.start[order] * h->cols,
+                         alone.hidden->rows * h->cols);
         if (!(d <= golden_pass_limit))
-            fail_msg(
-                "in a batch the rows are %.3g x PyTorch's own error away from those alone; read batch_pack in src/model/vlm.c, src/layer/attention.c",
-                d);
+            fail_msg("in a batch the rows are %.3g x PyTorch's own error away from those alone; read "
+                     "batch_pack in src/model/vlm.c, src/layer/attention.c",
+                     d);
         arena_free(&arena);
     }
     free(other.position);

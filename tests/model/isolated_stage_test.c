@@ -1,4 +1,5 @@
-/* Each stage on its own, fed the golden output of the stage before it: where a chained test breaks, this tells whether the stage itself is wrong. */
+/* Each stage on its own, fed the golden output of the stage before it: where a chained test
+ * breaks, this tells whether the stage itself is wrong. */
 #include "fixture/model_pass.h"
 
 #include "model/block/decoder.h"
@@ -100,7 +101,8 @@ static void check_qwen2vl_vision(Bench *b)
     char name[60] = "visual.patch_embed";
     for (int64_t i = 0; i < b->c.pictures; i++)
         list[i] = b->c.picture + i;
-    check(b, name, linear(&b->run, &v.patch_embed, golden_mat(b, "pixel_values")), "src/layer/linear.c, src/tensor/gemm.c");
+    check(b, name, linear(&b->run, &v.patch_embed, golden_mat(b, "pixel_values")),
+          "src/layer/linear.c, src/tensor/gemm.c");
     const VisionPlaces *places = qwen2vl_vision_places(&b->run, &v, list, b->c.pictures);
     for (int64_t i = 0; i < v.depth; i++) {
         Mat *x = golden_mat(b, name);
@@ -110,7 +112,8 @@ static void check_qwen2vl_vision(Bench *b)
     check(b, "visual.merger", qwen2vl_vision_merger(&b->run, &v, golden_mat(b, name)), read);
 }
 
-/* Embeddings with the golden rows of the stage `joined`, which joins vision to text, at the picture tokens. */
+/* Embeddings with the golden rows of the stage `joined`, which joins vision to text, at the
+ * picture tokens. */
 static Mat *text_input(Bench *b, const char *joined)
 {
     char name[60];
@@ -128,26 +131,32 @@ static Mat *text_input(Bench *b, const char *joined)
 }
 
 /* The decoder's layers, last norm and head; `o`: the object of config.json that holds its sizes. */
-static void check_text(Bench *b, const char *module, const json_t *o, const int64_t *section, const char *joined)
+static void check_text(Bench *b, const char *module, const json_t *o, const int64_t *section,
+                       const char *joined)
 {
-    DecoderSizes z = {.qkv_bias = section != NULL, .kv_heads = 0, .positions = 2048, .eps = 1e-6, .rope_theta = 10000};
+    DecoderSizes z = {
+        .qkv_bias = section != NULL, .kv_heads = 0, .positions = 2048, .eps = 1e-6, .rope_theta = 10000};
     decoder_sizes(&z, &b->config, o, "", section != NULL, &b->error);
     must(b);
-    decoder_load(&b->decoder, &b->parts, module, &z, json_is_true(json_object_get(b->config.root, "tie_word_embeddings")), &b->error);
+    decoder_load(&b->decoder, &b->parts, module, &z,
+                 json_is_true(json_object_get(b->config.root, "tie_word_embeddings")), &b->error);
     must(b);
     const int64_t start[2] = {0, b->c.sample.count};
     const Seqs seqs = {1, start};
-    const Rope *r = rope_text(&b->run, b->c.sample.position, b->c.sample.count, z.head_width / 2, z.rope_theta, section, section ? 3 : 0);
+    const Rope *r = rope_text(&b->run, b->c.sample.position, b->c.sample.count, z.head_width / 2,
+                              z.rope_theta, section, section ? 3 : 0);
     Mat *x = text_input(b, joined);
     char name[60];
     for (int64_t i = 0; i < z.layers; i++) {
         snprintf(name, sizeof name, "%s.layers.%lld", module, (long long)i);
-        check(b, name, decoder_layer(&b->run, &b->decoder, i, x, r, &seqs, NULL), "src/model/block/decoder.c");
+        check(b, name, decoder_layer(&b->run, &b->decoder, i, x, r, &seqs, NULL),
+              "src/model/block/decoder.c");
         x = golden_mat(b, name);
     }
     snprintf(name, sizeof name, "%s.norm", module);
     check(b, name, rmsnorm(&b->run, &b->decoder.norm, x), "src/layer/rmsnorm.c");
-    check(b, "logits", vlm_logits(&b->run, &b->c.vlm, golden_mat(b, name)), "src/model/vlm.c, src/tensor/gemm.c");
+    check(b, "logits", vlm_logits(&b->run, &b->c.vlm, golden_mat(b, name)),
+          "src/model/vlm.c, src/tensor/gemm.c");
 }
 
 static void check_qwen2vl(Bench *b)
@@ -178,14 +187,16 @@ static void check_siglip(Bench *b)
         snprintf(name, sizeof name, "model.vision_model.encoder.layers.%lld", (long long)i);
         check(b, name, siglip_layer(&b->run, &v, i, places, x), read);
     }
-    check(b, "model.vision_model.post_layernorm", layernorm(&b->run, &v.post_layernorm, golden_mat(b, name)), "src/layer/layernorm.c");
+    check(b, "model.vision_model.post_layernorm", layernorm(&b->run, &v.post_layernorm, golden_mat(b, name)),
+          "src/layer/layernorm.c");
 }
 
 static void check_smolvlm(Bench *b)
 {
     if (b->c.pictures)
         check_siglip(b);
-    check_text(b, "model.text_model", json_object_get(b->config.root, "text_config"), NULL, "model.connector");
+    check_text(b, "model.text_model", json_object_get(b->config.root, "text_config"), NULL,
+               "model.connector");
 }
 
 static void check_case(void **state)
@@ -198,9 +209,10 @@ static void check_case(void **state)
 
 int main(void)
 {
-    static char names[][20] = {"model/a-none",  "model/a-one",    "model/a-two",    "model/b-none",  "model/b-one",
-                               "model/b-two",   "smolvlm/a-none", "smolvlm/a-one",  "smolvlm/a-two", "smolvlm/b-none",
-                               "smolvlm/b-one", "smolvlm/b-two",  "smolvlm/b-whole"};
+    static char names[][20] = {"model/a-none",   "model/a-one",    "model/a-two",    "model/b-none",
+                               "model/b-one",    "model/b-two",    "smolvlm/a-none", "smolvlm/a-one",
+                               "smolvlm/a-two",  "smolvlm/b-none", "smolvlm/b-one",  "smolvlm/b-two",
+                               "smolvlm/b-whole"};
     const struct CMUnitTest tests[] = {
         {"a-none", check_case, NULL, NULL, names[0]},
         {"a-one", check_case, NULL, NULL, names[1]},

@@ -1,4 +1,5 @@
-/* The parity identifier from files alone: joins, the rule, what is written. src/mpa/identify.c, src/mpa/pairs.c, src/mpa/audit.c. */
+/* The parity identifier from files alone: joins, the rule, what is written. src/mpa/identify.c,
+ * src/mpa/pairs.c, src/mpa/audit.c. */
 #include "fixture/scratch.h"
 
 #include "base/file.h"
@@ -76,29 +77,40 @@ static void holds(World *w, const char *name, const char *wanted)
     text_free(&text);
 }
 
-static const char answers_given[] = "[teacher]\nannotations = a.json\nanswers = t.json\n[student]\nanswers = s.json\n";
+static const char answers_given[] =
+    "[teacher]\nannotations = a.json\nanswers = t.json\n[student]\nanswers = s.json\n";
 
-#define ROW(id, question, answer, said)                                                                                                              \
-    "{\"question_id\":" id ",\"image_path\":\"p.jpg\",\"PA_question\":" question ",\"PA_answer\":" answer ",\"predictions\":" said "}"
+#define ROW(id, question, answer, said)                                                                      \
+    "{\"question_id\":" id ",\"image_path\":\"p.jpg\",\"PA_question\":" question ",\"PA_answer\":" answer    \
+    ",\"predictions\":" said "}"
 
-/* Ids join as text and keep their type; the last of a duplicate stands at the first one's place; rows on one side are no error. */
+/* Ids join as text and keep their type; the last of a duplicate stands at the first one's place;
+ * rows on one side are no error. */
 static void test_join(void **state)
 {
     World *w = *state;
     put(w, "a.json", "[]");
     put(w, "s.json",
-        "[" ROW("7", "\"old\"", "\"Bonn\"", "\"?\"") "," ROW("\"8\"", "\"q\\u00e9\"", "\"C\"", "\"x\"") "," ROW(
-            "7", "\"new\"", "\"Bern\"", "\"x\"") "," ROW("9", "\"q\"", "\"A\"", "\"x\"") "]");
+        "[" ROW("7", "\"old\"", "\"Bonn\"",
+                "\"?\"") "," ROW("\"8\"", "\"q\\u00e9\"", "\"C\"",
+                                 "\"x\"") "," ROW("7", "\"new\"", "\"Bern\"",
+                                                  "\"x\"") "," ROW("9", "\"q\"", "\"A\"", "\"x\"") "]");
     put(w, "t.json",
-        "[" ROW("8", "\"-\"", "\"-\"", "\"no\"") "," ROW("\"7\"", "\"-\"", "\"-\"", "\"It is BERN.\"") "," ROW(
-            "8", "\"-\"", "\"-\"", "\"c\"") "," ROW("10", "\"q\"", "\"A\"", "\"a\"") "]");
+        "[" ROW("8", "\"-\"", "\"-\"", "\"no\"") "," ROW(
+            "\"7\"", "\"-\"", "\"-\"", "\"It is BERN.\"") "," ROW("8", "\"-\"", "\"-\"",
+                                                                  "\"c\"") "," ROW("10", "\"q\"", "\"A\"",
+                                                                                   "\"a\"") "]");
     if (identify(w, answers_given) != OK)
         fail_msg("%s", w->e.text);
     holds(w, "out/parity.json",
-          "[\n  {\n    \"id\": 7,\n    \"image\": \"p.jpg\",\n    \"conversations\": [\n      {\n        \"from\": \"human\",\n"
-          "        \"value\": \"<image>\\nnew\"\n      },\n      {\n        \"from\": \"gpt\",\n        \"value\": \"Bern\"\n      }\n    ]\n  },\n"
-          "  {\n    \"id\": \"8\",\n    \"image\": \"p.jpg\",\n    \"conversations\": [\n      {\n        \"from\": \"human\",\n"
-          "        \"value\": \"<image>\\nq\\u00e9\"\n      },\n      {\n        \"from\": \"gpt\",\n        \"value\": \"C\"\n      }\n    ]\n  "
+          "[\n  {\n    \"id\": 7,\n    \"image\": \"p.jpg\",\n    \"conversations\": [\n      {\n        "
+          "\"from\": \"human\",\n"
+          "        \"value\": \"<image>\\nnew\"\n      },\n      {\n        \"from\": \"gpt\",\n        "
+          "\"value\": \"Bern\"\n      }\n    ]\n  },\n"
+          "  {\n    \"id\": \"8\",\n    \"image\": \"p.jpg\",\n    \"conversations\": [\n      {\n        "
+          "\"from\": \"human\",\n"
+          "        \"value\": \"<image>\\nq\\u00e9\"\n      },\n      {\n        \"from\": \"gpt\",\n        "
+          "\"value\": \"C\"\n      }\n    ]\n  "
           "}\n]\n");
     holds(w, "out/student.json", NULL); /* what was given is not written again */
 }
@@ -143,13 +155,18 @@ static void test_select(void **state)
     Json j;
     static const char *const ways[] = {"all", "random"};
     put(w, "a.json", "[]");
-    put(w, "s.json", "[" ROW("1", "\"q\"", "\"a\"", "\"x\"") "," ROW("2", "\"q\"", "\"a\"", "\"a\"") "," ROW("3", "\"q\"", "null", "\"a\"") "]");
-    put(w, "t.json", "[" ROW("1", "\"q\"", "\"a\"", "\"a\"") "," ROW("2", "\"q\"", "\"a\"", "\"a\"") "," ROW("3", "\"q\"", "null", "\"a\"") "]");
+    put(w, "s.json",
+        "[" ROW("1", "\"q\"", "\"a\"", "\"x\"") "," ROW("2", "\"q\"", "\"a\"",
+                                                        "\"a\"") "," ROW("3", "\"q\"", "null", "\"a\"") "]");
+    put(w, "t.json",
+        "[" ROW("1", "\"q\"", "\"a\"", "\"a\"") "," ROW("2", "\"q\"", "\"a\"",
+                                                        "\"a\"") "," ROW("3", "\"q\"", "null", "\"a\"") "]");
     for (int i = 0; i < 2; i++) {
         snprintf(lines, sizeof lines, "%s[identify]\nselect = %s\n", answers_given, ways[i]);
         assert_int_equal(identify(w, lines), OK);
         assert_int_equal(json_open(&j, scratch_path(&w->s, "out/parity.json"), 1 << 20, &w->e), OK);
-        assert_int_equal(json_array_size(j.root), i ? 1 : 2); /* random: as many as parity keeps; never one without an answer */
+        /* random: as many as parity keeps; never one without an answer */
+        assert_int_equal(json_array_size(j.root), i ? 1 : 2);
         json_close(&j);
     }
 }
@@ -165,7 +182,8 @@ static void test_wrong_files(void **state)
         {"[{\"question_id\":null}]", "entry 0: question_id"},
         {"[" ROW("1", "3", "\"a\"", "\"a\"") "]", "entry 0: PA_question: wanted a string or null"},
         {"[" ROW("1", "\"q\"", "\"a\"", "[]") "]", "entry 0: predictions: wanted a string or null"},
-        {"[{\"question_id\":1,\"PA_question\":\"q\",\"PA_answer\":\"a\",\"predictions\":\"x\"}]", "image_path"},
+        {"[{\"question_id\":1,\"PA_question\":\"q\",\"PA_answer\":\"a\",\"predictions\":\"x\"}]",
+         "image_path"},
         {"[{\"a\":1,\"a\":2}]", "s.json"},
         {"", "s.json"},
     };
@@ -175,7 +193,8 @@ static void test_wrong_files(void **state)
         put(w, "s.json", cases[i].student);
         Status status = identify(w, answers_given);
         if (status != BAD_INPUT || !strstr(w->e.text, cases[i].wanted))
-            fail_msg("case %zu: status %d, \"%s\"; wanted \"%s\"", i, (int)status, w->e.text, cases[i].wanted);
+            fail_msg("case %zu: status %d, \"%s\"; wanted \"%s\"", i, (int)status, w->e.text,
+                     cases[i].wanted);
         holds(w, "out/parity.json", NULL);
     }
 }
@@ -186,7 +205,8 @@ static void test_nothing_to_do(void **state)
     World *w = *state;
     assert_int_equal(identify(w, ""), BAD_USAGE);
     assert_non_null(strstr(w->e.text, "mpa annotate"));
-    put(w, "a.json", "[{\"question_id\":1,\"image_path\":\"p\",\"predicted_question\":\"q\",\"predicted_answer\":\"a\"}]");
+    put(w, "a.json",
+        "[{\"question_id\":1,\"image_path\":\"p\",\"predicted_question\":\"q\",\"predicted_answer\":\"a\"}]");
     assert_int_equal(identify(w, "[teacher]\nannotations = a.json\n"), BAD_USAGE);
     assert_non_null(strstr(w->e.text, "student.model is needed"));
 }
@@ -195,6 +215,7 @@ static void test_nothing_to_do(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {CASE(test_join), CASE(test_reasons), CASE(test_select), CASE(test_wrong_files), CASE(test_nothing_to_do)};
+    const struct CMUnitTest tests[] = {CASE(test_join), CASE(test_reasons), CASE(test_select),
+                                       CASE(test_wrong_files), CASE(test_nothing_to_do)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,7 +45,8 @@ static void test_normalise(void **state)
         const char *want = json_string_value(json_object_get(o, "norm"));
         normalise(&out, json_string_value(json_object_get(o, "text")));
         if (strcmp(text_string(&out), want))
-            fail_msg("case %zu: \"%s\", Python has \"%s\"; read src/data/match.c", i, text_string(&out), want);
+            fail_msg("case %zu: \"%s\", Python has \"%s\"; read src/data/match.c", i, text_string(&out),
+                     want);
     }
     text_free(&out);
 }
@@ -85,10 +86,12 @@ static void test_parse(void **state)
         const json_t *o = json_array_get(list, i);
         char *question, *answer;
         Error e = {0};
-        assert_int_equal(reply_parse(json_string_value(json_object_get(o, "text")), &question, &answer, &e), OK);
+        assert_int_equal(reply_parse(json_string_value(json_object_get(o, "text")), &question, &answer, &e),
+                         OK);
         if (!same(question, json_object_get(o, "question")) || !same(answer, json_object_get(o, "answer")))
             fail_msg("case %zu: \"%s\" gives question \"%s\" and answer \"%s\"; read src/mpa/reply.c", i,
-                     json_string_value(json_object_get(o, "text")), question ? question : "(none)", answer ? answer : "(none)");
+                     json_string_value(json_object_get(o, "text")), question ? question : "(none)",
+                     answer ? answer : "(none)");
         free(question);
         free(answer);
     }
@@ -96,6 +99,7 @@ static void test_parse(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_normalise), cmocka_unit_test(test_keep), cmocka_unit_test(test_parse)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_normalise), cmocka_unit_test(test_keep),
+                                       cmocka_unit_test(test_parse)};
     return cmocka_run_group_tests(tests, load, unload);
 }

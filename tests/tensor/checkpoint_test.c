@@ -1,4 +1,5 @@
-/* Checkpoint folders: the index and its shards, names, shapes, types, unaligned data, masters; each error names the file and the tensor. */
+/* Checkpoint folders: the index and its shards, names, shapes, types, unaligned data, masters;
+ * each error names the file and the tensor. */
 #include "fixture/scratch.h"
 
 #include "tensor/checkpoint.h"
@@ -20,7 +21,8 @@ static void write_vectors(Scratch *s, const char *file, Dtype type, const char *
     TensorOut out[8] = {{0}};
     int64_t count = 0;
     for (; names[count]; count++)
-        out[count] = (TensorOut){.name = names[count], .dtype = type, .ndim = 1, .dim = {6}, .data = values, .held = F32};
+        out[count] = (TensorOut){
+            .name = names[count], .dtype = type, .ndim = 1, .dim = {6}, .data = values, .held = F32};
     Error e = {0};
     if (safetensors_write(scratch_path(s, file), out, count, &e) != OK)
         fail_msg("%s", e.text);
@@ -29,7 +31,8 @@ static void write_vectors(Scratch *s, const char *file, Dtype type, const char *
 static void write_index(Scratch *s, const char *weight_map)
 {
     char text[500];
-    int n = snprintf(text, sizeof text, "{\"metadata\": {\"total_size\": 1}, \"weight_map\": %s}", weight_map);
+    int n =
+        snprintf(text, sizeof text, "{\"metadata\": {\"total_size\": 1}, \"weight_map\": %s}", weight_map);
     scratch_write(s, index_name, text, (size_t)n);
 }
 
@@ -46,7 +49,8 @@ static void refused(Scratch *s, const char *first, const char *second)
     Error e = {0};
     assert_int_equal(checkpoint_open(&c, s->folder, &e), BAD_INPUT);
     if (!strstr(e.text, first) || !strstr(e.text, second))
-        fail_msg("\"%s\" does not name %s and %s; read src/tensor/checkpoint.c, checkpoint_param.c", e.text, first, second);
+        fail_msg("\"%s\" does not name %s and %s; read src/tensor/checkpoint.c, checkpoint_param.c", e.text,
+                 first, second);
 }
 
 static void test_index(void **state)
@@ -111,12 +115,14 @@ static void test_parameters(void **state)
     Checkpoint c;
     Error e = {0};
     scratch_make(&s);
-    write_vectors(&s, "model.safetensors", BF16, (const char *const[]){"layers.0.w", "layers.1.w", "extra.inv_freq", NULL});
+    write_vectors(&s, "model.safetensors", BF16,
+                  (const char *const[]){"layers.0.w", "layers.1.w", "extra.inv_freq", NULL});
     opens(&s, &c);
     Param *p = checkpoint_vector(&c, &e, 6, "layers.%d.%s", 1, "w");
     assert_non_null(p);
     assert_string_equal(p->name, "layers.1.w");
-    assert_true(p->count == 6 && p->ndim == 1 && p->dtype == BF16 && p->stored == BF16 && !p->grad && !p->master);
+    assert_true(p->count == 6 && p->ndim == 1 && p->dtype == BF16 && p->stored == BF16 && !p->grad &&
+                !p->master);
     assert_ptr_equal(checkpoint_vector(&c, &e, 6, "layers.1.w"), p);
     assert_int_equal(c.params, 1);
     const char *const ignorable[] = {"inv_freq", NULL};
@@ -129,7 +135,8 @@ static void test_parameters(void **state)
     assert_true(p->dtype == F32 && p->stored == BF16 && p->data == p->master);
     assert_memory_equal(p->master, values, sizeof values);
     assert_null(checkpoint_vector(&c, &e, 7, "layers.0.w"));
-    assert_true(e.status == BAD_INPUT && strstr(e.text, "layers.0.w") && strstr(e.text, "[7]") && strstr(e.text, "[6]"));
+    assert_true(e.status == BAD_INPUT && strstr(e.text, "layers.0.w") && strstr(e.text, "[7]") &&
+                strstr(e.text, "[6]"));
     assert_null(checkpoint_vector(&c, &e, 6, "layers.0.w")); /* after an error: nothing */
     e = (Error){0};
     assert_null(checkpoint_matrix(&c, &e, 2, 3, "layers.0.w"));
@@ -147,10 +154,13 @@ static void test_rename(void **state)
     Checkpoint c;
     Error e = {0};
     scratch_make(&s);
-    write_vectors(&s, "model.safetensors", F32, (const char *const[]){"model.language_model.a", "model.visual.b", "model.a", "lm_head", NULL});
+    write_vectors(
+        &s, "model.safetensors", F32,
+        (const char *const[]){"model.language_model.a", "model.visual.b", "model.a", "lm_head", NULL});
     opens(&s, &c);
     assert_int_equal(checkpoint_rename(&c, "model.visual.", "visual.", &e), OK);
-    assert_true(checkpoint_has(&c, "visual.b") && !checkpoint_has(&c, "model.visual.b") && checkpoint_has(&c, "lm_head"));
+    assert_true(checkpoint_has(&c, "visual.b") && !checkpoint_has(&c, "model.visual.b") &&
+                checkpoint_has(&c, "lm_head"));
     Param *p = checkpoint_vector(&c, &e, 6, "visual.b");
     assert_string_equal(p->name, "visual.b");
     assert_int_equal(checkpoint_rename(&c, "model.language_model.", "model.", &e), BAD_INPUT);
@@ -189,8 +199,8 @@ static void test_tied(void **state)
 static void test_unaligned_and_types(void **state)
 {
     (void)state;
-    static const char header[] =
-        "{\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[1,5]}}";
+    static const char header[] = "{\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"w\":{"
+                                 "\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[1,5]}}";
     unsigned char bytes[8 + sizeof header - 1 + 5];
     Scratch s;
     Checkpoint c;
@@ -216,8 +226,9 @@ static void test_unaligned_and_types(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_index),      cmocka_unit_test(test_nothing_there),
-                                       cmocka_unit_test(test_parameters), cmocka_unit_test(test_rename),
-                                       cmocka_unit_test(test_tied),       cmocka_unit_test(test_unaligned_and_types)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_index),      cmocka_unit_test(test_nothing_there),
+        cmocka_unit_test(test_parameters), cmocka_unit_test(test_rename),
+        cmocka_unit_test(test_tied),       cmocka_unit_test(test_unaligned_and_types)};
     return cmocka_run_group_tests_name("tensor/checkpoint", tests, NULL, NULL);
 }

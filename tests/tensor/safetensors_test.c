@@ -1,4 +1,5 @@
-/* Reading safetensors: the same files accepted and refused as by the reference (ref/golden_safetensors.py). Writing: what is read back. */
+/* Reading safetensors: the same files accepted and refused as by the reference
+ * (ref/golden_safetensors.py). Writing: what is read back. */
 #include "fixture/scratch.h"
 
 #include "base/json.h"
@@ -39,8 +40,9 @@ static void build_file(Text *t, const char *name)
     if (!strcmp(name, "3000-tensors")) {
         data = 3000;
         for (int i = 0; i < 3000; i++)
-            assert_true(
-                text_format(&header, NULL, "%s\"t%d\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[%d,%d]}", i ? "," : "{", i, i, i + 1));
+            assert_true(text_format(&header, NULL,
+                                    "%s\"t%d\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[%d,%d]}",
+                                    i ? "," : "{", i, i, i + 1));
         assert_true(text_add(&header, "}", NULL));
     } else if (!strcmp(name, "100k-nesting")) {
         assert_true(text_add(&header, "{\"a\":", NULL));
@@ -81,7 +83,8 @@ static void test_verdicts(void **state)
     int failed = 0, accepted = 0;
     json_array_foreach(list.root, i, c)
     {
-        const char *name = json_string_value(json_object_get(c, "name")), *hex = json_string_value(json_object_get(c, "file"));
+        const char *name = json_string_value(json_object_get(c, "name")),
+                   *hex = json_string_value(json_object_get(c, "file"));
         bool accept = json_is_true(json_object_get(c, "accept"));
         Text file = {0};
         if (hex)
@@ -93,8 +96,9 @@ static void test_verdicts(void **state)
         Error why = {0};
         Status status = safetensors_open(&s, path, &why);
         if (status != (accept ? OK : BAD_INPUT) || (!accept && !strstr(why.text, path))) {
-            print_error("golden/safetensors/headers: %s: the reference says \"%s\", we have status %d: %s; read src/tensor/safetensors.c\n", name,
-                        json_string_value(json_object_get(c, "reference")), (int)status, why.text);
+            print_error("golden/safetensors/headers: %s: the reference says \"%s\", we have status %d: %s; "
+                        "read src/tensor/safetensors.c\n",
+                        name, json_string_value(json_object_get(c, "reference")), (int)status, why.text);
             failed++;
         }
         accepted += status == OK;
@@ -139,7 +143,8 @@ static void test_messages(void **state)
     refused(&s, "Q4");
     write_text(&s, "{\"w.x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 7);
     refused(&s, "complete");
-    write_text(&s, "{\"w.x\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}", 4);
+    write_text(&s, "{\"w.x\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}",
+               4);
     refused(&s, "dimensions");
     scratch_write(&s, "weights", "version https://git-lfs.github.com/spec/v1\n", 43);
     refused(&s, "git-lfs");
@@ -148,16 +153,18 @@ static void test_messages(void **state)
     scratch_remove(&s);
 }
 
-/* A good file cut at every byte, and with every byte changed: accepted or refused, never anything else. */
+/* A good file cut at every byte, and with every byte changed: accepted or refused, never
+ * anything else. */
 static void test_every_byte(void **state)
 {
     (void)state;
     Scratch scratch;
     scratch_make(&scratch);
-    write_text(&scratch,
-               "{\"__metadata__\":{\"a\":\"b\"},\"w\":{\"dtype\":\"BF16\",\"shape\":[2,2],\"data_offsets\":[4,12]},"
-               "\"v\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}",
-               12);
+    write_text(
+        &scratch,
+        "{\"__metadata__\":{\"a\":\"b\"},\"w\":{\"dtype\":\"BF16\",\"shape\":[2,2],\"data_offsets\":[4,12]},"
+        "\"v\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}",
+        12);
     Text good = {0}, bad = {0};
     assert_int_equal(file_read(&good, scratch_path(&scratch, "weights"), 1000, NULL), OK);
     for (size_t i = 0; i < good.count * 4; i++) {
@@ -187,9 +194,10 @@ static void test_round_trip(void **state)
     for (int i = 0; i < LONG; i++)
         values[i] = (float)(i % 256) - 100;
     const int32_t ids[3] = {-1, 2147483647, 77};
-    const TensorOut out[] = {{"half", BF16, 1, {5}, values, F32},        {"long", F32, 2, {2, LONG / 2}, values, F32},
-                             {"ids\n\"\xC3\xA9", I32, 1, {3}, ids, F32}, {"f16", F16, 3, {3, 1, 3}, values, F32},
-                             {"none", F32, 2, {0, 7}, values, F32},      {"scalar", F32, 0, {0}, values, F32}};
+    const TensorOut out[] = {
+        {"half", BF16, 1, {5}, values, F32},        {"long", F32, 2, {2, LONG / 2}, values, F32},
+        {"ids\n\"\xC3\xA9", I32, 1, {3}, ids, F32}, {"f16", F16, 3, {3, 1, 3}, values, F32},
+        {"none", F32, 2, {0, 7}, values, F32},      {"scalar", F32, 0, {0}, values, F32}};
     Scratch scratch;
     scratch_make(&scratch);
     Error e = {0};
@@ -204,10 +212,12 @@ static void test_round_trip(void **state)
     for (int i = 0; i < 6; i++) {
         const Tensor *t = safetensors_find(&s, out[i].name);
         assert_non_null(t);
-        assert_true(t->dtype == out[i].dtype && t->ndim == out[i].ndim && !memcmp(t->dim, out[i].dim, sizeof t->dim));
+        assert_true(t->dtype == out[i].dtype && t->ndim == out[i].ndim &&
+                    !memcmp(t->dim, out[i].dim, sizeof t->dim));
         assert_int_equal((size_t)(t->data - s.map.data) % dtype_size(t->dtype), 0);
     }
-    const Tensor *half = safetensors_find(&s, "half"), *f16 = safetensors_find(&s, "f16"), *id = safetensors_find(&s, out[2].name);
+    const Tensor *half = safetensors_find(&s, "half"), *f16 = safetensors_find(&s, "f16"),
+                 *id = safetensors_find(&s, out[2].name);
     assert_memory_equal(id->data, "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F\x4D\0\0\0", 12);
     assert_memory_equal(half->data, "\xC8\xC2\xC6\xC2", 4); /* -100 is C2C8, -99 C2C6 */
     assert_memory_equal(f16->data, "\x40\xD6\x30\xD6", 4);  /* D640, D630 */
@@ -240,7 +250,8 @@ static void test_write_failures(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_verdicts), cmocka_unit_test(test_messages), cmocka_unit_test(test_every_byte),
-                                       cmocka_unit_test(test_round_trip), cmocka_unit_test(test_write_failures)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_verdicts), cmocka_unit_test(test_messages),
+                                       cmocka_unit_test(test_every_byte), cmocka_unit_test(test_round_trip),
+                                       cmocka_unit_test(test_write_failures)};
     return cmocka_run_group_tests_name("tensor/safetensors", tests, NULL, NULL);
 }

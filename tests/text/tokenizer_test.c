@@ -1,4 +1,5 @@
-/* Tokenizers against the reference library: golden/text by ref/golden_text.py, golden/smolvlm by ref/golden_smolvlm.py. */
+/* Tokenizers against the reference library: golden/text by ref/golden_text.py, golden/smolvlm by
+ * ref/golden_smolvlm.py. */
 #define _XOPEN_SOURCE 700 /* mkstemp */
 
 #include "base/file.h"
@@ -24,15 +25,18 @@ static Json open_json(const char *path)
     return j;
 }
 
-static void check_text(const Tokenizer *t, const json_t *o, const char *key, bool skip_special, const Ids *ids, size_t i)
+static void check_text(const Tokenizer *t, const json_t *o, const char *key, bool skip_special,
+                       const Ids *ids, size_t i)
 {
     Text raw = {0}, text = {0};
     Error e = {0};
     assert_int_equal(tokenizer_decode(t, &raw, ids->data, ids->count, skip_special, &e), OK);
     assert_true(utf8_repair(&text, text_string(&raw), raw.count, &e));
     const json_t *want = json_object_get(o, key);
-    if (text.count != json_string_length(want) || (text.count && memcmp(text.data, json_string_value(want), text.count)))
-        fail_msg("case %zu: \"%s\" (%s) is not \"%s\"; read src/text/tokenizer.c", i, text_string(&text), key, json_string_value(want));
+    if (text.count != json_string_length(want) ||
+        (text.count && memcmp(text.data, json_string_value(want), text.count)))
+        fail_msg("case %zu: \"%s\" (%s) is not \"%s\"; read src/text/tokenizer.c", i, text_string(&text), key,
+                 json_string_value(want));
     text_free(&raw);
     text_free(&text);
 }
@@ -47,14 +51,17 @@ static void check_cases(const char *path, const char *cases)
     Json j = {NULL, json_load_file(cases, JSON_ALLOW_NUL, &why)};
     assert_true(json_array_size(j.root) > 400);
     for (size_t i = 0; i < json_array_size(j.root); i++) {
-        const json_t *o = json_array_get(j.root, i), *text = json_object_get(o, "text"), *want = json_object_get(o, "ids");
+        const json_t *o = json_array_get(j.root, i), *text = json_object_get(o, "text"),
+                     *want = json_object_get(o, "ids");
         Ids ids = {0};
-        assert_int_equal(tokenizer_encode(t, &ids, json_string_value(text), json_string_length(text), &e), OK);
+        assert_int_equal(tokenizer_encode(t, &ids, json_string_value(text), json_string_length(text), &e),
+                         OK);
         bool same = (size_t)ids.count == json_array_size(want);
         for (int64_t k = 0; same && k < ids.count; k++)
             same = ids.data[k] == json_integer_value(json_array_get(want, (size_t)k));
         if (!same)
-            fail_msg("%s: case %zu (\"%s\") has other ids; read src/text/pretokenize.c, then src/text/bpe.c", cases, i, json_string_value(text));
+            fail_msg("%s: case %zu (\"%s\") has other ids; read src/text/pretokenize.c, then src/text/bpe.c",
+                     cases, i, json_string_value(text));
         check_text(t, o, "decoded", false, &ids, i);
         check_text(t, o, "clean", true, &ids, i);
         ids_free(&ids);
@@ -90,7 +97,8 @@ static void check_class(const Json *j, const char *name, bool (*member)(int32_t)
     assert_true(json_array_size(ranges) > 5);
     for (int32_t c = 0; c < 0x110000; c++) {
         const json_t *r = json_array_get(ranges, next);
-        int64_t first = r ? json_integer_value(json_array_get(r, 0)) : 0x110000, last = r ? json_integer_value(json_array_get(r, 1)) : 0x110000;
+        int64_t first = r ? json_integer_value(json_array_get(r, 0)) : 0x110000,
+                last = r ? json_integer_value(json_array_get(r, 1)) : 0x110000;
         if (c >= 0xD800 && c < 0xE000)
             continue;
         if (member(c) != (c >= first && c <= last))
@@ -109,7 +117,8 @@ static void test_classes_over_all_code_points(void **state)
     json_close(&j);
 }
 
-/* Long runs of one thing must not take quadratic time: the work must end long before a quadratic one would. */
+/* Long runs of one thing must not take quadratic time: the work must end long before a quadratic
+ * one would. */
 static void test_long_runs(void **state)
 {
     (void)state;
@@ -179,7 +188,8 @@ static void test_what_is_unknown_is_refused_by_name(void **state)
         Error e = {0};
         Tokenizer *t = tokenizer_open(name, &e);
         if (t || e.status != BAD_INPUT || !strstr(e.text, broken[i].expected) || !strstr(e.text, name))
-            fail_msg("case %zu (%s): status %d, message \"%s\"; read src/text/tokenizer_load.c", i, broken[i].to, (int)e.status, e.text);
+            fail_msg("case %zu (%s): status %d, message \"%s\"; read src/text/tokenizer_load.c", i,
+                     broken[i].to, (int)e.status, e.text);
         tokenizer_close(t);
     }
     remove(name);

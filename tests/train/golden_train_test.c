@@ -1,5 +1,5 @@
-/* Short fine-tuning runs against float64 PyTorch: learning rates, losses, gradient norms of every step and the final weights; and checkpoints that are
- * saved and loaded again. */
+/* Short fine-tuning runs against float64 PyTorch: learning rates, losses, gradient norms of
+ * every step and the final weights; and checkpoints that are saved and loaded again. */
 #include "fixture/golden.h"
 
 #include "base/text.h"
@@ -72,21 +72,26 @@ static int64_t pairs_of(const Golden *g, TrainPair pair[PAIRS], const char *imag
     {
         assert_true(i < PAIRS);
         image[i] = text_setting(o, "picture");
-        pair[i] = (TrainPair){
-            .images = image + i, .n_images = 1, .question = text_setting(o, "question"), .answer = text_setting(o, "answer"), .id = "golden"};
+        pair[i] = (TrainPair){.images = image + i,
+                              .n_images = 1,
+                              .question = text_setting(o, "question"),
+                              .answer = text_setting(o, "answer"),
+                              .id = "golden"};
         count++;
     }
     return count;
 }
 
 /* At most factor * unit apart? *worst: the largest multiple of its unit so far. */
-static bool close_enough(const char *what, size_t step, double got, double want, double unit, double factor, double *worst)
+static bool close_enough(const char *what, size_t step, double got, double want, double unit, double factor,
+                         double *worst)
 {
     double ratio = fabs(got - want) / unit;
     *worst = ratio <= *worst ? *worst : ratio;
     if (ratio <= factor)
         return true;
-    print_error("step %zu: %s is %.9g, wanted %.9g: %.3g x its unit apart, allowed %.3g\n", step + 1, what, got, want, ratio, factor);
+    print_error("step %zu: %s is %.9g, wanted %.9g: %.3g x its unit apart, allowed %.3g\n", step + 1, what,
+                got, want, ratio, factor);
     return false;
 }
 
@@ -96,7 +101,8 @@ static bool check_log(const Golden *g, const char *path)
     Text file = {0};
     Error e = {0};
     must(file_read(&file, path, 1 << 20, &e), &e);
-    const json_t *log = json_object_get(g->notes.root, "log"), *error = json_object_get(g->notes.root, "log_error");
+    const json_t *log = json_object_get(g->notes.root, "log"),
+                 *error = json_object_get(g->notes.root, "log_error");
     bool good = true;
     double worst = 0, lr_worst = 0;
     size_t n = 0;
@@ -104,18 +110,23 @@ static bool check_log(const Golden *g, const char *path)
         json_t *got = json_loadb(line, (size_t)(end - line), 0, NULL);
         const json_t *want = json_array_get(log, n), *f = json_array_get(error, n);
         assert_true(got && want && f);
-        good &= close_enough("lr", n, number_setting(got, "lr"), number_setting(want, "lr"), 1e-9, 1, &lr_worst);
+        good &=
+            close_enough("lr", n, number_setting(got, "lr"), number_setting(want, "lr"), 1e-9, 1, &lr_worst);
         const char *const keys[] = {"loss", "grad_norm"};
         for (int k = 0; k < 2; k++) {
             double w = number_setting(want, keys[k]);
             double unit = fmax(number_setting(f, keys[k]), 1e-6 * fabs(w));
-            good &= close_enough(keys[k], n, number_setting(got, keys[k]), w, unit, golden_training_limit, &worst);
+            good &= close_enough(keys[k], n, number_setting(got, keys[k]), w, unit, golden_training_limit,
+                                 &worst);
         }
         json_decref(got);
     }
     if (n != json_array_size(log))
-        fail_msg("%s has %zu steps, wanted %zu; read train_steps in src/train", path, n, json_array_size(log));
-    print_message("  golden/%s: losses and gradient norms of %zu steps, worst %.3g x PyTorch float32's own error\n", g->name, n, worst);
+        fail_msg("%s has %zu steps, wanted %zu; read train_steps in src/train", path, n,
+                 json_array_size(log));
+    print_message(
+        "  golden/%s: losses and gradient norms of %zu steps, worst %.3g x PyTorch float32's own error\n",
+        g->name, n, worst);
     text_free(&file);
     return good;
 }
@@ -158,7 +169,8 @@ static void check_run(void **state)
     snprintf(metrics, sizeof metrics, "%s/metrics.jsonl", folder);
     snprintf(timings, sizeof timings, "%s/timings.jsonl", folder);
     snprintf(states, sizeof states, "%s/state", folder);
-    const TrainFiles files = {.state_folder = states, .metrics_path = metrics, .timings_path = timings, .fingerprint = "golden"};
+    const TrainFiles files = {
+        .state_folder = states, .metrics_path = metrics, .timings_path = timings, .fingerprint = "golden"};
     golden_open(&g, *state);
     must(vlm_open(&vlm, golden_string(&g, "checkpoint"), &e), &e);
     int64_t count = pairs_of(&g, pair, image);
@@ -196,7 +208,8 @@ static const Mat *hidden_rows(const Vlm *vlm, Arena *arena)
     return h;
 }
 
-/* Saved as float32 and as bfloat16 (which holds these weights exactly), loaded: the same bits come out. */
+/* Saved as float32 and as bfloat16 (which holds these weights exactly), loaded: the same bits
+ * come out. */
 static void saved_and_loaded(void **state)
 {
     Vlm vlm, again;
@@ -225,7 +238,8 @@ static void saved_and_loaded(void **state)
 
 int main(void)
 {
-    static char names[][20] = {"train/cosine", "train/token", "train/leftover", "smolvlm/train-a", "smolvlm/train-b"};
+    static char names[][20] = {"train/cosine", "train/token", "train/leftover", "smolvlm/train-a",
+                               "smolvlm/train-b"};
     static char folders[][40] = {"weights/tiny-qwen2vl-a", "weights/tiny-smolvlm-a"};
     const struct CMUnitTest tests[] = {
         {"cosine, mean of the micro-batch means", check_run, NULL, NULL, names[0]},

@@ -17,7 +17,8 @@ static int64_t number(const json_t *o, const char *key)
     return json_integer_value(json_object_get(o, key));
 }
 
-/* The pairs of step s, which the trainer makes in micro-batches, must be `first` and the ones that follow it. */
+/* The pairs of step s, which the trainer makes in micro-batches, must be `first` and the ones
+ * that follow it. */
 static void check_pairs(const json_t *micro_batches, const TrainOptions *o, int64_t count, int64_t s)
 {
     StepPairs now = train_step_pairs(o, count, s);
@@ -53,7 +54,8 @@ static void as_the_trainer(void **state)
         for (int64_t s = 0; s < total; s++) {
             const json_t *step = json_array_get(steps, (size_t)s);
             double wanted = json_number_value(json_object_get(step, "lr"));
-            assert_true(fabs(schedule_factor(o.schedule, s, train_warmup(&o, total), total) - wanted) <= 1e-12);
+            assert_true(fabs(schedule_factor(o.schedule, s, train_warmup(&o, total), total) - wanted) <=
+                        1e-12);
             check_pairs(json_object_get(step, "samples"), &o, count, s);
         }
     }

@@ -6,7 +6,8 @@
 
 static Status load_fields(Qwen2VLPictures *p, const Json *j, Error *e)
 {
-    static const double mean[3] = {0.48145466, 0.4578275, 0.40821073}, std[3] = {0.26862954, 0.26130258, 0.27577711};
+    static const double mean[3] = {0.48145466, 0.4578275, 0.40821073},
+                        std[3] = {0.26862954, 0.26130258, 0.27577711};
     preprocessor_steps(&p->normalise, j, mean, std, 3, e);
     json_integer_or(j, j->root, "", "patch_size", 1, 256, 14, &p->patch, e);
     json_integer_or(j, j->root, "", "temporal_patch_size", 1, 16, 2, &p->temporal, e);
@@ -14,7 +15,8 @@ static Status load_fields(Qwen2VLPictures *p, const Json *j, Error *e)
     json_integer_or(j, j->root, "", "min_pixels", 1, INT64_C(1) << 40, 56 * 56, &p->min_pixels, e);
     json_integer_or(j, j->root, "", "max_pixels", 1, INT64_C(1) << 40, 28 * 28 * 1280, &p->max_pixels, e);
     if (e->status == OK && p->min_pixels > p->max_pixels)
-        error_set(e, BAD_INPUT, "%s: min_pixels %lld is more than max_pixels %lld", j->path, (long long)p->min_pixels, (long long)p->max_pixels);
+        error_set(e, BAD_INPUT, "%s: min_pixels %lld is more than max_pixels %lld", j->path,
+                  (long long)p->min_pixels, (long long)p->max_pixels);
     return e->status;
 }
 
@@ -34,14 +36,17 @@ static int64_t round_to(int64_t side, int64_t factor)
     return (int64_t)nearbyint((double)side / (double)factor) * factor;
 }
 
-Status qwen2vl_smart_resize(int64_t *height, int64_t *width, int64_t factor, int64_t min_pixels, int64_t max_pixels, bool published, Error *e)
+Status qwen2vl_smart_resize(int64_t *height, int64_t *width, int64_t factor, int64_t min_pixels,
+                            int64_t max_pixels, bool published, Error *e)
 {
     int64_t h = *height, w = *width, least = h < w ? h : w, most = h < w ? w : h;
     if (!published && least < factor)
-        return error_set(e, BAD_INPUT, "a picture of %lld x %lld pixels: both sides must be at least %lld", (long long)w, (long long)h,
-                         (long long)factor);
+        return error_set(e, BAD_INPUT, "a picture of %lld x %lld pixels: both sides must be at least %lld",
+                         (long long)w, (long long)h, (long long)factor);
     if ((double)most / (double)least > 200)
-        return error_set(e, BAD_INPUT, "a picture of %lld x %lld pixels: one side may be at most 200 times the other", (long long)w, (long long)h);
+        return error_set(e, BAD_INPUT,
+                         "a picture of %lld x %lld pixels: one side may be at most 200 times the other",
+                         (long long)w, (long long)h);
     int64_t new_h = round_to(h, factor), new_w = round_to(w, factor);
     if (published) {
         new_h = new_h < factor ? factor : new_h;
@@ -58,14 +63,17 @@ Status qwen2vl_smart_resize(int64_t *height, int64_t *width, int64_t factor, int
         new_w = (int64_t)ceil((double)w * beta / f) * factor;
     }
     if (new_h < factor || new_w < factor || new_h * new_w > INT64_C(1) << 31)
-        return error_set(e, BAD_INPUT, "a picture of %lld x %lld pixels cannot be brought to %lld..%lld pixels in steps of %lld", (long long)w,
-                         (long long)h, (long long)min_pixels, (long long)max_pixels, (long long)factor);
+        return error_set(
+            e, BAD_INPUT,
+            "a picture of %lld x %lld pixels cannot be brought to %lld..%lld pixels in steps of %lld",
+            (long long)w, (long long)h, (long long)min_pixels, (long long)max_pixels, (long long)factor);
     *height = new_h;
     *width = new_w;
     return OK;
 }
 
-/* Row of patch (y, x): blocks of merge x merge in raster order, in each its patches in raster order. Every frame is the same picture. */
+/* Row of patch (y, x): blocks of merge x merge in raster order, in each its patches in raster
+ * order. Every frame is the same picture. */
 static void cut_patches(const Qwen2VLPictures *p, Picture *out, const Image *im)
 {
     int64_t P = p->patch, m = p->merge, across = im->width / P;
@@ -80,14 +88,17 @@ static void cut_patches(const Qwen2VLPictures *p, Picture *out, const Image *im)
             const unsigned char *pixel = im->data + (y * im->width + x) * 3;
             for (int64_t c = 0; c < 3; c++)
                 for (int64_t t = 0; t < p->temporal; t++)
-                    out->pixels[row * out->cols + ((c * p->temporal + t) * P + y % P) * P + x % P] = table[c][pixel[c]];
+                    out->pixels[row * out->cols + ((c * p->temporal + t) * P + y % P) * P + x % P] =
+                        table[c][pixel[c]];
         }
 }
 
-static Status resize_to(const Qwen2VLPictures *p, Image *im, int64_t min_pixels, int64_t max_pixels, bool published, Error *e)
+static Status resize_to(const Qwen2VLPictures *p, Image *im, int64_t min_pixels, int64_t max_pixels,
+                        bool published, Error *e)
 {
     int64_t height = im->height, width = im->width;
-    Status status = qwen2vl_smart_resize(&height, &width, p->patch * p->merge, min_pixels, max_pixels, published, e);
+    Status status =
+        qwen2vl_smart_resize(&height, &width, p->patch * p->merge, min_pixels, max_pixels, published, e);
     Image resized = {0};
     if (status == OK)
         status = image_resize(&resized, im, width, height, BICUBIC, e);
@@ -98,7 +109,8 @@ static Status resize_to(const Qwen2VLPictures *p, Image *im, int64_t min_pixels,
     return status;
 }
 
-Status qwen2vl_picture(const Qwen2VLPictures *p, Picture *out, const Image *rgb, const PictureLimits *limits, Error *e)
+Status qwen2vl_picture(const Qwen2VLPictures *p, Picture *out, const Image *rgb, const PictureLimits *limits,
+                       Error *e)
 {
     *out = (Picture){0};
     int64_t unit = p->patch * p->merge, unit2 = unit * unit;
@@ -106,13 +118,15 @@ Status qwen2vl_picture(const Qwen2VLPictures *p, Picture *out, const Image *rgb,
     int64_t max_pixels = limits && limits->max_pixels ? limits->max_pixels : p->max_pixels;
     Image im = {0};
     Status status = image_resize(&im, rgb, rgb->width, rgb->height, BICUBIC, e); /* a copy */
-    if (status == OK && limits && limits->published)                             /* the published pipeline resizes with its own limits first */
+    /* the published pipeline resizes with its own limits first */
+    if (status == OK && limits && limits->published)
         status = resize_to(p, &im, 4 * unit2, 16384 * unit2, true, e);
     if (status == OK)
         status = resize_to(p, &im, min_pixels, max_pixels, false, e);
     if (status == OK) {
         int64_t down = im.height / p->patch, across = im.width / p->patch;
-        *out = (Picture){.rows = down * across, .cols = 3 * p->temporal * p->patch * p->patch, .grid = {1, down, across}};
+        *out = (Picture){
+            .rows = down * across, .cols = 3 * p->temporal * p->patch * p->patch, .grid = {1, down, across}};
         out->tokens = out->rows / (p->merge * p->merge);
         out->pixels = memory_new(out->rows * out->cols, sizeof *out->pixels, e);
         status = out->pixels ? OK : NO_MEMORY;

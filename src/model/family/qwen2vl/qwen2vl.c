@@ -1,4 +1,5 @@
-/* Qwen2-VL (Qwen2VLForConditionalGeneration): vision tower and merger, their rows put into the text, decoder with M-RoPE. */
+/* Qwen2-VL (Qwen2VLForConditionalGeneration): vision tower and merger, their rows put into the
+ * text, decoder with M-RoPE. */
 #include "model/family/qwen2vl/qwen2vl.h"
 
 #include "model/block/decoder.h"
@@ -29,7 +30,8 @@ static Status load_rope(Model *m, const Json *config, int64_t half, Error *e)
     const char *key = json_object_get(scaling, "rope_type") ? "rope_type" : "type";
     json_string_or(config, scaling, "rope_scaling", key, "default", &type, e);
     if (e->status == OK && strcmp(type, "default") && strcmp(type, "mrope"))
-        return error_set(e, BAD_INPUT, "%s: rope_scaling.%s: wanted \"mrope\" or \"default\", found \"%s\"", config->path, key, type);
+        return error_set(e, BAD_INPUT, "%s: rope_scaling.%s: wanted \"mrope\" or \"default\", found \"%s\"",
+                         config->path, key, type);
     if (json_array_in(config, scaling, "rope_scaling", "mrope_section", &section, e) != OK)
         return e->status;
     int64_t sum = 0;
@@ -38,8 +40,10 @@ static Status load_rope(Model *m, const Json *config, int64_t half, Error *e)
         sum += m->section[i] > 0 ? m->section[i] : half;
     }
     if (json_array_size(section) != SECTIONS || sum != half)
-        return error_set(e, BAD_INPUT, "%s: rope_scaling.mrope_section: wanted 3 positive integers with sum %lld (half a head's width)", config->path,
-                         (long long)half);
+        return error_set(
+            e, BAD_INPUT,
+            "%s: rope_scaling.mrope_section: wanted 3 positive integers with sum %lld (half a head's width)",
+            config->path, (long long)half);
     return OK;
 }
 
@@ -49,7 +53,8 @@ static Status load(Vlm *vlm, const Json *config, Error *e)
     DecoderSizes z = {152064, 8192, 29568, 80, 64, 8, 0, 32768, 1e-5, 1e6, true};
     bool tied;
     Model *m = vlm->model = arena_zero(&vlm->arena, 1, sizeof *m, e);
-    if (!m || decoder_sizes(&z, config, config->root, "", true, e) != OK || load_rope(m, config, z.head_width / 2, e) != OK)
+    if (!m || decoder_sizes(&z, config, config->root, "", true, e) != OK ||
+        load_rope(m, config, z.head_width / 2, e) != OK)
         return e->status;
     json_bool_or(config, config->root, "", "tie_word_embeddings", false, &tied, e);
     load_token(config, "image_token_id", z.vocab, -1, &vlm->image, e);
@@ -63,12 +68,14 @@ static Status load(Vlm *vlm, const Json *config, Error *e)
         qwen2vl_vision_load(&m->vision, vlm, config, z.width, e);
     if (e->status == OK)
         qwen2vl_pictures_load(&m->pictures, vlm->folder, e);
-    int64_t patch_width = 8 * m->vision.width + 2 * m->vision.hidden + m->vision.patch_values, merge2 = m->vision.merge * m->vision.merge;
+    int64_t patch_width = 8 * m->vision.width + 2 * m->vision.hidden + m->vision.patch_values,
+            merge2 = m->vision.merge * m->vision.merge;
     vlm->picture_layers = m->vision.depth;
     vlm->picture_row_bytes = patch_width * merge2 * (int64_t)sizeof(float);
     int64_t values = 3 * m->pictures.temporal * m->pictures.patch * m->pictures.patch;
     if (e->status == OK && (values != m->vision.patch_values || m->pictures.merge != m->vision.merge))
-        error_set(e, BAD_INPUT, "%s: its patch or merge sizes are not those of preprocessor_config.json", config->path);
+        error_set(e, BAD_INPUT, "%s: its patch or merge sizes are not those of preprocessor_config.json",
+                  config->path);
     return e->status;
 }
 
@@ -78,20 +85,27 @@ static Status picture(const Vlm *vlm, Picture *out, const Image *rgb, const Pict
     return qwen2vl_picture(&m->pictures, out, rgb, limits, e);
 }
 
-static Status prompt(const Vlm *vlm, Ids *ids, const Picture *pictures, int64_t n_pictures, const char *text, bool extra_newline, Error *e)
+static Status prompt(const Vlm *vlm, Ids *ids, const Picture *pictures, int64_t n_pictures, const char *text,
+                     bool extra_newline, Error *e)
 {
     const Model *m = vlm->model;
     const char *newline = extra_newline ? "\n" : "";
-    /* Only special tokens cut a text. The line end before the question and the one behind it may merge with its first and last characters. */
+    /* Only special tokens cut a text. The line end before the question and the one behind it may
+     * merge with its first and last characters. */
     Text head = {0}, user = {0}, *last = n_pictures ? &user : &head;
     Status status =
-        text_format(&head, e, "<|im_start|>system\nYou are a helpful assistant.%s<|im_end|>\n<|im_start|>user\n", newline) ? OK : NO_MEMORY;
+        text_format(&head, e,
+                    "<|im_start|>system\nYou are a helpful assistant.%s<|im_end|>\n<|im_start|>user\n",
+                    newline)
+            ? OK
+            : NO_MEMORY;
     if (status == OK && !text_format(last, e, "%s%s", text, newline))
         status = NO_MEMORY;
     if (status == OK)
         status = add_user_text(vlm, ids, text_string(&head), e);
     for (int64_t i = 0; status == OK && i < n_pictures; i++)
-        if (!ids_add(ids, m->vision_start, e) || !ids_repeat(ids, vlm->image, pictures[i].tokens, e) || !ids_add(ids, m->vision_end, e))
+        if (!ids_add(ids, m->vision_start, e) || !ids_repeat(ids, vlm->image, pictures[i].tokens, e) ||
+            !ids_add(ids, m->vision_end, e))
             status = NO_MEMORY;
     if (status == OK && n_pictures)
         status = add_user_text(vlm, ids, text_string(&user), e);
@@ -112,8 +126,9 @@ static Status answer(const Vlm *vlm, Ids *ids, const char *text, bool extra_newl
     return status;
 }
 
-/* M-RoPE (get_rope_index): text counts in all three rows; a picture's tokens stand at one time and at their merged rows and columns; the text after it goes on
- * behind the largest position so far. */
+/* M-RoPE (get_rope_index): text counts in all three rows; a picture's tokens stand at one time
+ * and at their merged rows and columns; the text after it goes on behind the largest position so
+ * far. */
 static Status positions(const Vlm *vlm, Sample *s, Error *e)
 {
     const Model *m = vlm->model;
@@ -127,7 +142,8 @@ static Status positions(const Vlm *vlm, Sample *s, Error *e)
         }
         const Picture *p = seen < s->n_pictures ? s->pictures + seen++ : NULL;
         if (!p || i + p->tokens > s->count)
-            return error_set(e, BAD_INPUT, "the text has more picture tokens than its %lld pictures fill", (long long)s->n_pictures);
+            return error_set(e, BAD_INPUT, "the text has more picture tokens than its %lld pictures fill",
+                             (long long)s->n_pictures);
         int64_t down = p->grid[1] / m->pictures.merge, across = p->grid[2] / m->pictures.merge;
         for (int64_t k = 0; k < p->tokens; k++, i++) {
             t[i] = next;
@@ -150,7 +166,8 @@ static Mat *text(Run *run, const Vlm *vlm, const Batch *b, KvCache *cache, Mat *
 {
     const Model *m = vlm->model;
     const DecoderSizes *z = &m->decoder.sizes;
-    const Rope *r = rope_text(run, b->position, b->rows, z->head_width / 2, z->rope_theta, m->section, SECTIONS);
+    const Rope *r =
+        rope_text(run, b->position, b->rows, z->head_width / 2, z->rope_theta, m->section, SECTIONS);
     return decoder(run, &m->decoder, b, cache, r, picture_rows, vlm->image);
 }
 
@@ -159,10 +176,12 @@ static Status describe(const Vlm *vlm, Text *text, Error *e)
     const Model *m = vlm->model;
     const Qwen2VLVision *v = &m->vision;
     if (!text_format(text, e,
-                     "  vision: %lld blocks of width %lld, %lld heads, MLP %lld; patches of %lldx%lld, %lldx%lld of them make a token\n"
+                     "  vision: %lld blocks of width %lld, %lld heads, MLP %lld; patches of %lldx%lld, "
+                     "%lldx%lld of them make a token\n"
                      "          pictures of %lld to %lld pixels\n",
-                     (long long)v->depth, (long long)v->width, (long long)v->heads, (long long)v->hidden, (long long)m->pictures.patch,
-                     (long long)m->pictures.patch, (long long)v->merge, (long long)v->merge, (long long)m->pictures.min_pixels,
+                     (long long)v->depth, (long long)v->width, (long long)v->heads, (long long)v->hidden,
+                     (long long)m->pictures.patch, (long long)m->pictures.patch, (long long)v->merge,
+                     (long long)v->merge, (long long)m->pictures.min_pixels,
                      (long long)m->pictures.max_pixels))
         return NO_MEMORY;
     return decoder_describe(&m->decoder, vlm, text, e);
@@ -179,7 +198,8 @@ static void probe_inputs(Run *run, const Vlm *vlm, const Sample *s)
     if (!pixels || !grid || !rows)
         return;
     for (int64_t i = 0, row = 0; i < s->n_pictures; row += s->pictures[i++].rows) {
-        memcpy(pixels + row * cols, s->pictures[i].pixels, (size_t)(s->pictures[i].rows * cols) * sizeof *pixels);
+        memcpy(pixels + row * cols, s->pictures[i].pixels,
+               (size_t)(s->pictures[i].rows * cols) * sizeof *pixels);
         for (int j = 0; j < 3; j++)
             grid[3 * i + j] = (int32_t)s->pictures[i].grid[j];
     }

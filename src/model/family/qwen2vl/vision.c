@@ -1,5 +1,6 @@
-/* x = W_patch row;  x += proj(attention(rope(q), rope(k), v)), [q k v] = qkv(LN x);  x += fc2(quick_gelu(fc1(LN x)));
- * merger: fc2(gelu(fc1(four neighbouring rows of LN x))).  Attention is full within one picture. */
+/* x = W_patch row;  x += proj(attention(rope(q), rope(k), v)), [q k v] = qkv(LN x);  x +=
+ * fc2(quick_gelu(fc1(LN x))); merger: fc2(gelu(fc1(four neighbouring rows of LN x))).  Attention
+ * is full within one picture. */
 #include "model/family/qwen2vl/vision.h"
 
 #include "model/load.h"
@@ -9,7 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const double theta = 10000, eps = 1e-6; /* VisionRotaryEmbedding's and the LayerNorms', not in any file */
+/* VisionRotaryEmbedding's and the LayerNorms', not in any file */
+static const double theta = 10000, eps = 1e-6;
 
 static Status load_sizes(Qwen2VLVision *v, int64_t patch_dim[5], const Json *config, int64_t out, Error *e)
 {
@@ -32,18 +34,20 @@ static Status load_sizes(Qwen2VLVision *v, int64_t patch_dim[5], const Json *con
     json_real_or(config, o, where, "mlp_ratio", 1e-3, 1000, 4, &ratio, e);
     json_string_or(config, o, where, "hidden_act", "quick_gelu", &act, e);
     if (e->status == OK && strcmp(act, "quick_gelu"))
-        error_set(e, BAD_INPUT, "%s: %s.hidden_act: wanted \"quick_gelu\", found \"%s\"", config->path, where, act);
+        error_set(e, BAD_INPUT, "%s: %s.hidden_act: wanted \"quick_gelu\", found \"%s\"", config->path, where,
+                  act);
     if (e->status == OK && (v->width % v->heads || v->width / v->heads % 4))
-        error_set(e, BAD_INPUT, "%s: %s: embed_dim %lld is no multiple of 4 * num_heads %lld", config->path, where, (long long)v->width,
-                  (long long)v->heads);
+        error_set(e, BAD_INPUT, "%s: %s: embed_dim %lld is no multiple of 4 * num_heads %lld", config->path,
+                  where, (long long)v->width, (long long)v->heads);
     if (e->status == OK && v->out != out)
-        error_set(e, BAD_INPUT, "%s: %s.hidden_size %lld is not the text model's hidden_size %lld", config->path, where, (long long)v->out,
-                  (long long)out);
+        error_set(e, BAD_INPUT, "%s: %s.hidden_size %lld is not the text model's hidden_size %lld",
+                  config->path, where, (long long)v->out, (long long)out);
     json_decref(none);
     if (e->status != OK)
         return e->status;
     v->hidden = (int64_t)((double)v->width * ratio);
-    v->attention = (Attention){v->heads, v->heads, v->width / v->heads, (float)(1 / sqrt((double)(v->width / v->heads))), false};
+    v->attention = (Attention){v->heads, v->heads, v->width / v->heads,
+                               (float)(1 / sqrt((double)(v->width / v->heads))), false};
     v->patch_values = channels * temporal * patch * patch;
     const int64_t dim[5] = {v->width, channels, temporal, patch, patch};
     memcpy(patch_dim, dim, sizeof dim);
@@ -54,7 +58,8 @@ Status qwen2vl_vision_load(Qwen2VLVision *v, Vlm *vlm, const Json *config, int64
 {
     Checkpoint *c = &vlm->checkpoint;
     int64_t dim[5];
-    if (load_sizes(v, dim, config, out, e) != OK || !(v->block = arena_zero(&vlm->arena, v->depth, sizeof *v->block, e)))
+    if (load_sizes(v, dim, config, out, e) != OK ||
+        !(v->block = arena_zero(&vlm->arena, v->depth, sizeof *v->block, e)))
         return e->status;
     v->patch_embed = (Linear){checkpoint_param(c, e, 5, dim, "visual.patch_embed.proj.weight"), NULL};
     for (int64_t i = 0; i < v->depth; i++) {
@@ -76,7 +81,8 @@ Status qwen2vl_vision_load(Qwen2VLVision *v, Vlm *vlm, const Json *config, int64
     return e->status;
 }
 
-const VisionPlaces *qwen2vl_vision_places(Run *run, const Qwen2VLVision *v, const Picture *const *pictures, int64_t count)
+const VisionPlaces *qwen2vl_vision_places(Run *run, const Qwen2VLVision *v, const Picture *const *pictures,
+                                          int64_t count)
 {
     VisionPlaces *p = run_alloc(run, 1, sizeof *p);
     int64_t *start = run_alloc(run, count + 1, sizeof *start), m = v->merge;
@@ -94,7 +100,8 @@ const VisionPlaces *qwen2vl_vision_places(Run *run, const Qwen2VLVision *v, cons
             x[start[i] + r] = (int32_t)(at % across * m + within % m);
         }
     }
-    *p = (VisionPlaces){y && x ? rope_vision(run, y, x, start[count], v->attention.width / 2, theta) : NULL, {count, start}};
+    *p = (VisionPlaces){y && x ? rope_vision(run, y, x, start[count], v->attention.width / 2, theta) : NULL,
+                        {count, start}};
     return p->rope ? p : NULL;
 }
 
@@ -112,8 +119,11 @@ static Mat *block(Run *run, void *context, Mat *x)
     Mat *q = rope(run, c->places->rope, mat_columns(run, qkv, 0, D));
     Mat *k = rope(run, c->places->rope, mat_columns(run, qkv, D, D));
     Mat *v = mat_columns(run, qkv, 2 * D, D);
-    x = add(run, x, linear(run, &c->b->proj, attention(run, &c->v->attention, q, k, v, &c->places->seqs, NULL, 0)));
-    return add(run, x, linear(run, &c->b->fc2, quick_gelu(run, linear(run, &c->b->fc1, layernorm(run, &c->b->norm2, x)))));
+    x = add(run, x,
+            linear(run, &c->b->proj, attention(run, &c->v->attention, q, k, v, &c->places->seqs, NULL, 0)));
+    return add(
+        run, x,
+        linear(run, &c->b->fc2, quick_gelu(run, linear(run, &c->b->fc1, layernorm(run, &c->b->norm2, x)))));
 }
 
 Mat *qwen2vl_vision_block(Run *run, const Qwen2VLVision *v, int64_t i, const VisionPlaces *places, Mat *x)

@@ -26,8 +26,10 @@ Status smolvlm_pictures_load(SmolVLMPictures *p, const char *folder, Error *e)
     p->longest_edge = e->status == OK ? load_edge(&j, "size", 4 * 364, e) : 0;
     p->tile = e->status == OK ? load_edge(&j, "max_image_size", 364, e) : 0;
     if (e->status == OK && p->tile % (p->patch * p->scale))
-        error_set(e, BAD_INPUT, "%s: max_image_size.longest_edge: wanted a multiple of %lld (patch_size * scale_factor), found %lld", j.path,
-                  (long long)(p->patch * p->scale), (long long)p->tile);
+        error_set(e, BAD_INPUT,
+                  "%s: max_image_size.longest_edge: wanted a multiple of %lld (patch_size * scale_factor), "
+                  "found %lld",
+                  j.path, (long long)(p->patch * p->scale), (long long)p->tile);
     json_close(&j);
     return e->status;
 }
@@ -76,7 +78,8 @@ static Status resize_to(Image *im, int64_t height, int64_t width, Error *e)
     if (im->height == height && im->width == width)
         return OK;
     if (height * width > max_pixels)
-        return error_set(e, BAD_INPUT, "a picture that becomes %lld x %lld pixels: more than 64 million", (long long)width, (long long)height);
+        return error_set(e, BAD_INPUT, "a picture that becomes %lld x %lld pixels: more than 64 million",
+                         (long long)width, (long long)height);
     Status status = image_resize(&resized, im, width, height, LANCZOS, e);
     if (status == OK) {
         image_free(im);
@@ -86,7 +89,8 @@ static Status resize_to(Image *im, int64_t height, int64_t width, Error *e)
 }
 
 /* The patches of the part of `im` that starts at (top, left), as frame number `frame`. */
-static void cut_frame(const SmolVLMPictures *p, Picture *out, int64_t frame, const Image *im, int64_t top, int64_t left)
+static void cut_frame(const SmolVLMPictures *p, Picture *out, int64_t frame, const Image *im, int64_t top,
+                      int64_t left)
 {
     int64_t P = p->patch, down = out->grid[1], across = out->grid[2];
     float *to = out->pixels + frame * down * across * out->cols;
@@ -102,8 +106,10 @@ static void cut_frame(const SmolVLMPictures *p, Picture *out, int64_t frame, con
 /* `im` is the picture in tiles; it becomes the global picture. */
 static Status cut_frames(const SmolVLMPictures *p, Picture *out, Image *im, Error *e)
 {
-    int64_t rows = im->height / p->tile, cols = im->width / p->tile, tiles = rows * cols > 1 ? rows * cols : 0, side = p->tile / p->patch;
-    *out = (Picture){.rows = (tiles + 1) * side * side, .cols = 3 * p->patch * p->patch, .grid = {tiles + 1, side, side}};
+    int64_t rows = im->height / p->tile, cols = im->width / p->tile,
+            tiles = rows * cols > 1 ? rows * cols : 0, side = p->tile / p->patch;
+    *out = (Picture){
+        .rows = (tiles + 1) * side * side, .cols = 3 * p->patch * p->patch, .grid = {tiles + 1, side, side}};
     out->tokens = out->rows / (p->scale * p->scale);
     if (!(out->pixels = memory_new(out->rows * out->cols, sizeof *out->pixels, e)))
         return NO_MEMORY;

@@ -17,13 +17,15 @@ typedef struct {
 /* Reads FOLDER/preprocessor_config.json; absent: the defaults. patch and scale must be set already. */
 Status smolvlm_pictures_load(SmolVLMPictures *p, const char *folder, Error *e);
 
-/* What a picture is resized to first: its longest edge `longest_edge` (at most 4096), the other one even. */
+/* What a picture is resized to first: its longest edge `longest_edge` (at most 4096), the other
+ * one even. */
 void smolvlm_first_size(int64_t *height, int64_t *width, int64_t longest_edge);
 /* And next, for cutting: both sides multiples of `tile`. */
 void smolvlm_tiled_size(int64_t *height, int64_t *width, int64_t tile);
 
-/* Resizes, cuts into tiles row by row, appends the global picture, normalises, and cuts each frame into patches in raster order, columns channel, y, x.
- * BAD_INPUT: more than 64 million pixels on the way. */
+/* Resizes, cuts into tiles row by row, appends the global picture, normalises, and cuts each
+ * frame into patches in raster order, columns channel, y, x. BAD_INPUT: more than 64 million
+ * pixels on the way. */
 Status smolvlm_picture(const SmolVLMPictures *p, Picture *out, const Image *rgb, Error *e);
 
 #endif

@@ -1,5 +1,6 @@
-/* x = W_patch row + b + position[bucket(y) * side + bucket(x)];  x += out(attention(q n, k n, v n)), n = LN x;  x += fc2(gelu_tanh(fc1(LN x)));
- * after the last layer LN.  Attention is full within one frame. */
+/* x = W_patch row + b + position[bucket(y) * side + bucket(x)];  x += out(attention(q n, k n, v
+ * n)), n = LN x;  x += fc2(gelu_tanh(fc1(LN x))); after the last layer LN.  Attention is full
+ * within one frame. */
 #include "model/family/smolvlm/siglip.h"
 
 #include "model/load.h"
@@ -27,15 +28,18 @@ static Status load_sizes(Siglip *v, double *eps, const Json *config, Error *e)
     json_real_or(config, o, where, "layer_norm_eps", 0, 1, 1e-6, eps, e);
     json_string_or(config, o, where, "hidden_act", "gelu_pytorch_tanh", &act, e);
     if (e->status == OK && strcmp(act, "gelu_pytorch_tanh"))
-        error_set(e, BAD_INPUT, "%s: %s.hidden_act: wanted \"gelu_pytorch_tanh\", found \"%s\"", config->path, where, act);
+        error_set(e, BAD_INPUT, "%s: %s.hidden_act: wanted \"gelu_pytorch_tanh\", found \"%s\"", config->path,
+                  where, act);
     if (e->status == OK && v->width % heads)
-        error_set(e, BAD_INPUT, "%s: %s: hidden_size %lld is no multiple of num_attention_heads %lld", config->path, where, (long long)v->width,
-                  (long long)heads);
+        error_set(e, BAD_INPUT, "%s: %s: hidden_size %lld is no multiple of num_attention_heads %lld",
+                  config->path, where, (long long)v->width, (long long)heads);
     if (e->status == OK && !(v->side = image / v->patch))
-        error_set(e, BAD_INPUT, "%s: %s: image_size %lld is less than patch_size %lld", config->path, where, (long long)image, (long long)v->patch);
+        error_set(e, BAD_INPUT, "%s: %s: image_size %lld is less than patch_size %lld", config->path, where,
+                  (long long)image, (long long)v->patch);
     json_decref(none);
     if (e->status == OK)
-        v->attention = (Attention){heads, heads, v->width / heads, (float)(1 / sqrt((double)(v->width / heads))), false};
+        v->attention =
+            (Attention){heads, heads, v->width / heads, (float)(1 / sqrt((double)(v->width / heads))), false};
     return e->status;
 }
 
@@ -44,12 +48,15 @@ Status siglip_load(Siglip *v, Vlm *vlm, const Json *config, const char *name, Er
     Checkpoint *c = &vlm->checkpoint;
     double eps;
     v->name = name;
-    if (load_sizes(v, &eps, config, e) != OK || !(v->layer = arena_zero(&vlm->arena, v->depth, sizeof *v->layer, e)))
+    if (load_sizes(v, &eps, config, e) != OK ||
+        !(v->layer = arena_zero(&vlm->arena, v->depth, sizeof *v->layer, e)))
         return e->status;
     const int64_t D = v->width, F = v->hidden, conv[4] = {D, 3, v->patch, v->patch};
-    v->patch_embedding = (Linear){checkpoint_param(c, e, 4, conv, "%s.embeddings.patch_embedding.weight", name),
-                                  checkpoint_vector(c, e, D, "%s.embeddings.patch_embedding.bias", name)};
-    v->position_embedding = checkpoint_matrix(c, e, v->side * v->side, D, "%s.embeddings.position_embedding.weight", name);
+    v->patch_embedding =
+        (Linear){checkpoint_param(c, e, 4, conv, "%s.embeddings.patch_embedding.weight", name),
+                 checkpoint_vector(c, e, D, "%s.embeddings.patch_embedding.bias", name)};
+    v->position_embedding =
+        checkpoint_matrix(c, e, v->side * v->side, D, "%s.embeddings.position_embedding.weight", name);
     for (int64_t i = 0; i < v->depth && e->status == OK; i++) {
         char p[80];
         snprintf(p, sizeof p, "%s.encoder.layers.%lld", name, (long long)i);
@@ -68,8 +75,9 @@ Status siglip_load(Siglip *v, Vlm *vlm, const Json *config, const char *name, Er
     return e->status;
 }
 
-/* torch.arange(0, end, step)[i], or [start + ...], in float32. It is computed in pieces of eight from 16 values on: the first of a piece is rounded, and the
- * others go on from what it was rounded to. Where a fraction meets a boundary, that last bit decides. */
+/* torch.arange(0, end, step)[i], or [start + ...], in float32. It is computed in pieces of eight
+ * from 16 values on: the first of a piece is rounded, and the others go on from what it was
+ * rounded to. Where a fraction meets a boundary, that last bit decides. */
 static float arange(double start, double step, int64_t i, int64_t count)
 {
     if (i >= count / 16 * 16)
@@ -131,8 +139,10 @@ static Mat *block(Run *run, void *context, Mat *x)
     const SiglipLayer *l = c->l;
     Mat *h = layernorm(run, &l->norm1, x);
     Mat *q = linear(run, &l->q, h), *k = linear(run, &l->k, h), *v = linear(run, &l->v, h);
-    x = add(run, x, linear(run, &l->out, attention(run, &c->v->attention, q, k, v, &c->places->seqs, NULL, 0)));
-    return add(run, x, linear(run, &l->fc2, gelu_tanh(run, linear(run, &l->fc1, layernorm(run, &l->norm2, x)))));
+    x = add(run, x,
+            linear(run, &l->out, attention(run, &c->v->attention, q, k, v, &c->places->seqs, NULL, 0)));
+    return add(run, x,
+               linear(run, &l->fc2, gelu_tanh(run, linear(run, &l->fc1, layernorm(run, &l->norm2, x)))));
 }
 
 Mat *siglip_layer(Run *run, const Siglip *v, int64_t i, const SiglipPlaces *places, Mat *x)
@@ -143,7 +153,8 @@ Mat *siglip_layer(Run *run, const Siglip *v, int64_t i, const SiglipPlaces *plac
 
 Mat *siglip_embeddings(Run *run, const Siglip *v, const SiglipPlaces *places, Mat *patches)
 {
-    return patches ? add(run, linear(run, &v->patch_embedding, patches), embedding(run, v->position_embedding, places->position, patches->rows))
+    return patches ? add(run, linear(run, &v->patch_embedding, patches),
+                         embedding(run, v->position_embedding, places->position, patches->rows))
                    : NULL;
 }
 

@@ -1,4 +1,5 @@
-/* SmolVLM (Idefics3ForConditionalGeneration): SigLIP tower over tiles, connector (pixel shuffle, one projection), Llama. */
+/* SmolVLM (Idefics3ForConditionalGeneration): SigLIP tower over tiles, connector (pixel shuffle,
+ * one projection), Llama. */
 #include "model/family/smolvlm/smolvlm.h"
 
 #include "model/block/decoder.h"
@@ -31,7 +32,8 @@ static Status load_text(Vlm *vlm, Model *m, const Json *config, Error *e)
         /* transformers 4.49 goes by text_config; others by the root, and then leave the head out. */
         json_bool_or(config, text, "text_config", "tie_word_embeddings", false, &tied, e);
         json_bool_or(config, config->root, "", "tie_word_embeddings", false, &meant, e);
-        decoder_load(&m->decoder, vlm, "model.text_model", &z, tied || (meant && !checkpoint_has(&vlm->checkpoint, "lm_head.weight")), e);
+        decoder_load(&m->decoder, vlm, "model.text_model", &z,
+                     tied || (meant && !checkpoint_has(&vlm->checkpoint, "lm_head.weight")), e);
     }
     json_decref(none);
     return e->status;
@@ -46,7 +48,8 @@ static Status load(Vlm *vlm, const Json *config, Error *e)
     if (e->status != OK || siglip_load(&m->vision, vlm, config, "model.vision_model", e) != OK)
         return e->status;
     int64_t shuffled = m->vision.width * m->scale * m->scale;
-    m->connector = load_linear(&vlm->checkpoint, vlm->width, shuffled, false, e, "model.connector.modality_projection.proj");
+    m->connector = load_linear(&vlm->checkpoint, vlm->width, shuffled, false, e,
+                               "model.connector.modality_projection.proj");
     m->pictures.patch = m->vision.patch;
     m->pictures.scale = m->scale;
     int64_t patch_width = 8 * m->vision.width + 2 * m->vision.hidden + 3 * m->vision.patch * m->vision.patch;
@@ -62,27 +65,31 @@ static Status picture(const Vlm *vlm, Picture *out, const Image *rgb, const Pict
     return smolvlm_picture(&m->pictures, out, rgb, e);
 }
 
-/* What stands for a picture. Its pieces are told apart by added tokens, so each is tokenised on its own. A "\n" ends a row of tiles; the last
- * one and the blank line before the global picture are one piece, "\n\n". */
+/* What stands for a picture. Its pieces are told apart by added tokens, so each is tokenised on
+ * its own. A "\n" ends a row of tiles; the last one and the blank line before the global picture
+ * are one piece, "\n\n". */
 static Status add_picture(const Vlm *vlm, Ids *ids, const Picture *p, Error *e)
 {
     int64_t tokens = p->tokens / p->grid[0], cols = p->tiles[1];
     char text[80];
     Status status = OK;
     for (int64_t t = 0; status == OK && t < p->tiles[0] * cols; t++) {
-        snprintf(text, sizeof text, "%s<fake_token_around_image><row_%lld_col_%lld>", t && t % cols == 0 ? "\n" : "", (long long)(t / cols + 1),
-                 (long long)(t % cols + 1));
+        snprintf(text, sizeof text, "%s<fake_token_around_image><row_%lld_col_%lld>",
+                 t && t % cols == 0 ? "\n" : "", (long long)(t / cols + 1), (long long)(t % cols + 1));
         if ((status = add_text(vlm, ids, text, e)) == OK && !ids_repeat(ids, vlm->image, tokens, e))
             status = NO_MEMORY;
     }
     if (status == OK)
-        status = add_text(vlm, ids, cols ? "\n\n<fake_token_around_image><global-img>" : "<fake_token_around_image><global-img>", e);
+        status = add_text(
+            vlm, ids,
+            cols ? "\n\n<fake_token_around_image><global-img>" : "<fake_token_around_image><global-img>", e);
     if (status == OK && !ids_repeat(ids, vlm->image, tokens, e))
         status = NO_MEMORY;
     return status == OK ? add_text(vlm, ids, "<fake_token_around_image>", e) : status;
 }
 
-static Status prompt(const Vlm *vlm, Ids *ids, const Picture *pictures, int64_t n_pictures, const char *text, bool extra_newline, Error *e)
+static Status prompt(const Vlm *vlm, Ids *ids, const Picture *pictures, int64_t n_pictures, const char *text,
+                     bool extra_newline, Error *e)
 {
     const char *newline = extra_newline ? "\n" : "";
     Text user = {0};
@@ -91,7 +98,8 @@ static Status prompt(const Vlm *vlm, Ids *ids, const Picture *pictures, int64_t 
         status = add_text(vlm, ids, "<|im_start|>User:", e);
     for (int64_t i = 0; status == OK && i < n_pictures; i++)
         status = add_picture(vlm, ids, pictures + i, e);
-    if (status == OK && !text_format(&user, e, "%s%s%s", n_pictures ? "" : "<|im_start|>User: ", text, newline))
+    if (status == OK &&
+        !text_format(&user, e, "%s%s%s", n_pictures ? "" : "<|im_start|>User: ", text, newline))
         status = NO_MEMORY;
     if (status == OK)
         status = add_user_text(vlm, ids, text_string(&user), e);
@@ -104,7 +112,8 @@ static Status prompt(const Vlm *vlm, Ids *ids, const Picture *pictures, int64_t 
 static Status answer(const Vlm *vlm, Ids *ids, const char *text, bool extra_newline, Error *e)
 {
     Text t = {0};
-    Status status = text_format(&t, e, " %s%s<end_of_utterance>\n", text, extra_newline ? "\n" : "") ? OK : NO_MEMORY;
+    Status status =
+        text_format(&t, e, " %s%s<end_of_utterance>\n", text, extra_newline ? "\n" : "") ? OK : NO_MEMORY;
     if (status == OK)
         status = add_user_text(vlm, ids, text_string(&t), e);
     text_free(&t);
@@ -123,19 +132,23 @@ static Status positions(const Vlm *vlm, Sample *s, Error *e)
     }
     s->next_position = (int32_t)s->count;
     if (found != tokens)
-        return error_set(e, BAD_INPUT, "the text has %lld picture tokens, its pictures fill %lld", (long long)found, (long long)tokens);
+        return error_set(e, BAD_INPUT, "the text has %lld picture tokens, its pictures fill %lld",
+                         (long long)found, (long long)tokens);
     return OK;
 }
 
-/* Pixel shuffle: `scale` x `scale` neighbouring patches become one row, theirs one after another, row by row; then the projection. */
+/* Pixel shuffle: `scale` x `scale` neighbouring patches become one row, theirs one after
+ * another, row by row; then the projection. */
 static Mat *connector(Run *run, const Model *m, const Picture *const *pictures, int64_t count, Mat *x)
 {
     int64_t s = m->scale, *at = x ? run_alloc(run, x->rows, sizeof *at) : NULL, row = 0, from = 0, frames = 0;
     for (int64_t i = 0; at && i < count; i++)
-        for (int64_t f = 0, down = pictures[i]->grid[1], across = pictures[i]->grid[2]; f < pictures[i]->grid[0]; f++, frames++) {
+        for (int64_t f = 0, down = pictures[i]->grid[1], across = pictures[i]->grid[2];
+             f < pictures[i]->grid[0]; f++, frames++) {
             for (int64_t k = 0; k < down * across; k++) {
                 int64_t to = k / (s * s), within = k % (s * s);
-                at[row++] = from + (to / (across / s) * s + within / s) * across + to % (across / s) * s + within % s;
+                at[row++] =
+                    from + (to / (across / s) * s + within / s) * across + to % (across / s) * s + within % s;
             }
             from += down * across;
         }
@@ -148,7 +161,8 @@ static Mat *vision(Run *run, const Vlm *vlm, const Picture *const *pictures, int
 {
     const Model *m = vlm->model;
     const SiglipPlaces *places = siglip_places(run, &m->vision, pictures, count);
-    return connector(run, m, pictures, count, siglip(run, &m->vision, places, picture_patches(run, pictures, count)));
+    return connector(run, m, pictures, count,
+                     siglip(run, &m->vision, places, picture_patches(run, pictures, count)));
 }
 
 static Mat *text(Run *run, const Vlm *vlm, const Batch *b, KvCache *cache, Mat *picture_rows)
@@ -165,31 +179,36 @@ static Status describe(const Vlm *vlm, Text *text, Error *e)
     const Siglip *v = &m->vision;
     int64_t side = m->pictures.tile / v->patch;
     if (!text_format(text, e,
-                     "  vision: %lld layers of width %lld, %lld heads, MLP %lld; patches of %lldx%lld, %lldx%lld of them make a token\n"
+                     "  vision: %lld layers of width %lld, %lld heads, MLP %lld; patches of %lldx%lld, "
+                     "%lldx%lld of them make a token\n"
                      "          pictures of longest edge %lld, %s %lldx%lld, %lld tokens each\n",
-                     (long long)v->depth, (long long)v->width, (long long)v->attention.heads, (long long)v->hidden, (long long)v->patch,
-                     (long long)v->patch, (long long)m->scale, (long long)m->scale, (long long)m->pictures.longest_edge,
-                     m->pictures.split ? "cut into tiles of" : "brought to", (long long)m->pictures.tile, (long long)m->pictures.tile,
-                     (long long)(side * side / (m->scale * m->scale))))
+                     (long long)v->depth, (long long)v->width, (long long)v->attention.heads,
+                     (long long)v->hidden, (long long)v->patch, (long long)v->patch, (long long)m->scale,
+                     (long long)m->scale, (long long)m->pictures.longest_edge,
+                     m->pictures.split ? "cut into tiles of" : "brought to", (long long)m->pictures.tile,
+                     (long long)m->pictures.tile, (long long)(side * side / (m->scale * m->scale))))
         return NO_MEMORY;
     return decoder_describe(&m->decoder, vlm, text, e);
 }
 
-/* Patches back to frames [1, frames, 3, tile, tile]; every pixel of every frame counts, so the mask is all ones. */
+/* Patches back to frames [1, frames, 3, tile, tile]; every pixel of every frame counts, so the
+ * mask is all ones. */
 static void probe_inputs(Run *run, const Vlm *vlm, const Sample *s)
 {
     const Model *m = vlm->model;
     int64_t P = m->vision.patch, frames = 0, frame = 0;
     for (int64_t i = 0; i < s->n_pictures; i++)
         frames += s->pictures[i].grid[0];
-    int64_t down = frames ? s->pictures[0].grid[1] : 0, across = frames ? s->pictures[0].grid[2] : 0, H = down * P, W = across * P;
+    int64_t down = frames ? s->pictures[0].grid[1] : 0, across = frames ? s->pictures[0].grid[2] : 0,
+            H = down * P, W = across * P;
     float *pixels = run_alloc(run, frames * 3 * H * W, sizeof *pixels);
     int32_t *mask = run_alloc(run, frames * H * W, sizeof *mask);
     if (!pixels || !mask || !frames)
         return;
     for (int64_t i = 0; i < s->n_pictures; frame += s->pictures[i++].grid[0])
         for (int64_t k = 0; k < s->pictures[i].rows * s->pictures[i].cols; k++) {
-            int64_t row = k / (3 * P * P), c = k / (P * P) % 3, y = row / across % down * P + k / P % P, x = row % across * P + k % P;
+            int64_t row = k / (3 * P * P), c = k / (P * P) % 3, y = row / across % down * P + k / P % P,
+                    x = row % across * P + k % P;
             pixels[(((frame + row / (down * across)) * 3 + c) * H + y) * W + x] = s->pictures[i].pixels[k];
         }
     for (int64_t k = 0; k < frames * H * W; k++)

@@ -1,4 +1,5 @@
-/* SmolVLM: the family's rows in vlm.c's table. Its checkpoints say idefics3, those of its second edition smolvlm; they differ in what config.json leaves out. */
+/* SmolVLM: the family's rows in vlm.c's table. Its checkpoints say idefics3, those of its second
+ * edition smolvlm; they differ in what config.json leaves out. */
 #ifndef MPA_MODEL_FAMILY_SMOLVLM_SMOLVLM_H
 #define MPA_MODEL_FAMILY_SMOLVLM_SMOLVLM_H
 

@@ -1,4 +1,5 @@
-/* Qwen2-VL's picture processing against Qwen2VLImageProcessor: golden/image/qwen2vl by ref/golden_images.py. */
+/* Qwen2-VL's picture processing against Qwen2VLImageProcessor: golden/image/qwen2vl by
+ * ref/golden_images.py. */
 #include "fixture/golden.h"
 #include "model/family/qwen2vl/picture.h"
 
@@ -21,8 +22,10 @@ static Qwen2VLPictures settings(const Golden *g)
                          .max_pixels = (int64_t)golden_number(g, "max_pixels"),
                          .normalise = {.rescale = golden_number(g, "rescale_factor")}};
     for (size_t c = 0; c < 3; c++) {
-        p.normalise.mean[c] = (float)json_number_value(json_array_get(json_object_get(g->notes.root, "image_mean"), c));
-        p.normalise.std[c] = (float)json_number_value(json_array_get(json_object_get(g->notes.root, "image_std"), c));
+        p.normalise.mean[c] =
+            (float)json_number_value(json_array_get(json_object_get(g->notes.root, "image_mean"), c));
+        p.normalise.std[c] =
+            (float)json_number_value(json_array_get(json_object_get(g->notes.root, "image_std"), c));
     }
     return p;
 }
@@ -81,24 +84,28 @@ static void test_sizes(void **state)
     for (size_t i = 0; i < json_array_size(rows); i++) {
         const json_t *row = json_array_get(rows, i);
         int64_t width = number(row, 0), height = number(row, 1);
-        bool wanted = number(row, 4) > 0 && number(row, 5) > 0; /* to a side of 0 the processor cannot resize either */
+        /* to a side of 0 the processor cannot resize either */
+        bool wanted = number(row, 4) > 0 && number(row, 5) > 0;
         Error e = {0};
         Status status = qwen2vl_smart_resize(&height, &width, 28, number(row, 2), number(row, 3), false, &e);
         refused += !wanted;
         if ((status == OK) != wanted || (wanted && (width != number(row, 4) || height != number(row, 5))))
-            fail_msg("row %zu: %lld x %lld came to %lld x %lld (%s); read %s", i, (long long)number(row, 0), (long long)number(row, 1),
-                     (long long)width, (long long)height, e.text, source);
+            fail_msg("row %zu: %lld x %lld came to %lld x %lld (%s); read %s", i, (long long)number(row, 0),
+                     (long long)number(row, 1), (long long)width, (long long)height, e.text, source);
     }
     assert_true(refused > 3);
     json_close(&notes);
 }
 
-/* The published pipeline's two resizes, as measured on qwen-vl-utils 0.0.11 and the processor with 128 to 512 tokens of 28x28. */
+/* The published pipeline's two resizes, as measured on qwen-vl-utils 0.0.11 and the processor
+ * with 128 to 512 tokens of 28x28. */
 static void test_published_sizes(void **state)
 {
     (void)state;
-    static const int64_t rows[][6] = {
-        {683, 1024, 672, 1036, 504, 784}, {768, 1024, 756, 1036, 532, 728}, {480, 640, 476, 644, 476, 644}, {224, 224, 224, 224, 336, 336}};
+    static const int64_t rows[][6] = {{683, 1024, 672, 1036, 504, 784},
+                                      {768, 1024, 756, 1036, 532, 728},
+                                      {480, 640, 476, 644, 476, 644},
+                                      {224, 224, 224, 224, 336, 336}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         int64_t height = rows[i][0], width = rows[i][1];
         Error e = {0};
@@ -115,6 +122,7 @@ static void test_published_sizes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pictures), cmocka_unit_test(test_sizes), cmocka_unit_test(test_published_sizes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pictures), cmocka_unit_test(test_sizes),
+                                       cmocka_unit_test(test_published_sizes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* SmolVLM's picture processing against Idefics3ImageProcessor, and the places of patches against Idefics3VisionEmbeddings: golden/smolvlm by
- * ref/golden_smolvlm.py. */
+/* SmolVLM's picture processing against Idefics3ImageProcessor, and the places of patches against
+ * Idefics3VisionEmbeddings: golden/smolvlm by ref/golden_smolvlm.py. */
 #include "fixture/golden.h"
 #include "model/family/smolvlm/siglip.h"
 #include "model/family/smolvlm/picture.h"
@@ -22,8 +22,10 @@ static SmolVLMPictures settings(const Golden *g)
                          .scale = 2,
                          .normalise = {.rescale = golden_number(g, "rescale_factor")}};
     for (size_t c = 0; c < 3; c++) {
-        p.normalise.mean[c] = (float)json_number_value(json_array_get(json_object_get(g->notes.root, "image_mean"), c));
-        p.normalise.std[c] = (float)json_number_value(json_array_get(json_object_get(g->notes.root, "image_std"), c));
+        p.normalise.mean[c] =
+            (float)json_number_value(json_array_get(json_object_get(g->notes.root, "image_mean"), c));
+        p.normalise.std[c] =
+            (float)json_number_value(json_array_get(json_object_get(g->notes.root, "image_std"), c));
     }
     return p;
 }
@@ -46,7 +48,8 @@ static float *frames_of(const Picture *p, int64_t P)
 
 static void check_picture(Golden *g, SmolVLMPictures p, const json_t *o)
 {
-    const char *file = json_string_value(json_object_get(o, "file")), *tensor = json_string_value(json_object_get(o, "tensor"));
+    const char *file = json_string_value(json_object_get(o, "file")),
+               *tensor = json_string_value(json_object_get(o, "tensor"));
     const Tensor *want = golden_tensor(g, tensor);
     Image rgb;
     Picture out;
@@ -55,10 +58,12 @@ static void check_picture(Golden *g, SmolVLMPictures p, const json_t *o)
     if (image_read(&rgb, file, &e) != OK || smolvlm_picture(&p, &out, &rgb, &e) != OK)
         fail_msg("%s: %s", tensor, e.text);
     int64_t side = p.tile / p.patch;
-    if (out.grid[0] != want->dim[0] || out.grid[1] != side || out.grid[2] != side || out.rows != out.grid[0] * side * side ||
-        out.tiles[0] != json_integer_value(json_object_get(o, "rows")) || out.tiles[1] != json_integer_value(json_object_get(o, "cols")))
-        fail_msg("%s: %lld frames in %lld x %lld tiles, wanted %lld; read %s", tensor, (long long)out.grid[0], (long long)out.tiles[0],
-                 (long long)out.tiles[1], (long long)want->dim[0], source);
+    if (out.grid[0] != want->dim[0] || out.grid[1] != side || out.grid[2] != side ||
+        out.rows != out.grid[0] * side * side ||
+        out.tiles[0] != json_integer_value(json_object_get(o, "rows")) ||
+        out.tiles[1] != json_integer_value(json_object_get(o, "cols")))
+        fail_msg("%s: %lld frames in %lld x %lld tiles, wanted %lld; read %s", tensor, (long long)out.grid[0],
+                 (long long)out.tiles[0], (long long)out.tiles[1], (long long)want->dim[0], source);
     assert_int_equal(out.tokens, out.rows / (p.scale * p.scale));
     float *frames = frames_of(&out, p.patch);
     assert_true(golden_within(g, tensor, frames, out.rows * out.cols, 1e-6, 1, source));
@@ -94,7 +99,8 @@ static int64_t number(const json_t *row, size_t i)
     return json_integer_value(json_array_get(row, i));
 }
 
-/* [height, width, longest edge, tile, height and width after the first step, after the second, rows and columns of tiles] */
+/* [height, width, longest edge, tile, height and width after the first step, after the second,
+ * rows and columns of tiles] */
 static void test_sizes(void **state)
 {
     (void)state;
@@ -108,12 +114,14 @@ static void test_sizes(void **state)
         smolvlm_tiled_size(&h, &w, tile);
         int64_t rows = h > tile || w > tile ? h / tile : 0, cols = rows ? w / tile : 0;
         whole += !number(row, 8);
-        if (h1 == number(row, 4) && w1 == number(row, 5) && h == number(row, 6) && w == number(row, 7) && rows == number(row, 8) &&
-            cols == number(row, 9))
+        if (h1 == number(row, 4) && w1 == number(row, 5) && h == number(row, 6) && w == number(row, 7) &&
+            rows == number(row, 8) && cols == number(row, 9))
             continue;
-        print_error("row %zu: %lld x %lld to edge %lld, tile %lld: %lld x %lld, then %lld x %lld; wanted %lld x %lld, then %lld x %lld\n", i,
-                    (long long)number(row, 0), (long long)number(row, 1), (long long)number(row, 2), (long long)tile, (long long)h1, (long long)w1,
-                    (long long)h, (long long)w, (long long)number(row, 4), (long long)number(row, 5), (long long)number(row, 6),
+        print_error("row %zu: %lld x %lld to edge %lld, tile %lld: %lld x %lld, then %lld x %lld; wanted "
+                    "%lld x %lld, then %lld x %lld\n",
+                    i, (long long)number(row, 0), (long long)number(row, 1), (long long)number(row, 2),
+                    (long long)tile, (long long)h1, (long long)w1, (long long)h, (long long)w,
+                    (long long)number(row, 4), (long long)number(row, 5), (long long)number(row, 6),
                     (long long)number(row, 7));
         wrong++;
     }
@@ -123,7 +131,8 @@ static void test_sizes(void **state)
         fail_msg("%d sizes are off; read %s", wrong, source);
 }
 
-/* [patches, patches of the table, [the table's rows or columns]]; in some a fraction meets a boundary and its rounding decides. */
+/* [patches, patches of the table, [the table's rows or columns]]; in some a fraction meets a
+ * boundary and its rounding decides. */
 static void test_buckets(void **state)
 {
     (void)state;
@@ -143,7 +152,8 @@ static void test_buckets(void **state)
         }
         rounded += off_exact;
         if (bad)
-            print_error("%lld patches in a table of %lld: %lld are at another place\n", (long long)count, (long long)side, (long long)bad);
+            print_error("%lld patches in a table of %lld: %lld are at another place\n", (long long)count,
+                        (long long)side, (long long)bad);
         wrong += bad > 0;
     }
     json_close(&j);
@@ -154,6 +164,7 @@ static void test_buckets(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sizes), cmocka_unit_test(test_buckets), cmocka_unit_test(test_pictures)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sizes), cmocka_unit_test(test_buckets),
+                                       cmocka_unit_test(test_pictures)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
-/* SmolVLM's chat text: the ids that transformers' template, processor and tokenizer give, for many texts and grids of tiles; and the checkpoints' end
- * tokens. golden/smolvlm/chats.json and settings.json by ref/golden_smolvlm.py. */
+/* SmolVLM's chat text: the ids that transformers' template, processor and tokenizer give, for
+ * many texts and grids of tiles; and the checkpoints' end tokens. golden/smolvlm/chats.json and
+ * settings.json by ref/golden_smolvlm.py. */
 #include "base/json.h"
 #include "model/vlm.h"
 
@@ -37,7 +38,8 @@ static int64_t pictures_of(const json_t *row, Picture *picture)
     assert_true(json_array_size(grid) <= PICTURES);
     for (; count < (int64_t)json_array_size(grid); count++) {
         const json_t *pair = json_array_get(grid, (size_t)count);
-        int64_t rows = json_integer_value(json_array_get(pair, 0)), cols = json_integer_value(json_array_get(pair, 1)), frames = rows * cols + 1;
+        int64_t rows = json_integer_value(json_array_get(pair, 0)),
+                cols = json_integer_value(json_array_get(pair, 1)), frames = rows * cols + 1;
         picture[count] = (Picture){.grid = {frames, 0, 0}, .tiles = {rows, cols}, .tokens = frames * tokens};
     }
     return count;
@@ -60,7 +62,8 @@ static void test_chats(void **state)
     Vlm vlm = {0};
     for (size_t i = 0; i < json_array_size(j.root); i++) {
         const json_t *row = json_array_get(j.root, i);
-        const char *folder = json_string_value(json_object_get(row, "checkpoint")), *question = json_string_value(json_object_get(row, "question"));
+        const char *folder = json_string_value(json_object_get(row, "checkpoint")),
+                   *question = json_string_value(json_object_get(row, "question"));
         if (strcmp(open, folder)) {
             if (*open)
                 vlm_close(&vlm);
@@ -74,7 +77,8 @@ static void test_chats(void **state)
         if (vlm_prompt(&vlm, &s, picture, count, question, &e) != OK)
             fail_msg("chat %zu: %s", i, e.text);
         if (!same_ids(&s, json_object_get(row, "ids"))) {
-            print_error("chat %zu (%s, \"%s\", %lld pictures): other ids\n", i, folder, question, (long long)count);
+            print_error("chat %zu (%s, \"%s\", %lld pictures): other ids\n", i, folder, question,
+                        (long long)count);
             wrong++;
         }
         sample_free(&s);
@@ -82,10 +86,13 @@ static void test_chats(void **state)
     vlm_close(&vlm);
     json_close(&j);
     if (wrong)
-        fail_msg("%d chats have other ids; read src/model/family/smolvlm/smolvlm.c (prompt, add_picture); if tokenizer_test fails too, that first", wrong);
+        fail_msg("%d chats have other ids; read src/model/family/smolvlm/smolvlm.c (prompt, add_picture); if "
+                 "tokenizer_test fails too, that first",
+                 wrong);
 }
 
-/* The picture token in the user's own text would be taken for a picture: refused. The tags are text like any other. */
+/* The picture token in the user's own text would be taken for a picture: refused. The tags are
+ * text like any other. */
 static void test_picture_token_is_refused(void **state)
 {
     (void)state;
@@ -107,9 +114,10 @@ static void test_end_tokens(void **state)
         const json_t *row = json_array_get(j.root, i);
         Vlm vlm;
         open_checkpoint(&vlm, row);
-        if (vlm.generation.n_eos != 1 || vlm.generation.eos[0] != json_integer_value(json_object_get(row, "eos")))
-            fail_msg("%s: %d end tokens, the first %d; read load_generation in src/model/vlm.c", vlm.folder, vlm.generation.n_eos,
-                     (int)vlm.generation.eos[0]);
+        if (vlm.generation.n_eos != 1 ||
+            vlm.generation.eos[0] != json_integer_value(json_object_get(row, "eos")))
+            fail_msg("%s: %d end tokens, the first %d; read load_generation in src/model/vlm.c", vlm.folder,
+                     vlm.generation.n_eos, (int)vlm.generation.eos[0]);
         vlm_close(&vlm);
     }
     json_close(&j);
@@ -117,7 +125,8 @@ static void test_end_tokens(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_chats), cmocka_unit_test(test_picture_token_is_refused),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_chats),
+                                       cmocka_unit_test(test_picture_token_is_refused),
                                        cmocka_unit_test(test_end_tokens)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
