@@ -136,7 +136,7 @@ static void count_matrices(Bench *b)
     b->stream_bytes = head->count * (int64_t)dtype_size(head->dtype);
     for (int64_t i = 0; i < vlm->checkpoint.params; i++) {
         const Param *p = vlm->checkpoint.param[i];
-        bool vision = vlm_is_vision(vlm, p->name), table = strstr(p->name, "embed") && p->ndim == 2;
+        bool vision = p->part != PART_TEXT, table = strstr(p->name, "embed") && p->ndim == 2;
         if (p->ndim < 2 || p == head || table)
             continue;
         *(vision ? &b->vision_values : &b->text_values) += p->count;

@@ -65,7 +65,7 @@ static int64_t lora_values(const Vlm *vlm, int64_t rank)
     int64_t values = 0;
     for (int64_t i = 0; i < vlm->checkpoint.params; i++) {
         const Param *p = vlm->checkpoint.param[i];
-        if (p->ndim == 2 && strstr(p->name, ".layers.") && !vlm_is_vision(vlm, p->name))
+        if (p->ndim == 2 && strstr(p->name, ".layers.") && p->part == PART_TEXT)
             values += rank * (p->dim[0] + p->dim[1]);
     }
     return values;

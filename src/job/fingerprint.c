@@ -1,22 +1,10 @@
 #include "job/fingerprint.h"
 
 #include "base/file.h"
+#include "base/hash.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-uint64_t fingerprint_bytes(uint64_t h, const void *bytes, size_t count)
-{
-    const unsigned char *p = bytes;
-    for (size_t i = 0; i < count; i++)
-        h = (h ^ p[i]) * UINT64_C(0x100000001B3);
-    return h;
-}
-
-uint64_t fingerprint_text(uint64_t h, const char *text)
-{
-    return fingerprint_bytes(h, text, strlen(text) + 1);
-}
 
 /* Files of billions of bytes are not read as a whole: 64 pieces tell two trainings of a model
  * apart. */
@@ -27,17 +15,17 @@ static uint64_t add_file(uint64_t h, const char *path, Error *e)
     if (file_map(&map, path, e) != OK)
         return h;
     if (map.size <= (size_t)PIECES * PIECE)
-        h = fingerprint_bytes(h, map.data, map.size);
+        h = hash_bytes(h, map.data, map.size);
     else
         for (size_t i = 0; i < PIECES; i++)
-            h = fingerprint_bytes(h, map.data + (map.size - PIECE) / (PIECES - 1) * i, PIECE);
+            h = hash_bytes(h, map.data + (map.size - PIECE) / (PIECES - 1) * i, PIECE);
     file_unmap(&map);
     return h;
 }
 
 uint64_t fingerprint_model(const char *folder, Error *e)
 {
-    uint64_t h = FINGERPRINT_START;
+    uint64_t h = HASH_START;
     char **names;
     int64_t count;
     if (folder_list(&names, &count, folder, NULL, e) != OK)
@@ -45,7 +33,7 @@ uint64_t fingerprint_model(const char *folder, Error *e)
     for (int64_t i = 0; i < count && e->status == OK; i++) {
         char *path = path_join(folder, names[i], e);
         int64_t size = path ? file_size(path) : -1;
-        h = fingerprint_bytes(fingerprint_text(h, names[i]), &size, sizeof size);
+        h = hash_bytes(hash_text(h, names[i]), &size, sizeof size);
         if (size >= 0)
             h = add_file(h, path, e);
         free(path);

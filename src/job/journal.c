@@ -1,6 +1,7 @@
 #include "job/journal.h"
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "job/fingerprint.h"
 #include "tensor/gemm.h"
@@ -25,12 +26,12 @@ static const char *const head_parts[] = {"model", "questions", "settings", "arit
 
 static uint64_t hash_questions(const Job *job)
 {
-    uint64_t h = FINGERPRINT_START;
+    uint64_t h = HASH_START;
     for (int64_t i = 0; i < job->count; i++) {
-        h = fingerprint_text(h, job->questions[i].text);
+        h = hash_text(h, job->questions[i].text);
         for (int64_t k = 0; k < job->questions[i].n_images; k++) {
             int64_t size = file_size(job->questions[i].images[k]);
-            h = fingerprint_bytes(fingerprint_text(h, job->questions[i].images[k]), &size, sizeof size);
+            h = hash_bytes(hash_text(h, job->questions[i].images[k]), &size, sizeof size);
         }
     }
     return h;

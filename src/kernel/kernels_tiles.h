@@ -20,11 +20,6 @@ enum {
     TILE_VALUES = TILE_BYTES / 2
 };
 
-static int64_t whole(int64_t count, int64_t unit)
-{
-    return (count + unit - 1) / unit * unit;
-}
-
 static void tiles_start(void)
 {
     static const struct {
@@ -109,7 +104,7 @@ INLINE void store_parts(uint16_t *out, int64_t step, V word[PARTS][TILE], bool t
 static void tiles_split(uint16_t *out, const float *x, int64_t stride, int64_t tokens, int64_t K)
 {
     for (int64_t k = 0; k < K; k += DEPTH)
-        for (int64_t t = 0; t < whole(tokens, 2 * TILE); t += TILE, out += PARTS * TILE_VALUES) {
+        for (int64_t t = 0; t < round_up(tokens, 2 * TILE); t += TILE, out += PARTS * TILE_VALUES) {
             V word[PARTS][TILE];
             split_rows(word, x + (t < tokens ? t * stride + k : 0), F32, stride, tokens - t, K - k);
             store_parts(out, TILE_VALUES, word, true);
@@ -173,8 +168,8 @@ static void tiles_multiply(float *c, const uint16_t *parts, int64_t tokens, cons
                            int64_t outputs, int64_t K)
 {
     uint16_t copy[2 * TILE * CHUNK_K];
-    const int64_t blocks = whole(K, DEPTH) / DEPTH,
-                  step = whole(tokens, 2 * TILE) / TILE * PARTS * TILE_VALUES;
+    const int64_t blocks = round_up(K, DEPTH) / DEPTH,
+                  step = round_up(tokens, 2 * TILE) / TILE * PARTS * TILE_VALUES;
     tiles_start();
     for (int64_t o = 0; o < outputs; o += 2 * TILE) {
         int64_t stride = I * (int64_t)sizeof *w;

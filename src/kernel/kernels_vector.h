@@ -2,6 +2,7 @@
  * register), TILE_ROWS and TILE_VECTORS (registers of a tile: rows, and vectors in each), SET
  * (the name of what it defines) and TITLE. It is written with the vector types of GCC and clang,
  * which become the instructions that the file is compiled for. */
+#include "base/number.h"
 #include "kernel/kernels_loops.h"
 
 #include <string.h>

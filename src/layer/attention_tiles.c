@@ -5,6 +5,7 @@
  * packed once for all heads that use them. */
 #include "layer/attention.h"
 
+#include "base/number.h"
 #include "base/parallel.h"
 #include "kernel/kernels.h"
 
@@ -34,16 +35,6 @@ typedef struct {
     float *query, *panel; /* NR rows of q, and packed */
     float *scores, *out;  /* S^T, then P^T [keys, NR]; o^T [E, NR] */
 } Scratch;
-
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t round_up(int64_t count, int64_t step)
-{
-    return (count + step - 1) / step * step;
-}
 
 /* Cut from `memory`, if there is one; returns how many floats it takes for so many keys. */
 static int64_t scratch_cut(Scratch *s, float *memory, int64_t keys, int64_t E)
@@ -89,7 +80,7 @@ static void panel_forward(const Forward *f, const Keys *keys, const Task *t, int
     for (int64_t k = 0; k < K; k += KC)
         for (int64_t e = 0; e < E; e += MR)
             kernels->tile->multiply(s->out + e * NR, NR, s->values + e * packed + k * MR, s->scores + k * NR,
-                                    least(KC, K - k), k > 0);
+                                    min_i64(KC, K - k), k > 0);
     for (int64_t j = 0; j < count; j++) {
         int64_t n = start + (c + j) / G, h = t->kv * G + (c + j) % G;
         float part = (float)(1 / sum[j]), *o = f->o->data + n * f->o->stride + h * E;
@@ -106,11 +97,11 @@ static void task_forward(const Forward *f, const Keys *keys, const Task *t, int6
     const int64_t seen = attention_visible(f->a, keys, (t->first + t->columns - 1) / f->group);
     for (int64_t k = 0; k < seen; k += MR)
         kernels->tile->pack(s->keys + k * E, false, keys->key + k * keys->key_stride + t->kv * keys->head,
-                            F32, keys->key_stride, least(MR, seen - k), E);
+                            F32, keys->key_stride, min_i64(MR, seen - k), E);
     kernels->tile->pack_columns(s->values, false, keys->value + t->kv * keys->head, F32, keys->value_stride,
                                 E, seen);
     for (int64_t c = 0; c < t->columns; c += NR)
-        panel_forward(f, keys, t, start, seen, t->first + c, least(NR, t->columns - c), s);
+        panel_forward(f, keys, t, start, seen, t->first + c, min_i64(NR, t->columns - c), s);
 }
 
 /* Every sequence and key/value head, cut where that leaves threads without work. NULL after a
@@ -127,7 +118,7 @@ static Task *tasks_new(Run *run, const Seqs *seqs, int64_t kv_heads, int64_t gro
         size = size < PANELS * NR ? PANELS * NR : size;
         for (int64_t first = 0; first < columns; first += size)
             for (int64_t kv = 0; kv < kv_heads; kv++)
-                t[(*count)++] = (Task){s, kv, first, least(size, columns - first)};
+                t[(*count)++] = (Task){s, kv, first, min_i64(size, columns - first)};
     }
     return t;
 }

@@ -289,19 +289,11 @@ int64_t batch_labels(Run *run, const Batch *b, const Sample *samples, const int6
     return count;
 }
 
-bool vlm_is_vision(const Vlm *vlm, const char *name)
-{
-    for (const char *const *prefix = vlm->family->vision_parameters; *prefix; prefix++)
-        if (!strncmp(name, *prefix, strlen(*prefix)))
-            return true;
-    return false;
-}
-
 /* Whether a gradient is wanted of any parameter of the vision pass. */
 static bool trains_vision(const Vlm *vlm)
 {
     for (int64_t i = 0; i < vlm->checkpoint.params; i++)
-        if (vlm->checkpoint.param[i]->grad && vlm_is_vision(vlm, vlm->checkpoint.param[i]->name))
+        if (vlm->checkpoint.param[i]->grad && vlm->checkpoint.param[i]->part != PART_TEXT)
             return true;
     return false;
 }

@@ -102,7 +102,6 @@ struct Family {
     Status (*positions)(const Vlm *vlm, Sample *sample, Error *e);
     /* The rows that stand for pictures in the text, in their order: [sum of tokens, D]. */
     Mat *(*vision)(Run *run, const Vlm *vlm, const Picture *const *pictures, int64_t count);
-    const char *const *vision_parameters; /* what their names start with; NULL at the end */
     /* The last hidden rows [rows, D], after the final norm. cache may be NULL, and picture_rows
      * in a batch without pictures. */
     Mat *(*text)(Run *run, const Vlm *vlm, const Batch *batch, KvCache *cache, Mat *picture_rows);
@@ -125,8 +124,6 @@ void vlm_close(Vlm *vlm);
 /* An image file as the model's picture. Owned: picture_free. */
 Status vlm_picture(const Vlm *vlm, Picture *out, const char *path, const PictureLimits *limits, Error *e);
 void picture_free(Picture *p);
-/* Whether a parameter belongs to the vision pass (what joins vision to text included). */
-bool vlm_is_vision(const Vlm *vlm, const char *name);
 
 /* The chat prompt of one user turn: pictures, then text, up to where the answer starts. Owned:
  * sample_free (pictures are borrowed). */

@@ -1,6 +1,7 @@
 /* Stage 3, parity leveler: the student is fine-tuned on the kept pairs only. Reads parity.json,
  * writes metrics.jsonl, timings.jsonl and aligned/. */
 #include "base/file.h"
+#include "base/hash.h"
 #include "job/fingerprint.h"
 #include "job/run_folder.h"
 #include "tensor/gemm.h"
@@ -147,13 +148,13 @@ static TrainOptions read_options(const Config *c)
 /* What must be the same to resume: pairs, settings, student, arithmetic. */
 static Status describe(const Stage *s, const Lessons *l, Text *out, Error *e)
 {
-    uint64_t h = FINGERPRINT_START, model = fingerprint_model(config_text(&s->config, "student.model"), e);
+    uint64_t h = HASH_START, model = fingerprint_model(config_text(&s->config, "student.model"), e);
     for (int64_t i = 0; i < l->count; i++) {
         const char *const parts[] = {l->id[i], l->file[i], l->question[i], l->pair[i].answer};
         int64_t size = file_size(l->file[i]);
         for (int k = 0; k < 4; k++)
-            h = fingerprint_text(h, parts[k]);
-        h = fingerprint_bytes(h, &size, sizeof size);
+            h = hash_text(h, parts[k]);
+        h = hash_bytes(h, &size, sizeof size);
     }
     text_format(out, e, "%lld pairs %016llx; student %016llx; seed %s", (long long)l->count,
                 (unsigned long long)h, (unsigned long long)model, config_text(&s->config, "run.seed"));

@@ -16,6 +16,7 @@ typedef struct {
     bool invented; /* no files: what is asked for gets random values */
     Param **param; /* [params], in the order in which they were asked for; each owned */
     int64_t params, capacity;
+    Part part; /* of the parameters that are asked for from now on; the family sets it */
 } Checkpoint;
 
 /* Opens the folder's safetensors files and checks the index against them. */

@@ -65,6 +65,7 @@ static Param *add_param(Checkpoint *c, const Param *like, size_t extra, Error *e
     if (!p)
         return NULL;
     *p = *like;
+    p->part = c->part;
     return c->param[c->params++] = p;
 }
 

@@ -6,6 +6,7 @@
  * the number of threads. */
 #include "tensor/gemm.h"
 
+#include "base/number.h"
 #include "base/parallel.h"
 #include "kernel/kernels.h"
 
@@ -29,17 +30,6 @@ typedef struct {
     bool rows;
 } Factor;
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-/* How many pieces of a size there are, the last one perhaps smaller. */
-static int64_t pieces(int64_t count, int64_t size)
-{
-    return (count + size - 1) / size;
-}
-
 static const void *element(const Factor *f, int64_t i, int64_t k)
 {
     return (const unsigned char *)f->data +
@@ -49,7 +39,7 @@ static const void *element(const Factor *f, int64_t i, int64_t k)
 /* The bytes of a row in a panel. */
 static int64_t packed_row(const Tile *t, int64_t K)
 {
-    return pieces(K, t->step) * t->step * t->bytes;
+    return ceil_div(K, t->step) * t->step * t->bytes;
 }
 
 /* The panels of rows first .. first + count - 1, k from k0 on, one after another. */
@@ -62,7 +52,7 @@ static void pack_panels(unsigned char *out, const Tile *t, bool right, const Fac
         return;
     }
     for (int64_t i = 0; i < count; i += width)
-        t->pack(out + i * row, right, element(f, first + i, k0), f->type, f->step, least(width, count - i),
+        t->pack(out + i * row, right, element(f, first + i, k0), f->type, f->step, min_i64(width, count - i),
                 K);
 }
 
@@ -81,7 +71,7 @@ static void multiply_tile(const Product *p, const unsigned char *a, const unsign
                           int64_t n, int64_t K, bool add)
 {
     const Tile *t = p->tile;
-    int64_t rows = least(t->rows, p->M - m), columns = least(t->cols, p->N - n);
+    int64_t rows = min_i64(t->rows, p->M - m), columns = min_i64(t->cols, p->N - n);
     float *c = p->c + m * p->ldc + n;
     if (rows == t->rows && columns == t->cols) {
         t->multiply(c, p->ldc, a, b, K, add);
@@ -98,11 +88,11 @@ static void multiply_tile(const Product *p, const unsigned char *a, const unsign
 static void multiply_block(const Product *p, int64_t m0, int64_t m1, int64_t n0, unsigned char *scratch)
 {
     const Tile *t = p->tile;
-    int64_t n1 = least(n0 + COLUMNS, p->N);
+    int64_t n1 = min_i64(n0 + COLUMNS, p->N);
     if (t->start)
         t->start();
     for (int64_t k0 = 0; k0 < p->K; k0 += t->chunk) {
-        int64_t K = least(t->chunk, p->K - k0), row = packed_row(t, K);
+        int64_t K = min_i64(t->chunk, p->K - k0), row = packed_row(t, K);
         const unsigned char *a = p->a + p->panels * t->rows * packed_row(t, k0);
         pack_panels(scratch, t, true, &p->b, n0, n1 - n0, k0, K);
         for (int64_t m = m0; m < m1; m += t->rows)
@@ -116,15 +106,15 @@ static void multiply_block(const Product *p, int64_t m0, int64_t m1, int64_t n0,
 static const unsigned char *pack_all(Run *run, const Tile *t, const Factor *a, int64_t M, int64_t K,
                                      int64_t panels)
 {
-    int64_t chunks = pieces(K, t->chunk), groups = pieces(panels, GROUP), rows = GROUP * t->rows;
+    int64_t chunks = ceil_div(K, t->chunk), groups = ceil_div(panels, GROUP), rows = GROUP * t->rows;
     unsigned char *out = run_alloc(run, panels * t->rows, (size_t)packed_row(t, K));
     if (!out)
         return NULL;
 #pragma omp parallel for schedule(static) if (parallel_worth(M * K))
     for (int64_t i = 0; i < chunks * groups; i++) {
-        int64_t k0 = i / groups * t->chunk, m = i % groups * rows, part = least(t->chunk, K - k0);
+        int64_t k0 = i / groups * t->chunk, m = i % groups * rows, part = min_i64(t->chunk, K - k0);
         pack_panels(out + panels * t->rows * packed_row(t, k0) + m * packed_row(t, part), t, false, a, m,
-                    least(rows, M - m), k0, part);
+                    min_i64(rows, M - m), k0, part);
     }
     return out;
 }
@@ -133,19 +123,19 @@ static void multiply(Run *run, float *c, int64_t M, int64_t N, int64_t K, Factor
 {
     ArenaMark mark = arena_mark(run->arena);
     const Tile *t = kernels->fastest;
-    int64_t panels = pieces(M, t->rows), size = (COLUMNS + t->cols) * packed_row(t, t->chunk);
+    int64_t panels = ceil_div(M, t->rows), size = (COLUMNS + t->cols) * packed_row(t, t->chunk);
     assert(COLUMNS % t->cols == 0 && t->rows * t->cols <= MOST_TILE);
     const Product p = {c, N, M, N, K, b, add, t, pack_all(run, t, &a, M, K, panels), panels};
     unsigned char *scratch = p.a ? run_alloc(run, size * parallel_threads(), 1) : NULL;
     /* Two blocks per thread at least, but none of few rows: each packs its part of b. */
-    int64_t across = pieces(N, COLUMNS),
-            wanted = least(pieces(2 * parallel_threads(), across), pieces(panels, GROUP));
-    int64_t down = pieces(M, ROWS), rows = pieces(panels, down < wanted ? wanted : down) * t->rows;
-    down = pieces(M, rows);
+    int64_t across = ceil_div(N, COLUMNS),
+            wanted = min_i64(ceil_div(2 * parallel_threads(), across), ceil_div(panels, GROUP));
+    int64_t down = ceil_div(M, ROWS), rows = ceil_div(panels, down < wanted ? wanted : down) * t->rows;
+    down = ceil_div(M, rows);
     if (scratch) {
 #pragma omp parallel for schedule(dynamic) if (parallel_worth(M * N * K / 16))
         for (int64_t i = 0; i < down * across; i++)
-            multiply_block(&p, i % down * rows, least((i % down + 1) * rows, M), i / down * COLUMNS,
+            multiply_block(&p, i % down * rows, min_i64((i % down + 1) * rows, M), i / down * COLUMNS,
                            scratch + size * parallel_index());
     }
     arena_release(run->arena, mark);
@@ -158,9 +148,9 @@ static void multiply_split(Run *run, float *y, const float *x, const uint16_t *w
                            int64_t I)
 {
     enum { OUTPUTS = 128, EDGE = 32, BYTES = 3 };
-    const int64_t PANEL = kernels->split_panel, CHUNK = kernels->split_chunk, panels = pieces(N, PANEL),
-                  chunks = pieces(I, CHUNK);
-    const int64_t width = pieces(I, EDGE) * EDGE, blocks = pieces(O, OUTPUTS);
+    const int64_t PANEL = kernels->split_panel, CHUNK = kernels->split_chunk, panels = ceil_div(N, PANEL),
+                  chunks = ceil_div(I, CHUNK);
+    const int64_t width = ceil_div(I, EDGE) * EDGE, blocks = ceil_div(O, OUTPUTS);
     ArenaMark mark = arena_mark(run->arena);
     uint16_t *parts = run_alloc(run, panels * PANEL * width * BYTES, sizeof *parts);
     float *scratch = run_alloc(run, OUTPUTS * PANEL * parallel_threads(), sizeof *scratch);
@@ -168,18 +158,18 @@ static void multiply_split(Run *run, float *y, const float *x, const uint16_t *w
 #pragma omp parallel for schedule(dynamic) if (parallel_worth(N * I))
         for (int64_t i = 0; i < panels * chunks; i++) {
             int64_t n = i / chunks * PANEL, k = i % chunks * CHUNK;
-            kernels->split(parts + (n * width + PANEL * k) * BYTES, x + n * I + k, I, least(PANEL, N - n),
-                           least(CHUNK, I - k));
+            kernels->split(parts + (n * width + PANEL * k) * BYTES, x + n * I + k, I, min_i64(PANEL, N - n),
+                           min_i64(CHUNK, I - k));
         }
 #pragma omp parallel for schedule(dynamic) if (parallel_worth(N * O * I / 64))
         for (int64_t i = 0; i < panels * blocks; i++) {
-            int64_t n = i / blocks * PANEL, o = i % blocks * OUTPUTS, rows = least(PANEL, N - n),
-                    outputs = least(OUTPUTS, O - o);
+            int64_t n = i / blocks * PANEL, o = i % blocks * OUTPUTS, rows = min_i64(PANEL, N - n),
+                    outputs = min_i64(OUTPUTS, O - o);
             float *c = scratch + parallel_index() * OUTPUTS * PANEL;
             memset(c, 0, (size_t)(OUTPUTS * PANEL) * sizeof *c);
             for (int64_t k = 0; k < I; k += CHUNK)
                 kernels->split_multiply(c, parts + (n * width + PANEL * k) * BYTES, rows, w + o * I + k, I,
-                                        outputs, least(CHUNK, I - k));
+                                        outputs, min_i64(CHUNK, I - k));
             for (int64_t r = 0; r < rows; r++)
                 for (int64_t j = 0; j < outputs; j++)
                     y[(n + r) * O + o + j] = c[j * PANEL + r];
@@ -195,7 +185,7 @@ static void stream(Run *run, float *y, const float *x, const void *w, Dtype type
 {
     ArenaMark mark = arena_mark(run->arena);
     const int64_t width = kernels->stream_width(type, I),
-                  strip = least(STRIP, pieces(pieces(O, 4 * parallel_threads()), STEP) * STEP);
+                  strip = min_i64(STRIP, ceil_div(ceil_div(O, 4 * parallel_threads()), STEP) * STEP);
     float *prepared = run_alloc(run, N * width, sizeof *prepared);
 #pragma omp parallel for schedule(static) if (prepared && parallel_worth(N * I))
     for (int64_t n = 0; n < (prepared ? N : 0); n++)
@@ -204,7 +194,7 @@ static void stream(Run *run, float *y, const float *x, const void *w, Dtype type
 #pragma omp parallel for schedule(static) if (parallel_worth(N * O * I / 4))
         for (int64_t o = 0; o < O; o += strip)
             kernels->stream(y + o, O, prepared, (const unsigned char *)w + (size_t)(o * I) * dtype_size(type),
-                            type, I, N, least(strip, O - o), I);
+                            type, I, N, min_i64(strip, O - o), I);
     }
     arena_release(run->arena, mark);
 }
@@ -219,7 +209,7 @@ static void multiply_by_blocks(Run *run, float *c, int64_t M, int64_t N, int64_t
     if (scratch) {
 #pragma omp parallel for schedule(dynamic) if (parallel_worth(M * N * K / 16))
         for (int64_t n = 0; n < N; n += COLUMNS) {
-            int64_t columns = least(COLUMNS, N - n), step = b->step;
+            int64_t columns = min_i64(COLUMNS, N - n), step = b->step;
             const float *part = element(b, n, 0);
             if (b->type != F32) {
                 float *wide = scratch + parallel_index() * COLUMNS * K;

@@ -6,10 +6,15 @@
 
 enum { MAX_DIMS = 10 };
 
+/* The part of the model that a parameter belongs to: training has a learning rate for each, and
+ * can freeze each. Merger: what joins vision to text. */
+typedef enum { PART_VISION, PART_MERGER, PART_TEXT } Part;
+
 /* data is borrowed from the file's memory map (or from `copy`) until the parameter is made
  * trainable; then it is the float32 master (dtype F32). */
 typedef struct {
     const char *name; /* its Hugging Face name, the one it is saved under; borrowed from the checkpoint */
+    Part part;
     int ndim;
     int64_t dim[MAX_DIMS];
     int64_t count;    /* product of dim */

@@ -172,7 +172,7 @@ Mat *run_block(Run *run, Block *f, const void *context, size_t context_size, Mat
     if (!copy)
         return NULL;
     memcpy(copy, context, context_size);
-    if (run->tape && !run->checkpoint) {
+    if (run->tape && !run->recompute) {
         KeptBlock *s = tape_record(run, kept_block_backward, sizeof *s);
         if (!s)
             return NULL;

@@ -30,11 +30,11 @@ typedef struct Tape Tape;
 typedef struct Probe Probe;
 
 typedef struct {
-    Arena *arena;    /* borrowed: where everything of the pass lives */
-    Tape *tape;      /* NULL: inference, nothing is recorded */
-    Probe *probe;    /* NULL, or who wants to see named values */
-    Error *error;    /* borrowed, never NULL */
-    bool checkpoint; /* with a tape: blocks keep only their input and run again on the way back */
+    Arena *arena;   /* borrowed: where everything of the pass lives */
+    Tape *tape;     /* NULL: inference, nothing is recorded */
+    Probe *probe;   /* NULL, or who wants to see named values */
+    Error *error;   /* borrowed, never NULL */
+    bool recompute; /* with a tape: blocks keep only their input and run again on the way back */
 } Run;
 
 /* A new matrix, not cleared. NULL after a failure. */
@@ -66,7 +66,7 @@ void run_backward(Run *run);
 /* One block of a model: x [N,D] -> y [N,D], by `f`. Inference: the memory that f took is
  * released, the result replaces x's values. Training: what f computed is kept, the gradients of
  * it are released as soon as the block has been walked back; of values from outside only x and
- * parameters may have one. With run->checkpoint only x is kept, f runs a second time on the way
+ * parameters may have one. With run->recompute only x is kept, f runs a second time on the way
  * back. */
 typedef Mat *Block(Run *run, void *context, Mat *x);
 Mat *run_block(Run *run, Block *f, const void *context, size_t context_size, Mat *x);

@@ -1,6 +1,7 @@
 #include "text/chat_template.h"
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/json.h"
 
 #include <stdio.h>
@@ -25,14 +26,11 @@ static const Known known[] = {
 static uint64_t hash_trimmed(const char *text)
 {
     static const char blank[] = " \t\r\n";
-    uint64_t h = UINT64_C(0xCBF29CE484222325);
     text += strspn(text, blank);
     size_t n = strlen(text);
     while (n && strchr(blank, text[n - 1]))
         n--;
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ (unsigned char)text[i]) * UINT64_C(0x100000001B3);
-    return h;
+    return hash_bytes(HASH_START, text, n);
 }
 
 static void judge(const char *template, const char *family, const char *path, char *warning, size_t size)

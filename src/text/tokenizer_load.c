@@ -3,6 +3,7 @@
 #include "text/tokenizer_load.h"
 
 #include "base/json.h"
+#include "base/hash.h"
 #include "base/memory.h"
 
 #include <stdlib.h>
@@ -10,18 +11,16 @@
 
 enum { MAX_ID = 1 << 26 };
 
-static uint64_t hash_bytes(const char *bytes, size_t count)
+static uint64_t spread_hash(const char *bytes, size_t count)
 {
-    uint64_t h = UINT64_C(0xCBF29CE484222325);
-    for (size_t i = 0; i < count; i++)
-        h = (h ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001B3);
+    uint64_t h = hash_bytes(HASH_START, bytes, count);
     return h ^ h >> 32;
 }
 
 /* The slot that holds these bytes, or the empty one where they would go. */
 static int32_t *slot_of(const Tokenizer *t, const char *bytes, size_t count)
 {
-    uint64_t i = hash_bytes(bytes, count) & (t->slots - 1);
+    uint64_t i = spread_hash(bytes, count) & (t->slots - 1);
     while (t->slot[i] >= 0) {
         const Token *k = t->token + t->slot[i];
         if (k->length == (int64_t)count && !memcmp(t->bytes.data + k->first, bytes, count))

@@ -10,17 +10,6 @@
 
 enum { BLOCK = 65536 };
 
-typedef enum { PART_TEXT, PART_VISION, PART_MERGER } Part;
-
-/* By name, as the published trainer groups them; "vision_model" and "connector" are other
- * families' words. */
-static Part part_of(const char *name)
-{
-    if (strstr(name, "merger") || strstr(name, "connector"))
-        return PART_MERGER;
-    return strstr(name, "visual") || strstr(name, "vision_model") ? PART_VISION : PART_TEXT;
-}
-
 /* Biases do not decay; nor does a LayerNorm's weight, which unlike an RMSNorm's gain has a bias
  * beside it. */
 static bool is_bias_or_layernorm(const Checkpoint *c, const Param *p)
@@ -36,16 +25,15 @@ static bool is_bias_or_layernorm(const Checkpoint *c, const Param *p)
 
 static Status add_param(Optimiser *a, const Checkpoint *c, Param *p, const TrainOptions *o, Error *e)
 {
-    Part part = part_of(p->name);
     const bool frozen[] = {
         [PART_TEXT] = o->freeze_text, [PART_VISION] = o->freeze_vision, [PART_MERGER] = o->freeze_merger};
     const double rate[] = {[PART_TEXT] = o->learning_rate,
                            [PART_VISION] = o->vision_learning_rate,
                            [PART_MERGER] = o->merger_learning_rate};
-    if (frozen[part])
+    if (frozen[p->part])
         return OK;
     Trained *t = a->trained + a->count;
-    *t = (Trained){.p = p, .rate = rate[part], .decays = o->decay_all || !is_bias_or_layernorm(c, p)};
+    *t = (Trained){.p = p, .rate = rate[p->part], .decays = o->decay_all || !is_bias_or_layernorm(c, p)};
     if (checkpoint_make_trainable(p, e) != OK)
         return e->status;
     a->count++;

@@ -106,7 +106,7 @@ static Status micro_step(Trainer *t, const int64_t *which, int64_t n, int64_t st
         const int64_t *rows, parts = t->o->batch / t->o->micro_batch;
         const int32_t *labels;
         double loss = 0;
-        run.checkpoint = must_recompute(t, &m);
+        run.recompute = must_recompute(t, &m);
         run.tape = tape_new(&run);
         const Batch *b = batch_pack(&run, m.samples, m.n_samples);
         int64_t count = b ? batch_labels(&run, b, m.samples, &rows, &labels) : 0;
@@ -241,7 +241,7 @@ Status train(Vlm *vlm, const TrainPair *pairs, int64_t count, const TrainOptions
     return status;
 }
 
-int64_t train_bytes(const Vlm *vlm, int64_t rows, int64_t picture_rows, bool checkpoint)
+int64_t train_bytes(const Vlm *vlm, int64_t rows, int64_t picture_rows, bool recompute)
 {
     int64_t weights = 0, floats = (int64_t)sizeof(float);
     for (int64_t i = 0; i < vlm->checkpoint.params; i++)
@@ -252,5 +252,5 @@ int64_t train_bytes(const Vlm *vlm, int64_t rows, int64_t picture_rows, bool che
             block = text + pictures;
     int64_t inputs = rows * vlm->width * floats * vlm->layers,
             all = text * vlm->layers + pictures * vlm->picture_layers;
-    return weights + block + (checkpoint ? block + 2 * inputs : all + inputs) + 2 * 128 * vlm->vocab * floats;
+    return weights + block + (recompute ? block + 2 * inputs : all + inputs) + 2 * 128 * vlm->vocab * floats;
 }

@@ -1,6 +1,7 @@
 #include "train/state.h"
 
 #include "base/file.h"
+#include "base/hash.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,23 +16,12 @@ static float *part_data(const Trained *t, int part)
     return data[part];
 }
 
-/* FNV-1a over 64-bit words: enough to tell a whole file from a torn one. */
-static uint64_t hash_file(const FileMap *m)
-{
-    uint64_t h = UINT64_C(0xCBF29CE484222325);
-    for (size_t i = 0; i + 8 <= m->size; i += 8)
-        h = (h ^ load_u64(m->data + i)) * UINT64_C(0x100000001B3);
-    for (size_t i = m->size / 8 * 8; i < m->size; i++)
-        h = (h ^ m->data[i]) * UINT64_C(0x100000001B3);
-    return h;
-}
-
 static Status hash_path(const char *path, uint64_t *hash, Error *e)
 {
     FileMap m;
     Status status = file_map(&m, path, e);
     if (status == OK)
-        *hash = hash_file(&m);
+        *hash = hash_words(HASH_START, m.data, m.size);
     file_unmap(&m);
     return status;
 }

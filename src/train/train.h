@@ -63,8 +63,8 @@ int64_t train_warmup(const TrainOptions *options, int64_t total); /* steps in wh
 Status train_state_remove(const char *folder, Error *e);
 /* Bytes that training needs besides the mapped weights: masters, gradients, two moments, and the
  * activations of `rows` text rows of which `picture_rows` come from pictures (with block
- * recomputation when `checkpoint`). */
-int64_t train_bytes(const Vlm *vlm, int64_t rows, int64_t picture_rows, bool checkpoint);
+ * recomputation when `recompute`). */
+int64_t train_bytes(const Vlm *vlm, int64_t rows, int64_t picture_rows, bool recompute);
 /* Learning rate factor of step s (0-based) of `total` (models.md 6.3). */
 double schedule_factor(Schedule schedule, int64_t s, int64_t warmup, int64_t total);
 

@@ -73,7 +73,7 @@ static void checkpointing_or_not(void **state)
     Pass whole, again;
     case_open(&c, *state, FROM_GOLDEN);
     pass_run(&whole, &c, (PassKind){.gradients = true});
-    pass_run(&again, &c, (PassKind){.gradients = true, .checkpoint = true, .probe = true});
+    pass_run(&again, &c, (PassKind){.gradients = true, .recompute = true, .probe = true});
     same_hidden(&whole, &again, "with gradient checkpointing (read run_block in src/tensor/run.c)");
     same_gradients(&c, &whole, &again, "with gradient checkpointing (read run_block in src/tensor/run.c)");
     for (int64_t i = 0; i < again.probe.count; i++) /* running a block again shows nothing twice */

@@ -82,6 +82,7 @@ Status decoder_load(Decoder *d, Vlm *vlm, const char *name, const DecoderSizes *
 {
     Checkpoint *c = &vlm->checkpoint;
     *d = (Decoder){.name = name, .sizes = *z};
+    c->part = PART_TEXT;
     d->embed_tokens = checkpoint_matrix(c, e, z->vocab, z->width, "%s.embed_tokens.weight", name);
     d->layer = arena_zero(&vlm->arena, z->layers, sizeof *d->layer, e);
     for (int64_t i = 0; d->layer && e->status == OK && i < z->layers; i++)

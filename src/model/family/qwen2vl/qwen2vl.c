@@ -207,8 +207,6 @@ static void probe_inputs(Run *run, const Vlm *vlm, const Sample *s)
     probe_array(run, grid, I32, 2, (int64_t[]){s->n_pictures, 3}, "image_grid_thw");
 }
 
-static const char *const vision_parameters[] = {"visual.", NULL};
-
 const Family family_qwen2vl = {
     .model_type = "qwen2_vl",
     .load = load,
@@ -217,7 +215,6 @@ const Family family_qwen2vl = {
     .answer = answer,
     .positions = positions,
     .vision = vision,
-    .vision_parameters = vision_parameters,
     .text = text,
     .describe = describe,
     .probe_inputs = probe_inputs,

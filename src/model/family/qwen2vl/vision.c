@@ -61,6 +61,7 @@ Status qwen2vl_vision_load(Qwen2VLVision *v, Vlm *vlm, const Json *config, int64
     if (load_sizes(v, dim, config, out, e) != OK ||
         !(v->block = arena_zero(&vlm->arena, v->depth, sizeof *v->block, e)))
         return e->status;
+    c->part = PART_VISION;
     v->patch_embed = (Linear){checkpoint_param(c, e, 5, dim, "visual.patch_embed.proj.weight"), NULL};
     for (int64_t i = 0; i < v->depth; i++) {
         char p[40];
@@ -75,6 +76,7 @@ Status qwen2vl_vision_load(Qwen2VLVision *v, Vlm *vlm, const Json *config, int64
         };
     }
     int64_t merged = v->width * v->merge * v->merge;
+    c->part = PART_MERGER;
     v->merger_norm = load_layernorm(c, v->width, eps, e, "visual.merger.ln_q");
     v->merger_fc1 = load_linear(c, merged, merged, true, e, "visual.merger.mlp.0");
     v->merger_fc2 = load_linear(c, v->out, merged, true, e, "visual.merger.mlp.2");

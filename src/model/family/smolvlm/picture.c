@@ -1,5 +1,6 @@
 #include "model/family/smolvlm/picture.h"
 
+#include "base/number.h"
 #include "model/load.h"
 
 #include <math.h>
@@ -59,16 +60,11 @@ void smolvlm_first_size(int64_t *height, int64_t *width, int64_t longest_edge)
     *width += !*width;
 }
 
-static int64_t multiple(int64_t n, int64_t unit)
-{
-    return (n + unit - 1) / unit * unit;
-}
-
 void smolvlm_tiled_size(int64_t *height, int64_t *width, int64_t tile)
 {
-    set_longer(height, width, multiple(*width >= *height ? *width : *height, tile));
-    *height = multiple(*height, tile);
-    *width = multiple(*width, tile);
+    set_longer(height, width, round_up(*width >= *height ? *width : *height, tile));
+    *height = round_up(*height, tile);
+    *width = round_up(*width, tile);
 }
 
 /* im becomes height x width; one of that size already stays as it is. */

@@ -52,6 +52,7 @@ Status siglip_load(Siglip *v, Vlm *vlm, const Json *config, const char *name, Er
         !(v->layer = arena_zero(&vlm->arena, v->depth, sizeof *v->layer, e)))
         return e->status;
     const int64_t D = v->width, F = v->hidden, conv[4] = {D, 3, v->patch, v->patch};
+    c->part = PART_VISION;
     v->patch_embedding =
         (Linear){checkpoint_param(c, e, 4, conv, "%s.embeddings.patch_embedding.weight", name),
                  checkpoint_vector(c, e, D, "%s.embeddings.patch_embedding.bias", name)};

@@ -48,6 +48,7 @@ static Status load(Vlm *vlm, const Json *config, Error *e)
     if (e->status != OK || siglip_load(&m->vision, vlm, config, "model.vision_model", e) != OK)
         return e->status;
     int64_t shuffled = m->vision.width * m->scale * m->scale;
+    vlm->checkpoint.part = PART_MERGER;
     m->connector = load_linear(&vlm->checkpoint, vlm->width, shuffled, false, e,
                                "model.connector.modality_projection.proj");
     m->pictures.patch = m->vision.patch;
@@ -217,8 +218,6 @@ static void probe_inputs(Run *run, const Vlm *vlm, const Sample *s)
     probe_array(run, mask, I32, 4, (int64_t[]){1, frames, H, W}, "pixel_attention_mask");
 }
 
-static const char *const vision_parameters[] = {"model.vision_model.", "model.connector.", NULL};
-
 const Family family_idefics3 = {
     .model_type = "idefics3",
     .load = load,
@@ -227,7 +226,6 @@ const Family family_idefics3 = {
     .answer = answer,
     .positions = positions,
     .vision = vision,
-    .vision_parameters = vision_parameters,
     .text = text,
     .describe = describe,
     .probe_inputs = probe_inputs,
@@ -241,7 +239,6 @@ const Family family_smolvlm = {
     .answer = answer,
     .positions = positions,
     .vision = vision,
-    .vision_parameters = vision_parameters,
     .text = text,
     .describe = describe,
     .probe_inputs = probe_inputs,

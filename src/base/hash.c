@@ -1,0 +1,30 @@
+/* FNV-1a: h = (h xor unit) * prime for each unit, a byte or a word (Fowler, Noll and Vo). */
+#include "base/hash.h"
+
+#include "base/file.h"
+
+#include <string.h>
+
+static const uint64_t prime = UINT64_C(0x100000001B3);
+
+uint64_t hash_bytes(uint64_t h, const void *bytes, size_t count)
+{
+    const unsigned char *p = bytes;
+    for (size_t i = 0; i < count; i++)
+        h = (h ^ p[i]) * prime;
+    return h;
+}
+
+uint64_t hash_text(uint64_t h, const char *text)
+{
+    return hash_bytes(h, text, strlen(text) + 1);
+}
+
+uint64_t hash_words(uint64_t h, const void *bytes, size_t count)
+{
+    const unsigned char *p = bytes;
+    size_t words = count / 8;
+    for (size_t i = 0; i < words; i++)
+        h = (h ^ load_u64(p + 8 * i)) * prime;
+    return hash_bytes(h, p + 8 * words, count % 8);
+}

@@ -1,0 +1,18 @@
+/* A hash that tells whether something is still what it was (FNV-1a, 64 bits). It does not protect
+ * against someone who wants two things to look the same. */
+#ifndef MPA_BASE_HASH_H
+#define MPA_BASE_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Start with HASH_START; each call returns the hash of everything put in so far. */
+#define HASH_START UINT64_C(0xCBF29CE484222325)
+uint64_t hash_bytes(uint64_t h, const void *bytes, size_t count);
+/* The string and its end, so that "ab", "c" and "a", "bc" differ. */
+uint64_t hash_text(uint64_t h, const char *text);
+/* Eight bytes at a time, little-endian, then what is left: another hash, and a faster one, for
+ * files of gigabytes. */
+uint64_t hash_words(uint64_t h, const void *bytes, size_t count);
+
+#endif
