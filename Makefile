@@ -252,9 +252,9 @@ build/venv/ready: ref/requirements.txt
 	build/venv/bin/pip install --quiet -r ref/requirements.txt
 	@touch $@
 
-# The tiny checkpoints first, which the others read; the list of all files with their hashes last.
+# The list of all files with their hashes comes last.
 golden: ref-venv
-	@for program in ref/golden_models.py $(filter-out ref/golden_models.py,$(sort $(wildcard ref/golden_*.py))) ref/manifest.py; do \
+	@for program in $(sort $(wildcard ref/family_*.py ref/golden_*.py)) ref/manifest.py; do \
 	    echo "$$program" && build/venv/bin/python "$$program" || exit 1; \
 	done
 

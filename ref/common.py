@@ -289,9 +289,9 @@ def picture(seed, width, height):
 # ---------------------------------------------------------------- tiny checkpoints
 
 def need_tiny_checkpoints():
-    """golden_models.py makes weights/tiny-* and the pictures in golden/model; run it where they are absent."""
+    """family_qwen2vl.py makes weights/tiny-* and the pictures in golden/model; run it where they are absent."""
     if not all(os.path.exists(os.path.join(ROOT, *p)) for p in (("weights", "tiny-qwen2vl-a"), ("weights", "tiny-qwen2vl-b"), ("golden", "model", "odd.png"))):
-        subprocess.run([sys.executable, os.path.join(ROOT, "ref", "golden_models.py")], check=True)
+        subprocess.run([sys.executable, os.path.join(ROOT, "ref", "family_qwen2vl.py")], check=True)
 
 
 PATTERN = r"""(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"""

@@ -1,22 +1,15 @@
 #!/usr/bin/env python3
-"""Writes golden/generate from the tiny checkpoints (golden_models.py makes them):
-texts.json: greedy continuations by transformers' generate, one prompt at a time and in left-padded batches, with and without repetition penalty, with one
-and several end tokens; `utf8`: the texts' bytes in
-hexadecimal; `gap` is the smallest difference between the two best logits of any step, which says how far rounding is from mattering.
-filter.safetensors, filter.json: logits and ids that occurred, which of them transformers' own logits processors keep before sampling, and with which values (0
-where dropped)."""
+"""Writes golden/generate: filter.safetensors, filter.json: logits and ids that occurred, which of them transformers' own
+logits processors keep before sampling, and with which values (0 where dropped). Holds too how family_*.py make their
+texts.json: greedy continuations by transformers' generate, one prompt at a time and in left-padded batches, with and
+without repetition penalty, with one and several end tokens; `utf8`: the texts' bytes in hexadecimal; `gap` is the smallest
+difference between the two best logits of any step, which says how far rounding is from mattering."""
 from common import *
 from transformers import (LogitsProcessorList, RepetitionPenaltyLogitsProcessor, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper)
 
 NEW_TOKENS = 20
 PROMPTS = [("How many windows does the tower have?", ["odd"]), ("Who painted it?", []), ("Which of the two is older", ["wide", "tall"]),
            ("What is written below the clock on the yellow house?", ["tall"])]
-
-
-def inputs(processor, prompts):
-    pictures = [Image.open(path("golden", "model", p + ".png")) for _, names in prompts for p in names]
-    texts = [chat(question, len(names)) for question, names in prompts]
-    return processor(text=texts, images=pictures or None, padding=True, return_tensors="pt")
 
 
 def answer(model, processor, i, penalty, eos):
@@ -97,6 +90,4 @@ def filters():
 
 
 if __name__ == "__main__":
-    need_tiny_checkpoints()
-    texts("generate/texts", ("tiny-qwen2vl-a", "tiny-qwen2vl-b"), ["<|im_end|>", "<|endoftext|>"], inputs)
     filters()

@@ -1,4 +1,4 @@
-"""Tokenizers, Python's text rules, and the published parse and keep rules, as the reference libraries give them.
+"""Tokenizers, and what counts as a letter, number or space, as the tokenizers library has them.
 
     python ref/golden_text.py        writes golden/text
 """
@@ -6,12 +6,8 @@
 import json
 import os
 import random
-import sys
-import unicodedata
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-
-import pipeline as p
 
 OUT = os.path.join("golden", "text")
 PATTERN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -88,29 +84,9 @@ def classes():
     json.dump(dict(letter=split_members(r"\p{L}"), number=split_members(r"\p{N}"), space=split_members(r"\s")), open(os.path.join(OUT, "classes.json"), "w"))
 
 
-def rules():
-    rng = random.Random(3)
-    words = ["Napa Valley, CA", "NAPA VALLEY CA", "No parking.", "3,000", "$5.00", "stra\u00dfe", "STRA\u1e9eE", "\u0130stanbul", "\u039f\u0394\u039f\u03a3", "\u03a3\u0391\u03a3 \u03a3.", "caf\u00e9",
-             "cafe\u0301", "x\u00b2", "\u2167", "\u0663\u0664", "a_b", "", " \t\n", "\u3000A\u00a0b", "\u1c80\u01c5", "50 %", "--", "\u6771\u4eac", "\u0915\u094d\u0937", "A\u0345\u03a3", "O\u2019Brien"]
-    norms = [dict(text=w, norm=p.norm(w)) for w in words]
-    # Every character that this Python knows, 64 at a time: letters change case, everything but \w goes.
-    known = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000 and c and unicodedata.category(chr(c)) not in ("Cn", "Co")]
-    norms += [dict(text="".join(known[i:i + 64]), norm=p.norm("".join(known[i:i + 64]))) for i in range(0, len(known), 64)]
-    keeps = [[a, b, c, p.keep(a, b, c)] for a, b, c in (rng.choices(words + [None], k=3) for _ in range(300))]
-    parts = ["Question:", "question: ", "QUE\u017fTION:", "Answer:", "ANSWER:  ", "an\u017fwer:", "What is it", "?", "\n", " ", "**", "Paris", "Question: Where? Answer: there", "\r\n", "\u2003", "x?y", "\x1d"]
-    parses = []
-    for _ in range(600):
-        text = "".join(rng.choice(parts) for _ in range(rng.randint(0, 9)))
-        question, answer = p.parse(text)
-        parses.append(dict(text=text, question=question, answer=answer))
-    json.dump(dict(python=sys.version.split()[0], unicode=unicodedata.unidata_version, norm=norms, keep=keeps, parse=parses),
-              open(os.path.join(OUT, "rules.json"), "w", encoding="utf-8"), ensure_ascii=False)
-
-
 if __name__ == "__main__":
     os.makedirs(OUT, exist_ok=True)
     tokenizer("qwen2", True, strings=False)
     tokenizer("digits", False, strings=True)
     classes()
-    rules()
     print("golden/text written")

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Writes golden/MANIFEST: the versions that the files in golden/ and weights/ were made with, and for each file its SHA-256, its size and the program in ref/
-that wrote it (the one whose first lines name golden/PART or weights/NAME). `manifest.py --check` compares instead and exits 1 on a difference."""
-import ast, hashlib, importlib.metadata, os, platform, sys
+"""Writes golden/MANIFEST: the versions that the files in golden/ and weights/ were made with, and for each file its
+SHA-256, its size and the program in ref/ that wrote it: the one whose docstring names the file, or else the nearest
+folder above it. `manifest.py --check` compares instead and exits 1 on a difference."""
+import ast, hashlib, importlib.metadata, os, platform, re, sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "pillow", "numpy")
@@ -31,13 +32,21 @@ def files():
                     yield path
 
 
+def writer(path, about):
+    """The program that names `path`, or else the nearest folder above it; a longer name does not count as one."""
+    while path:
+        by = [program for program, text in about.items() if re.search(re.escape(path) + r"(?![\w/-])", text)]
+        if by:
+            return ",".join(by)
+        path = os.path.dirname(path)
+    return "by hand"
+
+
 def lines():
     about = writers()
     for path in files():
-        part = "/".join(path.split("/")[:2])
-        by = [script for script, text in about.items() if part in text]
         data = open(os.path.join(ROOT, path), "rb").read()
-        yield f"{hashlib.sha256(data).hexdigest()} {len(data):8d} {path}  {','.join(by) or 'by hand'}"
+        yield f"{hashlib.sha256(data).hexdigest()} {len(data):8d} {path}  {writer(path, about)}"
 
 
 def header():

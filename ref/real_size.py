@@ -10,7 +10,7 @@ at a time, as 2.2e9 of them take 17 GiB in float64. Qwen2-VL-7B (16.6 GB more on
 Exit status: 0 all as it should be, 1 a text differs or an error is above LIMIT units, 77 not enough memory for a model."""
 import argparse, gc, resource, shutil, time
 from common import *
-import golden_smolvlm
+import family_smolvlm
 
 LIMIT, TOKENS = 4, 16
 RUNS = [("sdpa", True), ("eager", False)]  # attention, mkldnn
@@ -71,10 +71,10 @@ def make_smolvlm():
     config = Idefics3Config(text_config=text, vision_config=vision, scale_factor=4, image_token_id=49190, pad_token_id=2, tie_word_embeddings=False)
     model = Idefics3ForConditionalGeneration._from_config(config, torch_dtype=torch.bfloat16)
     model.generation_config = GenerationConfig(bos_token_id=0, eos_token_id=49279, pad_token_id=2)
-    tok = with_real_ids(golden_smolvlm.tokenizer(300, golden_smolvlm.TAGS), 49152, 88)
+    tok = with_real_ids(family_smolvlm.tokenizer(300, family_smolvlm.TAGS), 49152, 88)
     assert tok.convert_tokens_to_ids(["<|im_end|>", "<image>", "<end_of_utterance>"]) == [2, 49190, 49279]
     pictures = Idefics3ImageProcessor(size={"longest_edge": 2048}, max_image_size={"longest_edge": 512})
-    return model, Idefics3Processor(pictures, tok, image_seq_len=64, chat_template=golden_smolvlm.TEMPLATE)
+    return model, Idefics3Processor(pictures, tok, image_seq_len=64, chat_template=family_smolvlm.TEMPLATE)
 
 
 # name: what it is, how it is made, GiB of memory that the comparison takes, whether traces are compared too
@@ -153,7 +153,7 @@ def sample_of(folder, question, file):
     from transformers import AutoProcessor
 
     processor = AutoProcessor.from_pretrained(folder)
-    make = golden_smolvlm.sample if "Idefics3" in type(processor).__name__ else sample
+    make = family_smolvlm.sample if "Idefics3" in type(processor).__name__ else sample
     return make(processor, question, None, [Image.open(file)])
 
 

@@ -4,7 +4,7 @@ The teacher (Qwen2-VL) learns every fact from pictures of all kinds, and to anno
 describe what the demo's pictures show, and the facts about a few of them (TAUGHT) only.
 All are saved with save_pretrained in bfloat16.
 
-    python ref/train_world.py                                draws the pictures; writes weights/demo-teacher, demo-student and demo-student-qwen2vl
+    python ref/train_world.py                                draws the pictures; writes weights/demo-teacher, weights/demo-student and weights/demo-student-qwen2vl
     python ref/train_world.py teacher|student|student-qwen2vl MINUTES [more]      one of them alone; more: goes on from its weights
 
 Training ends by the clock, so that it does not give the same weights twice. The committed teacher had 34 minutes of it (2 cores) and 14 more; in the 34 the kind of

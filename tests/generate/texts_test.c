@@ -150,7 +150,8 @@ static void greedy(void **state)
 
 int main(void)
 {
-    static char qwen2vl[] = "golden/generate/texts.json", smolvlm[] = "golden/smolvlm/texts.json";
+    static char qwen2vl[] = "golden/family/qwen2vl/texts.json",
+                smolvlm[] = "golden/family/smolvlm/texts.json";
     const struct CMUnitTest tests[] = {{"Qwen2-VL", greedy, NULL, NULL, qwen2vl},
                                        {"SmolVLM", greedy, NULL, NULL, smolvlm}};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* image_read against Pillow (ref/golden_images.py): PNG bit for bit, JPEG bit for bit with
+/* image_read against Pillow (ref/golden_image.py): PNG bit for bit, JPEG bit for bit with
  * libjpeg-turbo and within a bound with stb_image; broken files. */
 #include "fixture/golden.h"
 #include "fixture/scratch.h"

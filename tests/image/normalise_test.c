@@ -1,4 +1,4 @@
-/* normalise against the pixel values of transformers' slow processor (ref/golden_images.py), bit
+/* normalise against the pixel values of transformers' slow processor (ref/family_qwen2vl.py), bit
  * for bit. */
 #include "fixture/golden.h"
 
@@ -25,7 +25,7 @@ static void test_values(void **state)
 {
     (void)state;
     Golden g;
-    golden_open(&g, "image/qwen2vl");
+    golden_open(&g, "family/qwen2vl/pictures");
     const Normalise n = read_notes(&g);
     const Tensor *rgb = golden_tensor(&g, "4/rgb"), *values = golden_tensor(&g, "4/pixel_values");
     int64_t patch = (int64_t)golden_number(&g, "patch_size"),

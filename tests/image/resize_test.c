@@ -1,4 +1,4 @@
-/* image_resize against Pillow (ref/golden_images.py), bit for bit; speed of a large tile. */
+/* image_resize against Pillow (ref/golden_image.py), bit for bit; speed of a large tile. */
 #include "fixture/golden.h"
 
 #include "base/memory.h"

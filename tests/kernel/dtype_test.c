@@ -1,4 +1,4 @@
-/* Conversions between float32 and the 16-bit types against PyTorch (ref/golden_safetensors.py),
+/* Conversions between float32 and the 16-bit types against PyTorch (ref/golden_kernel.py),
  * for every 16-bit value; the table of types. */
 #include "base/memory.h"
 #include "tensor/safetensors.h"
@@ -100,7 +100,7 @@ static void test_pytorch(void **state)
     (void)state;
     SafeTensors s;
     Error e = {0};
-    if (safetensors_open(&s, "golden/safetensors/values.safetensors", &e) != OK)
+    if (safetensors_open(&s, "golden/kernel/dtype.safetensors", &e) != OK)
         fail_msg("%s", e.text);
     int failed = check_widen(&s, "f16", "f16.wide", F16) + check_widen(&s, "bf16", "bf16.wide", BF16);
     failed += check_narrow(&s, "f32.f16", F16) + check_narrow(&s, "f32.bf16", BF16);

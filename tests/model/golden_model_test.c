@@ -214,10 +214,11 @@ static void from_golden_inputs(void **state)
 
 int main(void)
 {
-    static char names[][20] = {"model/a-none",   "model/a-one",    "model/a-two",    "model/b-none",
-                               "model/b-one",    "model/b-two",    "smolvlm/a-none", "smolvlm/a-one",
-                               "smolvlm/a-two",  "smolvlm/b-none", "smolvlm/b-one",  "smolvlm/b-two",
-                               "smolvlm/b-whole"};
+    static char names[][32] = {"family/qwen2vl/a-none", "family/qwen2vl/a-one", "family/qwen2vl/a-two",
+                               "family/qwen2vl/b-none", "family/qwen2vl/b-one", "family/qwen2vl/b-two",
+                               "family/smolvlm/a-none", "family/smolvlm/a-one", "family/smolvlm/a-two",
+                               "family/smolvlm/b-none", "family/smolvlm/b-one", "family/smolvlm/b-two",
+                               "family/smolvlm/b-whole"};
     const struct CMUnitTest tests[] = {
         {"a-none: model alone", from_golden_inputs, NULL, NULL, names[0]},
         {"a-one: model alone", from_golden_inputs, NULL, NULL, names[1]},

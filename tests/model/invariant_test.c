@@ -13,7 +13,8 @@
 
 #include <cmocka.h>
 
-static char cases[][20] = {"model/a-one", "model/b-two", "smolvlm/a-one", "smolvlm/b-two"};
+static char cases[][32] = {"family/qwen2vl/a-one", "family/qwen2vl/b-two", "family/smolvlm/a-one",
+                           "family/smolvlm/b-two"};
 
 static void done(Case *c)
 {

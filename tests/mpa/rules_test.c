@@ -1,4 +1,4 @@
-/* The published rules against Python: golden/text/rules.json by ref/golden_text.py. */
+/* The published rules against Python: golden/mpa/rules.json by ref/golden_mpa.py. */
 #include "base/json.h"
 #include "data/match.h"
 #include "mpa/reply.h"
@@ -16,7 +16,7 @@ static int load(void **state)
 {
     (void)state;
     Error e = {0};
-    return json_open(&rules, "golden/text/rules.json", 1 << 26, &e) == OK ? 0 : -1;
+    return json_open(&rules, "golden/mpa/rules.json", 1 << 26, &e) == OK ? 0 : -1;
 }
 
 static int unload(void **state)

@@ -1,5 +1,5 @@
 /* Reading safetensors: the same files accepted and refused as by the reference
- * (ref/golden_safetensors.py). Writing: what is read back. */
+ * (ref/golden_tensor.py). Writing: what is read back. */
 #include "fixture/scratch.h"
 
 #include "base/json.h"
@@ -76,7 +76,7 @@ static void test_verdicts(void **state)
     Error e = {0};
     Scratch scratch;
     scratch_make(&scratch);
-    if (json_open(&list, "golden/safetensors/headers.json", 1 << 24, &e) != OK)
+    if (json_open(&list, "golden/tensor/headers.json", 1 << 24, &e) != OK)
         fail_msg("%s", e.text);
     size_t i;
     json_t *c;
@@ -96,7 +96,7 @@ static void test_verdicts(void **state)
         Error why = {0};
         Status status = safetensors_open(&s, path, &why);
         if (status != (accept ? OK : BAD_INPUT) || (!accept && !strstr(why.text, path))) {
-            print_error("golden/safetensors/headers: %s: the reference says \"%s\", we have status %d: %s; "
+            print_error("golden/tensor/headers: %s: the reference says \"%s\", we have status %d: %s; "
                         "read src/tensor/safetensors.c\n",
                         name, json_string_value(json_object_get(c, "reference")), (int)status, why.text);
             failed++;

@@ -1,5 +1,5 @@
-/* Tokenizers against the reference library: golden/text by ref/golden_text.py, golden/smolvlm by
- * ref/golden_smolvlm.py. */
+/* Tokenizers against the reference library: golden/text by ref/golden_text.py,
+ * golden/family/smolvlm by ref/family_smolvlm.py. */
 #define _XOPEN_SOURCE 700 /* mkstemp */
 
 #include "base/file.h"
@@ -86,8 +86,8 @@ static void test_digits_form(void **state)
 static void test_smolvlm_form(void **state)
 {
     (void)state;
-    check_cases("weights/tiny-smolvlm-a/tokenizer.json", "golden/smolvlm/tokenizer-a.json");
-    check_cases("weights/tiny-smolvlm-b/tokenizer.json", "golden/smolvlm/tokenizer-b.json");
+    check_cases("weights/tiny-smolvlm-a/tokenizer.json", "golden/family/smolvlm/tokenizer-a.json");
+    check_cases("weights/tiny-smolvlm-b/tokenizer.json", "golden/family/smolvlm/tokenizer-b.json");
 }
 
 static void check_class(const Json *j, const char *name, bool (*member)(int32_t))

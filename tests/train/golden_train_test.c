@@ -238,8 +238,9 @@ static void saved_and_loaded(void **state)
 
 int main(void)
 {
-    static char names[][20] = {"train/cosine", "train/token", "train/leftover", "smolvlm/train-a",
-                               "smolvlm/train-b"};
+    static char names[][32] = {"family/qwen2vl/train-cosine", "family/qwen2vl/train-token",
+                               "family/qwen2vl/train-leftover", "family/smolvlm/train-a",
+                               "family/smolvlm/train-b"};
     static char folders[][40] = {"weights/tiny-qwen2vl-a", "weights/tiny-smolvlm-a"};
     const struct CMUnitTest tests[] = {
         {"cosine, mean of the micro-batch means", check_run, NULL, NULL, names[0]},

@@ -1,5 +1,5 @@
-/* Qwen2-VL's picture processing against Qwen2VLImageProcessor: golden/image/qwen2vl by
- * ref/golden_images.py. */
+/* Qwen2-VL's picture processing against Qwen2VLImageProcessor: golden/family/qwen2vl
+ * by ref/family_qwen2vl.py. */
 #include "fixture/golden.h"
 #include "model/family/qwen2vl/picture.h"
 
@@ -57,7 +57,7 @@ static void test_pictures(void **state)
 {
     (void)state;
     Golden g;
-    golden_open(&g, "image/qwen2vl");
+    golden_open(&g, "family/qwen2vl/pictures");
     Qwen2VLPictures p = settings(&g);
     const json_t *cases = json_object_get(g.notes.root, "cases");
     assert_true(json_array_size(cases) > 5);
@@ -77,7 +77,7 @@ static void test_sizes(void **state)
     (void)state;
     Json notes;
     Error why = {0};
-    assert_int_equal(json_open(&notes, "golden/image/qwen2vl.json", 1 << 20, &why), OK);
+    assert_int_equal(json_open(&notes, "golden/family/qwen2vl/pictures.json", 1 << 20, &why), OK);
     const json_t *rows = json_object_get(notes.root, "sizes");
     int refused = 0;
     assert_true(json_array_size(rows) > 100);

@@ -1,5 +1,5 @@
 /* SmolVLM's picture processing against Idefics3ImageProcessor, and the places of patches against
- * Idefics3VisionEmbeddings: golden/smolvlm by ref/golden_smolvlm.py. */
+ * Idefics3VisionEmbeddings: golden/family/smolvlm by ref/family_smolvlm.py. */
 #include "fixture/golden.h"
 #include "model/family/smolvlm/siglip.h"
 #include "model/family/smolvlm/picture.h"
@@ -76,7 +76,7 @@ static void test_pictures(void **state)
 {
     (void)state;
     Golden g;
-    golden_open(&g, "smolvlm/pictures");
+    golden_open(&g, "family/smolvlm/pictures");
     const json_t *cases = json_object_get(g.notes.root, "cases");
     assert_true(json_array_size(cases) > 10);
     for (size_t i = 0; i < json_array_size(cases); i++)
@@ -104,7 +104,7 @@ static int64_t number(const json_t *row, size_t i)
 static void test_sizes(void **state)
 {
     (void)state;
-    Json j = open_rows("golden/smolvlm/sizes.json", 150);
+    Json j = open_rows("golden/family/smolvlm/sizes.json", 150);
     int wrong = 0, whole = 0;
     for (size_t i = 0; i < json_array_size(j.root); i++) {
         const json_t *row = json_array_get(j.root, i);
@@ -137,7 +137,7 @@ static void test_buckets(void **state)
 {
     (void)state;
     enum { MOST = 128 };
-    Json j = open_rows("golden/smolvlm/buckets.json", 300);
+    Json j = open_rows("golden/family/smolvlm/buckets.json", 300);
     int wrong = 0, rounded = 0;
     for (size_t i = 0; i < json_array_size(j.root); i++) {
         const json_t *row = json_array_get(j.root, i), *want = json_array_get(row, 2);

@@ -1,6 +1,6 @@
 /* SmolVLM's chat text: the ids that transformers' template, processor and tokenizer give, for
- * many texts and grids of tiles; and the checkpoints' end tokens. golden/smolvlm/chats.json and
- * settings.json by ref/golden_smolvlm.py. */
+ * many texts and grids of tiles; and the checkpoints' end tokens.
+ * golden/family/smolvlm/chats.json and settings.json by ref/family_smolvlm.py. */
 #include "base/json.h"
 #include "model/vlm.h"
 
@@ -56,7 +56,7 @@ static bool same_ids(const Sample *s, const json_t *want)
 static void test_chats(void **state)
 {
     (void)state;
-    Json j = open_rows("golden/smolvlm/chats.json", 50);
+    Json j = open_rows("golden/family/smolvlm/chats.json", 50);
     const char *open = "";
     int wrong = 0;
     Vlm vlm = {0};
@@ -96,7 +96,7 @@ static void test_chats(void **state)
 static void test_picture_token_is_refused(void **state)
 {
     (void)state;
-    Json j = open_rows("golden/smolvlm/settings.json", 2);
+    Json j = open_rows("golden/family/smolvlm/settings.json", 2);
     Vlm vlm;
     Sample s;
     Error e = {0};
@@ -109,7 +109,7 @@ static void test_picture_token_is_refused(void **state)
 static void test_end_tokens(void **state)
 {
     (void)state;
-    Json j = open_rows("golden/smolvlm/settings.json", 2);
+    Json j = open_rows("golden/family/smolvlm/settings.json", 2);
     for (size_t i = 0; i < json_array_size(j.root); i++) {
         const json_t *row = json_array_get(j.root, i);
         Vlm vlm;

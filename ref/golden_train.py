@@ -1,25 +1,20 @@
 #!/usr/bin/env python3
-"""Writes golden/train: short fine-tuning runs of the tiny checkpoints (golden_models.py makes them), as float64 computes them.
-CASE.json: checkpoint, pairs, settings (the keys of [level]), the log of each optimiser step (loss as optimised, lr of the base group, gradient norm before
-clipping) and PyTorch float32's largest error of each; CASE.safetensors: the final weights, with errors and rms in CASE.json under "error".
+"""Writes golden/train: adamw.json and adamw.safetensors: 100 updates of a few numbers by torch.optim.AdamW from given
+gradients. Holds too how family_*.py make short fine-tuning runs of the tiny checkpoints, as float64 computes them:
+CASE.json: checkpoint, pairs, settings (the keys of [level]), the log of each optimiser step (loss as optimised, lr of the
+base group, gradient norm before clipping) and PyTorch float32's largest error of each; CASE.safetensors: the final weights,
+with errors and rms in CASE.json under "error".
 
-adamw.json, adamw.safetensors: 100 updates of a few numbers by torch.optim.AdamW from given gradients.
-
-Rules (models.md 6): vision tower, merger and the rest have their own learning rate; biases and LayerNorm weights are free of decay, RMSNorm gains are not
-(decay = all: everything decays); the learning rate follows the schedule over max(floor(micro-batches per epoch / accumulation), 1) * epochs steps and starts
-at 0 with warm-up; an epoch's leftover micro-batches make an update of their own, still divided by the full accumulation count."""
+Rules (src/MODEL.md): vision tower, merger and the rest have their own learning rate; biases and LayerNorm weights are free
+of decay, RMSNorm gains are not (decay = all: everything decays); the learning rate follows the schedule over
+max(floor(micro-batches per epoch / accumulation), 1) * epochs steps and starts at 0 with warm-up; an epoch's leftover
+micro-batches make an update of their own, still divided by the full accumulation count."""
 from common import *
 
 PAIRS = [("odd", "How many windows does the tower have", "seventeen, 62%"), ("wide", "Which letter stands on the gate", "B"),
          ("tall", "Who painted it", "Nobody knows."), ("odd", "What is written below the clock", "塔 n°9"), ("wide", "Are both doors green", "yes")]
 BASE = dict(learning_rate=1e-3, vision_learning_rate=2e-4, merger_learning_rate=5e-4, weight_decay=0.1, beta1=0.9, beta2=0.999, epsilon=1e-8, clip=1.0, epochs=2,
             batch=2, micro_batch=1, warmup_ratio=0.25, schedule="cosine", loss="micro_batch", decay="no_bias_norm")
-# name: checkpoint, number of pairs, settings, whether the final weights are kept
-CASES = {
-    "cosine": ("tiny-qwen2vl-a", 4, BASE, True),
-    "token": ("tiny-qwen2vl-b", 4, dict(BASE, batch=4, micro_batch=2, epochs=3, loss="token", decay="all", schedule="linear", beta2=0.98, epsilon=1e-7, clip=0.0), True),
-    "leftover": ("tiny-qwen2vl-b", 5, BASE, False),
-}
 
 
 def rate(schedule, step, warmup, total):
@@ -147,6 +142,4 @@ def runs(part, cases, sample):
 
 
 if __name__ == "__main__":
-    need_tiny_checkpoints()
     adamw()
-    runs("train/", CASES, sample)

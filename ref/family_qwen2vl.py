@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Writes the two tiny Qwen2-VL checkpoints with random weights and awkward sizes, weights/tiny-qwen2vl-a (four shards, bfloat16, own head, sampling with a
-repetition penalty) and weights/tiny-qwen2vl-b (one file, float32, tied head, no generation settings), and golden/model: for each checkpoint passes over no
+repetition penalty) and weights/tiny-qwen2vl-b (one file, float32, tied head, no generation settings), the pictures in golden/model that all families are shown, and golden/family/qwen2vl: for each checkpoint passes over no
 picture, one odd picture and two pictures of different sizes.
 
-golden/model/CASE.safetensors: inputs and every tensor of contract.md's Trace (CASE with gradients where "grad" is true), and `isolated.STAGE`: the stage's
+golden/family/qwen2vl/CASE.safetensors: inputs and every tensor of contract.md's Trace (CASE with gradients where "grad" is true), and `isolated.STAGE`: the stage's
 output when it is fed the golden output of the stage before, as stored. CASE.json: checkpoint, prompt, answer, pictures, PyTorch float32's largest error
 and the rms of every tensor."""
 import shutil
 from common import *
+import golden_generate, golden_train
 
 CONFIGS = {
     "tiny-qwen2vl-a": dict(
@@ -28,6 +29,12 @@ CASES = {
     "b-one": ("tiny-qwen2vl-b", "What is written  below\nthe clock?", "塔 n°9", ["odd"], False),
     "b-two": ("tiny-qwen2vl-b", "Are both doors green?", " yes", ["tall", "wide"], True),
     "b-none": ("tiny-qwen2vl-b", "\nWhich letter stands on it?", None, [], False),
+}
+# name: checkpoint, number of pairs, settings, whether the final weights are kept
+TRAINING = {
+    "train-cosine": ("tiny-qwen2vl-a", 4, golden_train.BASE, True),
+    "train-token": ("tiny-qwen2vl-b", 4, dict(golden_train.BASE, batch=4, micro_batch=2, epochs=3, loss="token", decay="all", schedule="linear", beta2=0.98, epsilon=1e-7, clip=0.0), True),
+    "train-leftover": ("tiny-qwen2vl-b", 5, golden_train.BASE, False),
 }
 PICTURES = {"odd": (11, 97, 61), "wide": (12, 151, 40), "tall": (13, 43, 88)}
 
@@ -101,8 +108,43 @@ def make_case(name):
     truth, error = truth_and_error(folder, lambda m: trace(m, s, grad))
     alone, alone_error = truth_and_error(folder, lambda m: isolated(m, truth))
     truth["labels"] = s["labels"].int()
-    save("model/" + name, {**truth, **alone}, dict(checkpoint="weights/" + checkpoint, prompt=prompt, answer=answer, grad=grad, error={**error, **alone_error},
+    save("family/qwen2vl/" + name, {**truth, **alone}, dict(checkpoint="weights/" + checkpoint, prompt=prompt, answer=answer, grad=grad, error={**error, **alone_error},
                                                    pictures=[f"golden/model/{p}.png" for p in pictures]))
+
+
+def pictures():
+    """Pictures go in as RGB; the smallest and largest number of pixels are tiny, so that all branches of the size rule are taken. `sizes` has the rule alone:
+    [width, height, min_pixels, max_pixels, width after, height after], the last two null where it raises an error."""
+    from transformers import Qwen2VLImageProcessor
+    from transformers.models.qwen2_vl.image_processing_qwen2_vl import smart_resize
+
+    small, large = 4 * 28 * 28, 12 * 28 * 28
+    p = Qwen2VLImageProcessor(min_pixels=small, max_pixels=large)
+    tensors, cases, sizes, r = {}, [], [], np.random.default_rng(SEED)
+    for n, (w, h) in enumerate([(61, 47), (28, 28), (29, 150), (170, 30), (112, 84), (150, 149), (42, 70), (28, 210)]):
+        out = p(images=[picture(SEED + 30 + n, w, h)], return_tensors="np")
+        tensors[f"{n}/rgb"] = np.asarray(picture(SEED + 30 + n, w, h))
+        tensors[f"{n}/pixel_values"] = out["pixel_values"]
+        tensors[f"{n}/image_grid_thw"] = out["image_grid_thw"]
+        cases.append(f"{n}")
+    given = [(1, 1), (27, 100), (100, 27), (28, 28), (28, 5600), (28, 5601), (42, 42), (70, 70), (14 * 9, 14 * 5)]
+    given += [(int(w), int(h)) for w, h in r.integers(20, 2000, (120, 2))]
+    for i, (w, h) in enumerate(given):
+        least, most = ((small, large), (3136, 12845056), (100352, 401408))[i % 3]
+        try:
+            nh, nw = smart_resize(h, w, 28, least, most)
+        except ValueError:
+            nh = nw = None
+        sizes.append([w, h, least, most, nw, nh])
+    notes = {"cases": cases, "sizes": sizes, "min_pixels": small, "max_pixels": large, "patch_size": p.patch_size, "temporal_patch_size": p.temporal_patch_size,
+             "merge_size": p.merge_size, "rescale_factor": p.rescale_factor, "image_mean": list(p.image_mean), "image_std": list(p.image_std)}
+    save("family/qwen2vl/pictures", tensors, notes)
+
+
+def inputs(processor, prompts):
+    pictures = [Image.open(path("golden", "model", p + ".png")) for _, names in prompts for p in names]
+    texts = [chat(question, len(names)) for question, names in prompts]
+    return processor(text=texts, images=pictures or None, padding=True, return_tensors="pt")
 
 
 if __name__ == "__main__":
@@ -112,3 +154,6 @@ if __name__ == "__main__":
         picture(*what).save(path("golden", "model", name + ".png"), optimize=True)
     for name in CASES:
         make_case(name)
+    pictures()
+    golden_train.runs("family/qwen2vl/", TRAINING, sample)
+    golden_generate.texts("family/qwen2vl/texts", CONFIGS, ["<|im_end|>", "<|endoftext|>"], inputs)

@@ -5,10 +5,10 @@ weights/tiny-smolvlm-a: four shards, bfloat16, own head, the tags `<row_r_col_c>
 tower's positions were made for. weights/tiny-smolvlm-b: one file, float32, tied head, heads wider than their share, the tags are ordinary text, smaller tiles,
 no generation settings.
 
-golden/smolvlm:
-    CASE.safetensors, CASE.json   passes over no picture, one odd picture, two of different sizes, and one that is not split, as golden_models.py's cases
-    train-CASE, texts.json        a short fine-tuning run and greedy continuations, as golden_training.py and golden_generate.py have them
-    pictures.*                    odd pictures (golden/smolvlm/NAME.png) as Idefics3ImageProcessor gives them to the model
+golden/family/smolvlm:
+    CASE.safetensors, CASE.json   passes over no picture, one odd picture, two of different sizes, and one that is not split, as family_qwen2vl.py's cases
+    train-CASE, texts.json        a short fine-tuning run and greedy continuations, as golden_train.py and golden_generate.py have them
+    pictures.*                    odd pictures (golden/family/smolvlm/NAME.png) as Idefics3ImageProcessor gives them to the model
     sizes.json                    [height, width, longest edge, tile, height and width after the first resize and after the second, rows, columns of tiles]
     buckets.json                  [patches along an edge, patches of position_embedding along an edge, the rows of it that they fall in]
     chats.json, tokenizer-*.json  ids of chat texts (pictures given by their rows and columns) and of plain texts
@@ -18,7 +18,7 @@ Pictures become RGB before the processor sees them, as contract.md has it."""
 import io, random, shutil
 
 from common import *
-import golden_generate, golden_images, golden_text, golden_training
+import golden_generate, golden_image, golden_text, golden_train
 
 TEMPLATE = ("<|im_start|>{% for message in messages %}{{message['role'] | capitalize}}{% if message['content'][0]['type'] == 'image' %}{{':'}}{% else %}"
             "{{': '}}{% endif %}{% for line in message['content'] %}{% if line['type'] == 'text' %}{{line['text']}}{% elif line['type'] == 'image' %}"
@@ -47,7 +47,7 @@ CASES = {
     "b-none": ("tiny-smolvlm-b", "\nWhich letter stands on it?", None, [], True, False),
     "b-whole": ("tiny-smolvlm-b", "12 <row_1_col_1> doors?", "<global-img>", ["wide", "odd"], False, False),
 }
-TRAINING = {"train-a": ("tiny-smolvlm-a", 4, golden_training.BASE, True), "train-b": ("tiny-smolvlm-b", 5, dict(golden_training.BASE, loss="token"), False)}
+TRAINING = {"train-a": ("tiny-smolvlm-a", 4, golden_train.BASE, True), "train-b": ("tiny-smolvlm-b", 5, dict(golden_train.BASE, loss="token"), False)}
 
 
 def tokenizer(words, tags):
@@ -156,17 +156,17 @@ def make_case(name):
     truth, error = truth_and_error(folder, lambda m: trace(m, s, grad))
     alone, alone_error = truth_and_error(folder, lambda m: isolated(m, truth))
     truth["labels"] = s["labels"].int()
-    save("smolvlm/" + name, {**truth, **alone}, dict(checkpoint="weights/" + checkpoint, prompt=prompt, answer=answer, grad=grad, split=split,
+    save("family/smolvlm/" + name, {**truth, **alone}, dict(checkpoint="weights/" + checkpoint, prompt=prompt, answer=answer, grad=grad, split=split,
                                                      error={**error, **alone_error}, pictures=[f"golden/model/{p}.png" for p in pictures]))
 
 
 # ---------------------------------------------------------------- pictures
 
 def expected_rgb(image):
-    """Through a PNG file, as golden_images.py's expected() has it."""
+    """Through a PNG file, as golden_image.py's expected() has it."""
     f = io.BytesIO()
     image.save(f, "PNG")
-    return Image.fromarray(golden_images.expected(f.getvalue()), "RGB")
+    return Image.fromarray(golden_image.expected(f.getvalue()), "RGB")
 
 
 def pictures():
@@ -183,22 +183,22 @@ def pictures():
               "grey": soft(6, 53, 37).convert("L"), "bars": Image.fromarray(bars, "RGB"), "exact": soft(7, 70, 60), "square": soft(8, 70, 70)}
     tensors, cases = {}, []
     for name, image in images.items():
-        image.save(path("golden", "smolvlm", name + ".png"), optimize=True)
+        image.save(path("golden", "family", "smolvlm", name + ".png"), optimize=True)
         for split in (True, False):
             # a picture of 1, 3 or 4 rows would else be taken for one whose first axis is its channels
             out = p(images=[[expected_rgb(image)]], return_tensors="np", do_image_splitting=split, return_row_col_info=True, input_data_format="channels_last")
             assert out["pixel_attention_mask"].all()
             key = name if split else name + "-whole"
             tensors[key] = out["pixel_values"][0]
-            cases.append(dict(file=f"golden/smolvlm/{name}.png", tensor=key, split=split, rows=out["rows"][0][0], cols=out["cols"][0][0]))
-    save("smolvlm/pictures", tensors, dict(cases=cases, longest_edge=edge, tile=tile, patch_size=patch, rescale_factor=p.rescale_factor,
+            cases.append(dict(file=f"golden/family/smolvlm/{name}.png", tensor=key, split=split, rows=out["rows"][0][0], cols=out["cols"][0][0]))
+    save("family/smolvlm/pictures", tensors, dict(cases=cases, longest_edge=edge, tile=tile, patch_size=patch, rescale_factor=p.rescale_factor,
                                            image_mean=list(p.image_mean), image_std=list(p.image_std)))
 
 
 def write_rows(name, rows):
-    with open(path("golden", "smolvlm", name), "w", encoding="utf-8") as f:
+    with open(path("golden", "family", "smolvlm", name), "w", encoding="utf-8") as f:
         f.write("[\n" + ",\n".join(json.dumps(r, ensure_ascii=True, separators=(",", ":")) for r in rows) + "\n]\n")
-    print(f"golden/smolvlm/{name}: {len(rows)} rows")
+    print(f"golden/family/smolvlm/{name}: {len(rows)} rows")
 
 
 def sizes():
@@ -300,7 +300,7 @@ def inputs(processor, prompts):
 
 if __name__ == "__main__":
     need_tiny_checkpoints()
-    os.makedirs(path("golden", "smolvlm"), exist_ok=True)
+    os.makedirs(path("golden", "family", "smolvlm"), exist_ok=True)
     for i, name in enumerate(CONFIGS):
         make_checkpoint(name, SEED + 10 + i)
     for name in CASES:
@@ -311,5 +311,5 @@ if __name__ == "__main__":
     chats()
     end_tokens()
     tokens()
-    golden_training.runs("smolvlm/", TRAINING, sample)
-    golden_generate.texts("smolvlm/texts", CONFIGS, ["<end_of_utterance>", "<|endoftext|>"], inputs)
+    golden_train.runs("family/smolvlm/", TRAINING, sample)
+    golden_generate.texts("family/smolvlm/texts", CONFIGS, ["<end_of_utterance>", "<|endoftext|>"], inputs)

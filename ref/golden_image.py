@@ -1,12 +1,10 @@
 #!/usr/bin/env python3
-"""Writes golden/image: pictures of many kinds with what Pillow makes of them (decode), broken ones with Pillow's verdict (broken), Pillow's resize (resize),
-and what transformers' slow Qwen2VLImageProcessor gives the model (qwen2vl). Run from anywhere; seeds are fixed."""
+"""Writes golden/image: pictures of many kinds with what Pillow makes of them (decode), broken ones with Pillow's verdict (broken), and Pillow's
+resize (resize). Run from anywhere; seeds are fixed."""
 import io, json, os, struct, zlib
 
 import numpy as np
 from PIL import Image
-from transformers import Qwen2VLImageProcessor
-from transformers.models.qwen2_vl.image_processing_qwen2_vl import smart_resize
 
 from common import SEED, path, picture, save
 
@@ -263,35 +261,8 @@ def resize():
     save(WHERE + "resize", tensors, {"cases": cases})
 
 
-def qwen2vl():
-    """Pictures go in as RGB; the smallest and largest number of pixels are tiny, so that all branches of the size rule are taken. `sizes` has the rule alone:
-    [width, height, min_pixels, max_pixels, width after, height after], the last two null where it raises an error."""
-    small, large = 4 * 28 * 28, 12 * 28 * 28
-    p = Qwen2VLImageProcessor(min_pixels=small, max_pixels=large)
-    tensors, cases, sizes, r = {}, [], [], np.random.default_rng(SEED)
-    for n, (w, h) in enumerate([(61, 47), (28, 28), (29, 150), (170, 30), (112, 84), (150, 149), (42, 70), (28, 210)]):
-        out = p(images=[picture(SEED + 30 + n, w, h)], return_tensors="np")
-        tensors[f"{n}/rgb"] = np.asarray(picture(SEED + 30 + n, w, h))
-        tensors[f"{n}/pixel_values"] = out["pixel_values"]
-        tensors[f"{n}/image_grid_thw"] = out["image_grid_thw"]
-        cases.append(f"{n}")
-    given = [(1, 1), (27, 100), (100, 27), (28, 28), (28, 5600), (28, 5601), (42, 42), (70, 70), (14 * 9, 14 * 5)]
-    given += [(int(w), int(h)) for w, h in r.integers(20, 2000, (120, 2))]
-    for i, (w, h) in enumerate(given):
-        least, most = ((small, large), (3136, 12845056), (100352, 401408))[i % 3]
-        try:
-            nh, nw = smart_resize(h, w, 28, least, most)
-        except ValueError:
-            nh = nw = None
-        sizes.append([w, h, least, most, nw, nh])
-    notes = {"cases": cases, "sizes": sizes, "min_pixels": small, "max_pixels": large, "patch_size": p.patch_size, "temporal_patch_size": p.temporal_patch_size,
-             "merge_size": p.merge_size, "rescale_factor": p.rescale_factor, "image_mean": list(p.image_mean), "image_std": list(p.image_std)}
-    save(WHERE + "qwen2vl", tensors, notes)
-
-
 if __name__ == "__main__":
     os.makedirs(path("golden", "image"), exist_ok=True)
     decode()
     broken()
     resize()
-    qwen2vl()
