@@ -87,7 +87,7 @@ static Status square_product(Bench *b, void *context, double *seconds)
             gemm_block(false, true, SIDE, SIDE / 8, SIDE, 1, s->x, SIDE, s->w + o * SIDE, SIDE, 0, s->y + o,
                        SIDE);
     } else {
-        gemm_forward(&run, s->y, s->x, s->w, F32, SIDE, SIDE, SIDE);
+        gemm_forward(&run, s->y, s->x, &(Weight){s->w, F32, SIDE, NULL}, SIDE, SIDE, SIDE);
     }
     *seconds = clock_seconds() - begin;
     return b->error->status;
@@ -133,14 +133,14 @@ static void count_matrices(Bench *b)
 {
     const Vlm *vlm = &b->vlm;
     const Param *head = vlm->head.weight;
-    b->stream_bytes = head->count * (int64_t)dtype_size(head->dtype);
+    b->stream_bytes = head->count * (int64_t)dtype_size(head->weight.type);
     for (int64_t i = 0; i < vlm->checkpoint.params; i++) {
         const Param *p = vlm->checkpoint.param[i];
         bool vision = p->part != PART_TEXT, table = strstr(p->name, "embed") && p->ndim == 2;
         if (p->ndim < 2 || p == head || table)
             continue;
         *(vision ? &b->vision_values : &b->text_values) += p->count;
-        b->stream_bytes += vision ? 0 : p->count * (int64_t)dtype_size(p->dtype);
+        b->stream_bytes += vision ? 0 : p->count * (int64_t)dtype_size(p->weight.type);
     }
 }
 

@@ -5,7 +5,7 @@
 #ifndef MPA_KERNEL_KERNELS_H
 #define MPA_KERNEL_KERNELS_H
 
-#include "kernel/dtype.h"
+#include "kernel/weight.h"
 
 /* The numbers of one AdamW update: m += b1 (scale g - m);  v += b2 ((scale g)^2 - v);  p = keep
  * p - step m / (root sqrt(v) + epsilon) */
@@ -21,13 +21,11 @@ typedef struct {
     int rows, cols, bytes, step;
     int64_t chunk;
     void (*multiply)(float *c, int64_t ldc, const void *a, const void *b, int64_t K, bool add);
-    /* A panel of A, or with `right` of B, from `count` rows of `from`, each with K values, row i
-     * at element i * stride; missing rows become 0. */
-    void (*pack)(void *out, bool right, const void *from, Dtype type, int64_t stride, int64_t count,
-                 int64_t K);
-    /* All panels, one after another, of `count` columns: column i and k at element k * stride + i. */
-    void (*pack_columns)(void *out, bool right, const void *from, Dtype type, int64_t stride, int64_t count,
-                         int64_t K);
+    /* A panel of A, or with `right` of B, from the first `count` rows of w, K values of each;
+     * missing rows become 0. */
+    void (*pack)(void *out, bool right, const Weight *w, int64_t count, int64_t K);
+    /* All panels, one after another, of the first `count` columns of w, K rows of it. */
+    void (*pack_columns)(void *out, bool right, const Weight *w, int64_t count, int64_t K);
     /* Called by a thread before and after any number of `multiply`; NULL: not needed. */
     void (*start)(void);
     void (*stop)(void);
@@ -44,25 +42,25 @@ typedef struct {
     /* Where the CPU multiplies matrices of bf16: x as the sum of three bf16 parts (of
      * split_panel rows and split_chunk columns at most; 6 bytes per value, rows rounded up to a
      * multiple of 32, columns too), and c[outputs, split_panel] += w x' (c has room for a
-     * multiple of 32 outputs; I: length of w's rows). split_panel 0: the set has none. */
+     * multiple of 32 outputs; w: bf16). split_panel 0: the set has none. */
     int64_t split_panel, split_chunk;
     void (*split)(uint16_t *parts, const float *x, int64_t stride, int64_t rows, int64_t K);
-    void (*split_multiply)(float *c, const uint16_t *parts, int64_t rows, const uint16_t *w, int64_t I,
-                           int64_t outputs, int64_t K);
+    void (*split_multiply)(float *c, const uint16_t *parts, int64_t rows, const Weight *w, int64_t outputs,
+                           int64_t K);
 
     /* out[count] = in[count] as float32, from F32, F16 or BF16. */
     void (*widen)(float *out, const void *in, Dtype type, int64_t count);
 
-    /* Few rows, as in decoding: y[n * ldy + r] = sum_i x[n, i] w[r, i] for N rows of x and
-     * `rows` rows of w, row r at element r * stride, of which each is read once. x as `prepare`
+    /* Few rows, as in decoding: y[n * ldy + r] = sum_i x[n, i] w[r, i] for N rows of x and the
+     * first `rows` rows of w, of which each is read once. x as `prepare`
      * left it: stream_width(I) floats per row. scores: the same with q[N, I] as it is and keys.
      * mix: values, which are summed along the other side: y[n * ldy + i] = sum_k p[n * ldp + k]
      * v[k * stride + i], K of them. */
     int64_t few; /* up to so many rows this is faster than tiles */
     int64_t (*stream_width)(Dtype type, int64_t I);
     void (*prepare)(float *out, const float *x, Dtype type, int64_t I);
-    void (*stream)(float *y, int64_t ldy, const float *x, const void *w, Dtype type, int64_t stride,
-                   int64_t N, int64_t rows, int64_t I);
+    void (*stream)(float *y, int64_t ldy, const float *x, const Weight *w, int64_t N, int64_t rows,
+                   int64_t I);
     void (*scores)(float *y, int64_t ldy, const float *q, const float *key, int64_t stride, int64_t N,
                    int64_t rows, int64_t I);
     void (*mix)(float *y, int64_t ldy, const float *p, int64_t ldp, const float *v, int64_t stride, int64_t N,
@@ -92,6 +90,6 @@ const Kernels *const *kernels_available(void);
 
 extern const Kernels kernels_plain;
 /* What a set shares with the plain one. */
-void plain_pack(float *out, int width, const void *from, Dtype type, int64_t stride, int64_t rows, int64_t K);
+void plain_pack(float *out, int width, const Weight *w, int64_t rows, int64_t K);
 
 #endif

@@ -5,15 +5,14 @@
 
 enum { LANES = 16, CHUNK = 256 };
 
-void plain_pack(float *out, int width, const void *from, Dtype type, int64_t stride, int64_t rows, int64_t K)
+void plain_pack(float *out, int width, const Weight *w, int64_t rows, int64_t K)
 {
-    size_t size = dtype_size(type);
     for (int64_t r = 0; r < width; r++)
         for (int64_t k = 0; k < K; k++) {
             float *to = out + k * width + r;
             *to = 0;
             if (r < rows)
-                dtype_widen(to, (const unsigned char *)from + (size_t)(r * stride + k) * size, type, 1);
+                dtype_widen(to, weight_at(w, r, k), w->type, 1);
         }
 }
 
@@ -48,19 +47,17 @@ static float total(float sum[LANES])
     return sum[0];
 }
 
-static void stream(float *y, int64_t ldy, const float *x, const void *w, Dtype type, int64_t stride,
-                   int64_t N, int64_t rows, int64_t I)
+static void stream(float *y, int64_t ldy, const float *x, const Weight *w, int64_t N, int64_t rows, int64_t I)
 {
     enum { FEW = 8 };
     float chunk[CHUNK];
-    size_t size = dtype_size(type);
     for (int64_t r = 0; r < rows; r++)
         for (int64_t n0 = 0; n0 < N; n0 += FEW) {
             int64_t few = N - n0 < FEW ? N - n0 : FEW;
             float sum[FEW][LANES] = {{0}};
             for (int64_t i = 0; i < I; i += CHUNK) {
                 int64_t count = I - i < CHUNK ? I - i : CHUNK;
-                dtype_widen(chunk, (const unsigned char *)w + (size_t)(r * stride + i) * size, type, count);
+                dtype_widen(chunk, weight_at(w, r, i), w->type, count);
                 for (int64_t n = 0; n < few; n++)
                     add_products(sum[n], x + (n0 + n) * I + i, chunk, count);
             }
@@ -72,7 +69,7 @@ static void stream(float *y, int64_t ldy, const float *x, const void *w, Dtype t
 static void scores(float *y, int64_t ldy, const float *q, const float *key, int64_t stride, int64_t N,
                    int64_t rows, int64_t I)
 {
-    stream(y, ldy, q, key, F32, stride, N, rows, I);
+    stream(y, ldy, q, &(Weight){key, F32, stride, NULL}, N, rows, I);
 }
 
 static void mix(float *y, int64_t ldy, const float *p, int64_t ldp, const float *v, int64_t stride, int64_t N,

@@ -151,15 +151,16 @@ INLINE void stream_kind(const Kind KIND, float *y, int64_t ldy, const float *x, 
     stream_sets(KIND, 1, done, y, ldy, x, width, w, bytes, N, rows, count);
 }
 
-static void stream(float *y, int64_t ldy, const float *x, const void *w, Dtype type, int64_t stride,
-                   int64_t N, int64_t rows, int64_t count)
+static void stream(float *y, int64_t ldy, const float *x, const Weight *w, int64_t N, int64_t rows,
+                   int64_t count)
 {
-    if (type == F32)
-        stream_kind(F32_WEIGHTS, y, ldy, x, stream_width(F32, count), w, stride, N, rows, count);
-    else if (type == BF16)
-        stream_kind(BF16_WEIGHTS, y, ldy, x, stream_width(BF16, count), w, stride, N, rows, count);
+    const void *data = weight_at(w, 0, 0);
+    if (w->type == F32)
+        stream_kind(F32_WEIGHTS, y, ldy, x, stream_width(F32, count), data, w->stride, N, rows, count);
+    else if (w->type == BF16)
+        stream_kind(BF16_WEIGHTS, y, ldy, x, stream_width(BF16, count), data, w->stride, N, rows, count);
     else
-        kernels_plain.stream(y, ldy, x, w, type, stride, N, rows, count);
+        kernels_plain.stream(y, ldy, x, w, N, rows, count);
 }
 
 static void scores(float *y, int64_t ldy, const float *q, const float *key, int64_t stride, int64_t N,

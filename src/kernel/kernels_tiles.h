@@ -54,38 +54,39 @@ INLINE void split_pairs(V word[PARTS][TILE], int64_t i, V first, V second)
     }
 }
 
-/* out[room] = the first of `count` values, if there are any (count may be negative), then zeros. */
-INLINE void fetch(float *out, const void *from, Dtype type, int64_t at, int64_t count, int64_t room)
+/* out[room] = the first of `count` values of w's row and column, if there are any (count may be
+ * negative), then zeros. */
+INLINE void fetch(float *out, const Weight *w, int64_t row, int64_t column, int64_t count, int64_t room)
 {
     if (count < room)
         memset(out, 0, (size_t)room * sizeof *out);
     if (count > 0)
-        widen(out, (const unsigned char *)from + (size_t)at * dtype_size(type), type,
-              count < room ? count : room);
+        widen(out, weight_at(w, row, column), w->type, count < room ? count : room);
 }
 
-/* 16 rows of `from`, DEPTH values of each: a row of words per row. */
-INLINE void split_rows(V word[PARTS][TILE], const void *from, Dtype type, int64_t stride, int64_t rows,
+/* 16 rows of w from (first, k) on, DEPTH values of each, of which `rows` and K are there: a row
+ * of words per row. */
+INLINE void split_rows(V word[PARTS][TILE], const Weight *w, int64_t first, int64_t k, int64_t rows,
                        int64_t K)
 {
     for (int64_t n = 0; n < TILE; n++) {
         float row[DEPTH];
-        fetch(row, from, type, n < rows ? n * stride : 0, n < rows ? K : 0, DEPTH);
+        fetch(row, w, first + n, k, n < rows ? K : 0, DEPTH);
         V low = load(row), high = load(row + WIDTH);
         split_pairs(word, n, SHUFFLE(low, high, EVENS), SHUFFLE(low, high, ODDS));
     }
 }
 
-/* DEPTH rows of `from`, 16 values of each: a row of words per pair of rows. */
-INLINE void split_columns(V word[PARTS][TILE], const void *from, Dtype type, int64_t stride, int64_t columns,
+/* DEPTH rows of w from (k, first) on, 16 values of each, of which K and `columns` are there: a
+ * row of words per pair of rows. */
+INLINE void split_columns(V word[PARTS][TILE], const Weight *w, int64_t k, int64_t first, int64_t columns,
                           int64_t K)
 {
-    for (int64_t k = 0; k < DEPTH; k += 2) {
+    for (int64_t i = 0; i < DEPTH; i += 2) {
         float row[2][TILE];
         for (int64_t odd = 0; odd < 2; odd++)
-            fetch(row[odd], from, type, k + odd < K ? (k + odd) * stride : 0, k + odd < K ? columns : 0,
-                  TILE);
-        split_pairs(word, k / 2, load(row[0]), load(row[1]));
+            fetch(row[odd], w, k + i + odd, first, i + odd < K ? columns : 0, TILE);
+        split_pairs(word, i / 2, load(row[0]), load(row[1]));
     }
 }
 
@@ -103,10 +104,11 @@ INLINE void store_parts(uint16_t *out, int64_t step, V word[PARTS][TILE], bool t
  * to multiples of 32; what is missing is 0. */
 static void tiles_split(uint16_t *out, const float *x, int64_t stride, int64_t tokens, int64_t K)
 {
+    const Weight from = {x, F32, stride, NULL};
     for (int64_t k = 0; k < K; k += DEPTH)
         for (int64_t t = 0; t < round_up(tokens, 2 * TILE); t += TILE, out += PARTS * TILE_VALUES) {
             V word[PARTS][TILE];
-            split_rows(word, x + (t < tokens ? t * stride + k : 0), F32, stride, tokens - t, K - k);
+            split_rows(word, &from, t, k, tokens - t, K - k);
             store_parts(out, TILE_VALUES, word, true);
         }
 }
@@ -163,18 +165,18 @@ static const uint16_t *whole_rows(uint16_t *copy, const uint16_t *w, int64_t *st
 }
 
 /* c[outputs, PANEL] += w x' for the split x and a chunk of k. c has room for a multiple of 32
- * outputs; I: length of w's rows. */
-static void tiles_multiply(float *c, const uint16_t *parts, int64_t tokens, const uint16_t *w, int64_t I,
-                           int64_t outputs, int64_t K)
+ * outputs. */
+static void tiles_multiply(float *c, const uint16_t *parts, int64_t tokens, const Weight *w, int64_t outputs,
+                           int64_t K)
 {
     uint16_t copy[2 * TILE * CHUNK_K];
     const int64_t blocks = round_up(K, DEPTH) / DEPTH,
                   step = round_up(tokens, 2 * TILE) / TILE * PARTS * TILE_VALUES;
     tiles_start();
     for (int64_t o = 0; o < outputs; o += 2 * TILE) {
-        int64_t stride = I * (int64_t)sizeof *w;
+        int64_t stride = w->stride * (int64_t)sizeof *copy;
         const uint16_t *a =
-            whole_rows(copy, w + o * I, &stride, outputs - o < 2 * TILE ? outputs - o : 2 * TILE, K);
+            whole_rows(copy, weight_at(w, o, 0), &stride, outputs - o < 2 * TILE ? outputs - o : 2 * TILE, K);
         for (int64_t t = 0; t < tokens; t += 2 * TILE)
             tiles_block(c + o * PANEL + t, a, stride, parts + t / TILE * PARTS * TILE_VALUES, step, blocks);
     }
@@ -185,35 +187,26 @@ static void tiles_multiply(float *c, const uint16_t *parts, int64_t tokens, cons
  * [row][k], of b [pair of k][column][2]. */
 enum { SPLIT_STEP = 2 * TILE_VALUES, SPLIT_BLOCK = PARTS * SPLIT_STEP };
 
-static void split_pack(void *panel, bool right, const void *from, Dtype type, int64_t stride, int64_t count,
-                       int64_t K)
+static void split_pack(void *panel, bool right, const Weight *w, int64_t count, int64_t K)
 {
     uint16_t *out = panel;
     for (int64_t k = 0; k < K; k += DEPTH, out += SPLIT_BLOCK)
         for (int64_t n = 0; n < 2; n++) {
             V word[PARTS][TILE];
-            int64_t first = n * TILE, some = count - first;
-            split_rows(word,
-                       (const unsigned char *)from +
-                           (size_t)(some > 0 ? first * stride + k : 0) * dtype_size(type),
-                       type, stride, some, K - k);
+            split_rows(word, w, n * TILE, k, count - n * TILE, K - k);
             store_parts(out + n * TILE_VALUES, SPLIT_STEP, word, right);
         }
 }
 
-static void split_pack_columns(void *panels, bool right, const void *from, Dtype type, int64_t stride,
-                               int64_t count, int64_t K)
+static void split_pack_columns(void *panels, bool right, const Weight *w, int64_t count, int64_t K)
 {
     uint16_t *out = panels;
     for (int64_t i = 0; i < count; i += 2 * TILE)
         for (int64_t k = 0; k < K; k += DEPTH, out += SPLIT_BLOCK)
             for (int64_t n = 0; n < 2; n++) {
                 V word[PARTS][TILE];
-                int64_t first = i + n * TILE, some = count - first;
-                split_columns(word,
-                              (const unsigned char *)from +
-                                  (size_t)(k * stride + (some > 0 ? first : 0)) * dtype_size(type),
-                              type, stride, some, K - k);
+                int64_t first = i + n * TILE;
+                split_columns(word, w, k, first, count - first, K - k);
                 store_parts(out + n * TILE_VALUES, SPLIT_STEP, word, !right);
             }
 }

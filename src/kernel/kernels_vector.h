@@ -138,13 +138,12 @@ INLINE void pack_group(float *out, int width, const void *from, Dtype type, int6
                 out[k * width + r] = 0;
 }
 
-static void pack(void *panel, bool right, const void *from, Dtype type, int64_t stride, int64_t rows,
-                 int64_t K)
+static void pack(void *panel, bool right, const Weight *w, int64_t rows, int64_t K)
 {
     float *out = panel;
     const int width = right ? TILE_COLS : TILE_ROWS;
-    if (type != F32 && type != BF16) {
-        plain_pack(out, width, from, type, stride, rows, K);
+    if (w->type != F32 && w->type != BF16) {
+        plain_pack(out, width, w, rows, K);
         return;
     }
     for (int64_t first = 0; first < width; first += WIDTH) {
@@ -152,12 +151,11 @@ static void pack(void *panel, bool right, const void *from, Dtype type, int64_t 
                 some = left < 0         ? 0
                        : left < columns ? left
                                         : columns;
-        const unsigned char *at =
-            (const unsigned char *)from + (size_t)(some ? first * stride : 0) * dtype_size(type);
-        if (type == F32)
-            pack_group(out + first, width, at, F32, stride, some, columns, K);
+        const void *from = weight_at(w, some ? first : 0, 0);
+        if (w->type == F32)
+            pack_group(out + first, width, from, F32, w->stride, some, columns, K);
         else
-            pack_group(out + first, width, at, BF16, stride, some, columns, K);
+            pack_group(out + first, width, from, BF16, w->stride, some, columns, K);
     }
 }
 
@@ -185,15 +183,15 @@ INLINE void pack_across(const int ACROSS, const Dtype TYPE, float *out, const un
             copy_columns(ACROSS, TYPE, out + i * K + k * ACROSS, from + (k * stride + i) * size, count - i);
 }
 
-static void pack_columns(void *out, bool right, const void *from, Dtype type, int64_t stride, int64_t count,
-                         int64_t K)
+static void pack_columns(void *out, bool right, const Weight *w, int64_t count, int64_t K)
 {
-    if (!right && type == F32)
-        pack_across(TILE_ROWS, F32, out, from, stride, count, K);
-    else if (type == F32)
-        pack_across(TILE_COLS, F32, out, from, stride, count, K);
+    const void *from = weight_at(w, 0, 0);
+    if (!right && w->type == F32)
+        pack_across(TILE_ROWS, F32, out, from, w->stride, count, K);
+    else if (w->type == F32)
+        pack_across(TILE_COLS, F32, out, from, w->stride, count, K);
     else
-        pack_across(right ? TILE_COLS : TILE_ROWS, type, out, from, stride, count, K);
+        pack_across(right ? TILE_COLS : TILE_ROWS, w->type, out, from, w->stride, count, K);
 }
 
 #include "kernel/kernels_stream.h"

@@ -71,7 +71,7 @@ static void panel_forward(const Forward *f, const Keys *keys, const Task *t, int
         memcpy(s->query + j * E,
                f->q->data + (start + (c + j) / G) * f->q->stride + (t->kv * G + (c + j) % G) * E,
                (size_t)E * sizeof(float));
-    kernels->tile->pack(s->panel, true, s->query, F32, E, count, E);
+    kernels->tile->pack(s->panel, true, &(Weight){s->query, F32, E, NULL}, count, E);
     for (int64_t k = 0; k < K; k += MR)
         kernels->tile->multiply(s->scores + k * NR, NR, s->keys + k * E, s->panel, E, false);
     hide(f, keys, s->scores, K, c, count, -INFINITY);
@@ -95,11 +95,13 @@ static void task_forward(const Forward *f, const Keys *keys, const Task *t, int6
 {
     const int64_t MR = kernels->tile->rows, NR = kernels->tile->cols, E = f->a->width;
     const int64_t seen = attention_visible(f->a, keys, (t->first + t->columns - 1) / f->group);
-    for (int64_t k = 0; k < seen; k += MR)
-        kernels->tile->pack(s->keys + k * E, false, keys->key + k * keys->key_stride + t->kv * keys->head,
-                            F32, keys->key_stride, min_i64(MR, seen - k), E);
-    kernels->tile->pack_columns(s->values, false, keys->value + t->kv * keys->head, F32, keys->value_stride,
-                                E, seen);
+    const Weight key = {keys->key + t->kv * keys->head, F32, keys->key_stride, NULL},
+                 value = {keys->value + t->kv * keys->head, F32, keys->value_stride, NULL};
+    for (int64_t k = 0; k < seen; k += MR) {
+        const Weight part = weight_part(&key, k, 0);
+        kernels->tile->pack(s->keys + k * E, false, &part, min_i64(MR, seen - k), E);
+    }
+    kernels->tile->pack_columns(s->values, false, &value, E, seen);
     for (int64_t c = 0; c < t->columns; c += NR)
         panel_forward(f, keys, t, start, seen, t->first + c, min_i64(NR, t->columns - c), s);
 }

@@ -40,14 +40,14 @@ bool head_cross_entropy(Run *run, const Linear *head, Mat *h, const int32_t *lab
         if (!logits)
             return false;
         const Param *w = head->weight;
-        gemm_forward(run, logits, h->data + first * D, w->data, w->dtype, rows, V, D);
+        gemm_forward(run, logits, h->data + first * D, &w->weight, rows, V, D);
 #pragma omp parallel for if (parallel_worth(16 * rows * V))
         for (int64_t i = 0; i < rows; i++)
             each[i] = row_loss(logits + i * V, V, labels[first + i], scale);
         for (int64_t i = 0; i < rows; i++)
             total += each[i];
         if (dh) {
-            gemm_input_grad(run, dh + first * D, logits, w->data, w->dtype, rows, V, D);
+            gemm_input_grad(run, dh + first * D, logits, &w->weight, rows, V, D);
             if (w->grad)
                 gemm_weight_grad(run, w->grad, logits, h->data + first * D, rows, V, D);
         }

@@ -24,11 +24,9 @@ Mat *embedding(Run *run, Param *table, const int32_t *ids, int64_t rows)
     Mat *y = mat_new(run, rows, D);
     if (!y)
         return NULL;
-    size_t size = dtype_size(table->dtype);
     for (int64_t n = 0; n < rows; n++) {
         assert(ids[n] >= 0 && ids[n] < table->dim[0]);
-        dtype_widen(y->data + n * D, (const unsigned char *)table->data + (size_t)(ids[n] * D) * size,
-                    table->dtype, D);
+        weight_widen(y->data + n * D, &table->weight, ids[n], D);
     }
     Saved *s = tape_record(run, backward, sizeof *s);
     if (s)

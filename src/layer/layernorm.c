@@ -92,8 +92,8 @@ Mat *layernorm(Run *run, const LayerNorm *l, Mat *x)
     float *w = run_alloc(run, D, sizeof *w), *b = run_alloc(run, D, sizeof *b);
     if (!y || !mean || !rstd || !w || !b)
         return NULL;
-    dtype_widen(w, l->weight->data, l->weight->dtype, D);
-    dtype_widen(b, l->bias->data, l->bias->dtype, D);
+    weight_widen(w, &l->weight->weight, 0, D);
+    weight_widen(b, &l->bias->weight, 0, D);
     layernorm_fwd(y->data, mean, rstd, x->data, w, b, l->eps, N, D);
     Saved *s = tape_record(run, backward, sizeof *s);
     if (s)

@@ -42,7 +42,7 @@ static void backward(Run *run, void *p)
     if (run->error->status != OK)
         return;
     if (dx)
-        gemm_input_grad(run, dx, dy, w->data, w->dtype, N, O, I);
+        gemm_input_grad(run, dx, dy, &w->weight, N, O, I);
     ArenaMark mark = arena_mark(run->arena);
     const float *x = w->grad ? mat_values(run, s->x) : NULL;
     if (x)
@@ -58,6 +58,7 @@ Mat *linear(Run *run, const Linear *l, Mat *x)
         return NULL;
     int64_t O = l->weight->dim[0], I = l->weight->count / O;
     assert(x->cols == I && x->stride == I);
+    assert(!l->weight->lora); /* y += (x A^T) B^T goes here, its gradients into backward() */
     Mat *y = mat_new(run, x->rows, O);
     float *bias = y && l->bias ? run_alloc(run, O, sizeof *bias) : NULL;
     if (!y || (l->bias && !bias))
@@ -65,10 +66,10 @@ Mat *linear(Run *run, const Linear *l, Mat *x)
     ArenaMark mark = arena_mark(run->arena);
     const float *values = mat_values(run, x);
     if (values)
-        gemm_forward(run, y->data, values, l->weight->data, l->weight->dtype, x->rows, O, I);
+        gemm_forward(run, y->data, values, &l->weight->weight, x->rows, O, I);
     arena_release(run->arena, mark);
     if (bias) {
-        dtype_widen(bias, l->bias->data, l->bias->dtype, O);
+        weight_widen(bias, &l->bias->weight, 0, O);
         bias_fwd(y->data, bias, x->rows, O);
     }
     Saved *s = tape_record(run, backward, sizeof *s);

@@ -73,7 +73,7 @@ Mat *rmsnorm(Run *run, const RmsNorm *l, Mat *x)
     float *rstd = run_alloc(run, N, sizeof *rstd), *w = run_alloc(run, D, sizeof *w);
     if (!y || !rstd || !w)
         return NULL;
-    dtype_widen(w, l->weight->data, l->weight->dtype, D);
+    weight_widen(w, &l->weight->weight, 0, D);
     rmsnorm_fwd(y->data, rstd, x->data, w, l->eps, N, D);
     Saved *s = tape_record(run, backward, sizeof *s);
     if (s)

@@ -13,7 +13,7 @@ static Status bind_data(Param *p, const Tensor *t, Error *e)
     size_t size = dtype_size(t->dtype);
     const uint16_t one = 1;
     bool big = !*(const unsigned char *)&one;
-    p->data = t->data;
+    p->weight.data = t->data;
     if (!big && (uintptr_t)t->data % size == 0)
         return OK;
     unsigned char *copy = memory_grow(NULL, (int64_t)t->bytes, 1, e);
@@ -23,7 +23,7 @@ static Status bind_data(Param *p, const Tensor *t, Error *e)
         memcpy(copy, t->data, t->bytes);
     for (size_t i = 0; big && i < t->bytes; i++)
         copy[i] = t->data[i / size * size + (size - 1 - i % size)];
-    p->data = p->copy = copy;
+    p->weight.data = p->copy = copy;
     return OK;
 }
 
@@ -66,13 +66,17 @@ static Param *add_param(Checkpoint *c, const Param *like, size_t extra, Error *e
         return NULL;
     *p = *like;
     p->part = c->part;
+    p->weight.type = p->stored;
+    p->weight.stride = 1;
+    for (int i = 1; i < p->ndim; i++)
+        p->weight.stride *= p->dim[i];
     return c->param[c->params++] = p;
 }
 
 static Param *register_param(Checkpoint *c, Name *n, Error *e)
 {
     const Tensor *t = n->tensor;
-    Param like = {.name = n->name, .ndim = t->ndim, .count = t->count, .dtype = t->dtype, .stored = t->dtype};
+    Param like = {.name = n->name, .ndim = t->ndim, .count = t->count, .stored = t->dtype};
     memcpy(like.dim, t->dim, sizeof like.dim);
     Param *p = n->param = add_param(c, &like, 0, e);
     n->used = p != NULL;
@@ -83,7 +87,7 @@ static Param *register_param(Checkpoint *c, Name *n, Error *e)
  * stands behind the parameter. */
 static Param *invent_param(Checkpoint *c, int ndim, const int64_t *dim, const char *name, Error *e)
 {
-    Param like = {.ndim = ndim, .count = 1, .dtype = BF16, .stored = BF16};
+    Param like = {.ndim = ndim, .count = 1, .stored = BF16};
     for (int i = 0; i < ndim; i++)
         like.count *= like.dim[i] = dim[i];
     Param *p = add_param(c, &like, strlen(name) + 1, e);
@@ -91,7 +95,7 @@ static Param *invent_param(Checkpoint *c, int ndim, const int64_t *dim, const ch
     if (!data)
         return NULL;
     p->name = strcpy((char *)(p + 1), name);
-    p->data = p->copy = data;
+    p->weight.data = p->copy = data;
     uint32_t state = (uint32_t)c->params;
     for (int64_t i = 0; i < p->count; i++) {
         state = state * 1664525 + 1013904223;
@@ -177,10 +181,10 @@ Status checkpoint_make_trainable(Param *p, Error *e)
     float *master = memory_grow(NULL, p->count, sizeof *master, e); /* not cleared */
     if (!master)
         return NO_MEMORY;
-    dtype_widen(master, p->data, p->dtype, p->count);
+    weight_widen(master, &p->weight, 0, p->count);
     free(p->copy);
     p->copy = NULL;
-    p->data = p->master = master;
-    p->dtype = F32;
+    p->weight.data = p->master = master;
+    p->weight.type = F32;
     return OK;
 }

@@ -21,19 +21,16 @@
  * a multiple of STEP. */
 enum { COLUMNS = 128, ROWS = 960, GROUP = 8, STRIP = 96, STEP = 12, MOST_TILE = 16 * 64 };
 
-/* A matrix [count, K] as a factor: element (i, k) is number i * step + k when `rows`, else k *
- * step + i. */
+/* A factor [count, K] of a product: the stored matrix or, without `rows`, its transpose. */
 typedef struct {
-    const void *data;
-    Dtype type;
-    int64_t step;
+    Weight w;
     bool rows;
 } Factor;
 
-static const void *element(const Factor *f, int64_t i, int64_t k)
+/* A float32 matrix with rows of that length. */
+static Weight floats(const float *x, int64_t width)
 {
-    return (const unsigned char *)f->data +
-           (size_t)(f->rows ? i * f->step + k : k * f->step + i) * dtype_size(f->type);
+    return (Weight){x, F32, width, NULL};
 }
 
 /* The bytes of a row in a panel. */
@@ -48,12 +45,14 @@ static void pack_panels(unsigned char *out, const Tile *t, bool right, const Fac
 {
     const int64_t width = right ? t->cols : t->rows, row = packed_row(t, K);
     if (!f->rows) {
-        t->pack_columns(out, right, element(f, first, k0), f->type, f->step, count, K);
+        const Weight part = weight_part(&f->w, k0, first);
+        t->pack_columns(out, right, &part, count, K);
         return;
     }
-    for (int64_t i = 0; i < count; i += width)
-        t->pack(out + i * row, right, element(f, first + i, k0), f->type, f->step, min_i64(width, count - i),
-                K);
+    for (int64_t i = 0; i < count; i += width) {
+        const Weight part = weight_part(&f->w, first + i, k0);
+        t->pack(out + i * row, right, &part, min_i64(width, count - i), K);
+    }
 }
 
 typedef struct {
@@ -144,7 +143,7 @@ static void multiply(Run *run, float *c, int64_t M, int64_t N, int64_t K, Factor
 /* y[N,O] = x w' on matrix tiles. All of x is split once, by panels of rows and chunks of k; then
  * each thread takes OUTPUTS weight rows and a panel, and forms their part of y the other way
  * round, because weights are the first operand there. */
-static void multiply_split(Run *run, float *y, const float *x, const uint16_t *w, int64_t N, int64_t O,
+static void multiply_split(Run *run, float *y, const float *x, const Weight *w, int64_t N, int64_t O,
                            int64_t I)
 {
     enum { OUTPUTS = 128, EDGE = 32, BYTES = 3 };
@@ -167,9 +166,11 @@ static void multiply_split(Run *run, float *y, const float *x, const uint16_t *w
                     outputs = min_i64(OUTPUTS, O - o);
             float *c = scratch + parallel_index() * OUTPUTS * PANEL;
             memset(c, 0, (size_t)(OUTPUTS * PANEL) * sizeof *c);
-            for (int64_t k = 0; k < I; k += CHUNK)
-                kernels->split_multiply(c, parts + (n * width + PANEL * k) * BYTES, rows, w + o * I + k, I,
-                                        outputs, min_i64(CHUNK, I - k));
+            for (int64_t k = 0; k < I; k += CHUNK) {
+                const Weight part = weight_part(w, o, k);
+                kernels->split_multiply(c, parts + (n * width + PANEL * k) * BYTES, rows, &part, outputs,
+                                        min_i64(CHUNK, I - k));
+            }
             for (int64_t r = 0; r < rows; r++)
                 for (int64_t j = 0; j < outputs; j++)
                     y[(n + r) * O + o + j] = c[j * PANEL + r];
@@ -180,21 +181,21 @@ static void multiply_split(Run *run, float *y, const float *x, const uint16_t *w
 
 /* Few rows, as in decoding: every weight row is read once, as it is stored, and multiplied with
  * all of them. */
-static void stream(Run *run, float *y, const float *x, const void *w, Dtype type, int64_t N, int64_t O,
-                   int64_t I)
+static void stream(Run *run, float *y, const float *x, const Weight *w, int64_t N, int64_t O, int64_t I)
 {
     ArenaMark mark = arena_mark(run->arena);
-    const int64_t width = kernels->stream_width(type, I),
+    const int64_t width = kernels->stream_width(w->type, I),
                   strip = min_i64(STRIP, ceil_div(ceil_div(O, 4 * parallel_threads()), STEP) * STEP);
     float *prepared = run_alloc(run, N * width, sizeof *prepared);
 #pragma omp parallel for schedule(static) if (prepared && parallel_worth(N * I))
     for (int64_t n = 0; n < (prepared ? N : 0); n++)
-        kernels->prepare(prepared + n * width, x + n * I, type, I);
+        kernels->prepare(prepared + n * width, x + n * I, w->type, I);
     if (prepared) {
 #pragma omp parallel for schedule(static) if (parallel_worth(N * O * I / 4))
-        for (int64_t o = 0; o < O; o += strip)
-            kernels->stream(y + o, O, prepared, (const unsigned char *)w + (size_t)(o * I) * dtype_size(type),
-                            type, I, N, min_i64(strip, O - o), I);
+        for (int64_t o = 0; o < O; o += strip) {
+            const Weight part = weight_part(w, o, 0);
+            kernels->stream(y + o, O, prepared, &part, N, min_i64(strip, O - o), I);
+        }
     }
     arena_release(run->arena, mark);
 }
@@ -205,21 +206,22 @@ static void multiply_by_blocks(Run *run, float *c, int64_t M, int64_t N, int64_t
                                const Factor *b, bool add)
 {
     ArenaMark mark = arena_mark(run->arena);
-    float *scratch = run_alloc(run, b->type == F32 ? 0 : COLUMNS * K * parallel_threads(), sizeof *scratch);
+    const bool wide = b->w.type == F32;
+    float *scratch = run_alloc(run, wide ? 0 : COLUMNS * K * parallel_threads(), sizeof *scratch);
     if (scratch) {
 #pragma omp parallel for schedule(dynamic) if (parallel_worth(M * N * K / 16))
         for (int64_t n = 0; n < N; n += COLUMNS) {
-            int64_t columns = min_i64(COLUMNS, N - n), step = b->step;
-            const float *part = element(b, n, 0);
-            if (b->type != F32) {
-                float *wide = scratch + parallel_index() * COLUMNS * K;
-                step = b->rows ? K : columns;
+            const int64_t columns = min_i64(COLUMNS, N - n);
+            Weight part = b->rows ? weight_part(&b->w, n, 0) : weight_part(&b->w, 0, n);
+            if (!wide) {
+                float *copy = scratch + parallel_index() * COLUMNS * K;
+                const int64_t width = b->rows ? K : columns;
                 for (int64_t i = 0; i < (b->rows ? columns : K); i++)
-                    kernels->widen(wide + i * step, b->rows ? element(b, n + i, 0) : element(b, n, i),
-                                   b->type, step);
-                part = wide;
+                    kernels->widen(copy + i * width, weight_at(&part, i, 0), part.type, width);
+                part = floats(copy, width);
             }
-            gemm_block(!a->rows, b->rows, M, columns, K, 1, a->data, a->step, part, step, add, c + n, N);
+            gemm_block(!a->rows, b->rows, M, columns, K, 1, a->w.data, a->w.stride, part.data, part.stride,
+                       add, c + n, N);
         }
     }
     arena_release(run->arena, mark);
@@ -233,26 +235,24 @@ static void product(Run *run, float *c, int64_t M, int64_t N, int64_t K, Factor 
         multiply_by_blocks(run, c, M, N, K, &a, &b, add);
 }
 
-void gemm_forward(Run *run, float *y, const float *x, const void *w, Dtype type, int64_t N, int64_t O,
-                  int64_t I)
+void gemm_forward(Run *run, float *y, const float *x, const Weight *w, int64_t N, int64_t O, int64_t I)
 {
     if (N <= kernels->few)
-        stream(run, y, x, w, type, N, O, I);
-    else if (kernels->split_panel && type == BF16)
+        stream(run, y, x, w, N, O, I);
+    else if (kernels->split_panel && w->type == BF16)
         multiply_split(run, y, x, w, N, O, I);
     else
-        product(run, y, N, O, I, (Factor){x, F32, I, true}, (Factor){w, type, I, true}, false);
+        product(run, y, N, O, I, (Factor){floats(x, I), true}, (Factor){*w, true}, false);
 }
 
-void gemm_input_grad(Run *run, float *dx, const float *dy, const void *w, Dtype type, int64_t N, int64_t O,
-                     int64_t I)
+void gemm_input_grad(Run *run, float *dx, const float *dy, const Weight *w, int64_t N, int64_t O, int64_t I)
 {
-    product(run, dx, N, I, O, (Factor){dy, F32, O, true}, (Factor){w, type, I, false}, true);
+    product(run, dx, N, I, O, (Factor){floats(dy, O), true}, (Factor){*w, false}, true);
 }
 
 void gemm_weight_grad(Run *run, float *dw, const float *dy, const float *x, int64_t N, int64_t O, int64_t I)
 {
-    product(run, dw, O, I, N, (Factor){dy, F32, O, false}, (Factor){x, F32, I, false}, true);
+    product(run, dw, O, I, N, (Factor){floats(dy, O), false}, (Factor){floats(x, I), false}, true);
 }
 
 /* One product of each kind on matrix tiles, checked: they are the one thing here that a system
@@ -270,8 +270,8 @@ static bool tiles_work(void)
         x[i] = (float)(i % 19 - 9) / 7;
     for (int i = 0; i < O * I; i++)
         w[i] = bf16_store(wide[i] = (float)(i % 23 - 11));
-    multiply_split(&run, y, x, w, N, O, I);
-    multiply(&run, from_wide, N, O, I, (Factor){x, F32, I, true}, (Factor){wide, F32, I, true}, false);
+    multiply_split(&run, y, x, &(Weight){w, BF16, I, NULL}, N, O, I);
+    multiply(&run, from_wide, N, O, I, (Factor){floats(x, I), true}, (Factor){floats(wide, I), true}, false);
     bool good = e.status == OK;
     for (int n = 0; n < N; n++)
         for (int o = 0; o < O; o++) {

@@ -1,16 +1,14 @@
-/* Matrix products. The only files, with kernels.h, that know about weight types, and the only
- * ones that call BLAS. */
+/* Matrix products. Only here and in the kernels the type of a weight matters, and only here BLAS
+ * is called. */
 #ifndef MPA_TENSOR_GEMM_H
 #define MPA_TENSOR_GEMM_H
 
 #include "tensor/run.h"
 
 /* y[N,O] = x[N,I] w[O,I]^T, w of any float type */
-void gemm_forward(Run *run, float *y, const float *x, const void *w, Dtype type, int64_t N, int64_t O,
-                  int64_t I);
+void gemm_forward(Run *run, float *y, const float *x, const Weight *w, int64_t N, int64_t O, int64_t I);
 /* dx[N,I] += dy[N,O] w[O,I] */
-void gemm_input_grad(Run *run, float *dx, const float *dy, const void *w, Dtype type, int64_t N, int64_t O,
-                     int64_t I);
+void gemm_input_grad(Run *run, float *dx, const float *dy, const Weight *w, int64_t N, int64_t O, int64_t I);
 /* dw[O,I] += dy[N,O]^T x[N,I] */
 void gemm_weight_grad(Run *run, float *dw, const float *dy, const float *x, int64_t N, int64_t O, int64_t I);
 

@@ -2,7 +2,7 @@
 #ifndef MPA_TENSOR_PARAM_H
 #define MPA_TENSOR_PARAM_H
 
-#include "kernel/dtype.h"
+#include "kernel/weight.h"
 
 enum { MAX_DIMS = 10 };
 
@@ -10,20 +10,20 @@ enum { MAX_DIMS = 10 };
  * can freeze each. Merger: what joins vision to text. */
 typedef enum { PART_VISION, PART_MERGER, PART_TEXT } Part;
 
-/* data is borrowed from the file's memory map (or from `copy`) until the parameter is made
- * trainable; then it is the float32 master (dtype F32). */
+/* The weight's values are borrowed from the file's memory map (or from `copy`) until the
+ * parameter is made trainable; then they are the float32 master. */
 typedef struct {
     const char *name; /* its Hugging Face name, the one it is saved under; borrowed from the checkpoint */
     Part part;
     int ndim;
     int64_t dim[MAX_DIMS];
-    int64_t count;    /* product of dim */
-    Dtype dtype;      /* of data: F32, F16 or BF16 */
-    const void *data; /* [dim], aligned to its elements and in the host's byte order */
-    Dtype stored;     /* type in the file */
-    float *master;    /* NULL unless trainable; equal to data then; owned by the checkpoint */
-    void *copy;       /* NULL, or the private copy that data points to; owned by the checkpoint */
-    float *grad;      /* [count], or NULL: no gradient is wanted; owned by whoever set it */
+    int64_t count;     /* product of dim */
+    Weight weight;     /* [dim[0], the others], F32, F16 or BF16, aligned to its elements */
+    Dtype stored;      /* type in the file */
+    float *master;     /* NULL unless trainable; the weight's data then; owned by the checkpoint */
+    void *copy;        /* NULL, or a private copy, the weight's data; owned by the checkpoint */
+    float *grad;       /* [count], or NULL: no gradient is wanted; owned by whoever set it */
+    struct Lora *lora; /* NULL: none. The low-rank factors that linear.c adds to the weight */
 } Param;
 
 #endif

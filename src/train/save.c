@@ -32,8 +32,8 @@ static Status write_shard(const Checkpoint *c, int64_t first, int64_t last, cons
         return NO_MEMORY;
     for (int64_t i = first; i < last; i++) {
         const Param *p = c->param[i];
-        out[i - first] =
-            (TensorOut){.name = p->name, .dtype = dtype, .ndim = p->ndim, .data = p->data, .held = p->dtype};
+        out[i - first] = (TensorOut){
+            .name = p->name, .dtype = dtype, .ndim = p->ndim, .data = p->weight.data, .held = p->weight.type};
         memcpy(out[i - first].dim, p->dim, sizeof out[i - first].dim);
     }
     Status status = safetensors_write(path, out, last - first, e);

@@ -55,27 +55,29 @@ static void must_be_close(const char *what, float got, double wanted, int64_t K)
                  what, kernels->name, (long long)K, (double)got, wanted, most);
 }
 
-static void check_products(Run *run, int64_t N, int64_t O, int64_t I, Dtype type)
+/* stride: of w, whose rows may be a part of wider ones. */
+static void check_products(Run *run, int64_t N, int64_t O, int64_t I, int64_t stride, Dtype type)
 {
-    float *x = noise(N * I, 1), *w = noise(O * I, 2), *dy = noise(N * O, 3), *y = noise(N * O, 4),
+    float *x = noise(N * I, 1), *w = noise(O * stride, 2), *dy = noise(N * O, 3), *y = noise(N * O, 4),
           *dx = noise(N * I, 5), *dw = noise(O * I, 6);
-    unsigned char *file = stored(w, type, O * I);
+    unsigned char *file = stored(w, type, O * stride);
+    const Weight weight = {file + 1, type, stride, NULL};
     float *dx0 = noise(N * I, 5), *dw0 = noise(O * I, 6);
-    gemm_forward(run, y, x, file + 1, type, N, O, I);
-    gemm_input_grad(run, dx, dy, file + 1, type, N, O, I);
+    gemm_forward(run, y, x, &weight, N, O, I);
+    gemm_input_grad(run, dx, dy, &weight, N, O, I);
     gemm_weight_grad(run, dw, dy, x, N, O, I);
     for (int64_t n = 0; n < N; n++)
         for (int64_t o = 0; o < O; o++) {
             double sum = 0;
             for (int64_t i = 0; i < I; i++)
-                sum += (double)x[n * I + i] * (double)w[o * I + i];
+                sum += (double)x[n * I + i] * (double)w[o * stride + i];
             must_be_close("y = x w'", y[n * O + o], sum, I);
         }
     for (int64_t n = 0; n < N; n++)
         for (int64_t i = 0; i < I; i++) {
             double sum = (double)dx0[n * I + i];
             for (int64_t o = 0; o < O; o++)
-                sum += (double)dy[n * O + o] * (double)w[o * I + i];
+                sum += (double)dy[n * O + o] * (double)w[o * stride + i];
             must_be_close("dx += dy w", dx[n * I + i], sum, O);
         }
     for (int64_t o = 0; o < O; o++)
@@ -154,7 +156,8 @@ static void products(void **state)
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
             for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
                 Run run = {.arena = &arena, .error = &e};
-                check_products(&run, sizes[i][0], sizes[i][1], sizes[i][2], types[t]);
+                check_products(&run, sizes[i][0], sizes[i][1], sizes[i][2], sizes[i][2] + (int64_t)(i % 3),
+                               types[t]);
                 assert_int_equal(e.status, OK);
             }
         arena_free(&arena);

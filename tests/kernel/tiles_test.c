@@ -107,28 +107,30 @@ static float *noise(Arena *arena, int64_t count, uint64_t seed, float scale)
     return x;
 }
 
-/* Weights in bf16, as in a checkpoint, and in float32, as in training. */
+/* Weights in bf16, as in a checkpoint, and in float32, as in training; in rows that are wider than
+ * they are. */
 static void check(int64_t N, int64_t O, int64_t I, float scale)
 {
+    const int64_t stride = I + 3;
     Arena arena;
     Error e = {0};
     arena_init(&arena);
     Run run = {.arena = &arena, .error = &e};
-    float *x = noise(&arena, N * I, 1, scale), *w = noise(&arena, O * I, 2, 1),
+    float *x = noise(&arena, N * I, 1, scale), *w = noise(&arena, O * stride, 2, 1),
           *dy = noise(&arena, N * O, 3, scale), *y = noise(&arena, N * O, 4, 1);
-    uint16_t *stored = arena_alloc(&arena, O * I, sizeof *stored, &e);
+    uint16_t *stored = arena_alloc(&arena, O * stride, sizeof *stored, &e);
     assert_non_null(stored);
-    dtype_narrow(stored, BF16, w, O * I);
+    dtype_narrow(stored, BF16, w, O * stride);
     const Dtype types[] = {F32, BF16};
     for (int i = 0; i < 2; i++) {
-        const void *weights = types[i] == F32 ? (const void *)w : stored;
+        const Weight weight = {types[i] == F32 ? (const void *)w : stored, types[i], stride, NULL};
         float *dx = noise(&arena, N * I, 5, 1), *dx0 = noise(&arena, N * I, 5, 1);
         if (types[i] == BF16)
-            dtype_widen(w, stored, BF16, O * I);
-        gemm_forward(&run, y, x, weights, types[i], N, O, I);
-        must_be_product("y = x w'", y, NULL, N, O, I, x, I, 1, w, I, 1, scale);
-        gemm_input_grad(&run, dx, dy, weights, types[i], N, O, I);
-        must_be_product("dx += dy w", dx, dx0, N, I, O, dy, O, 1, w, 1, I, scale);
+            dtype_widen(w, stored, BF16, O * stride);
+        gemm_forward(&run, y, x, &weight, N, O, I);
+        must_be_product("y = x w'", y, NULL, N, O, I, x, I, 1, w, stride, 1, scale);
+        gemm_input_grad(&run, dx, dy, &weight, N, O, I);
+        must_be_product("dx += dy w", dx, dx0, N, I, O, dy, O, 1, w, 1, stride, scale);
     }
     float *dw = noise(&arena, O * I, 6, 1), *dw0 = noise(&arena, O * I, 6, 1),
           *x1 = noise(&arena, N * I, 1, 1);

@@ -121,7 +121,7 @@ static void test_parameters(void **state)
     Param *p = checkpoint_vector(&c, &e, 6, "layers.%d.%s", 1, "w");
     assert_non_null(p);
     assert_string_equal(p->name, "layers.1.w");
-    assert_true(p->count == 6 && p->ndim == 1 && p->dtype == BF16 && p->stored == BF16 && !p->grad &&
+    assert_true(p->count == 6 && p->ndim == 1 && p->weight.type == BF16 && p->stored == BF16 && !p->grad &&
                 !p->master);
     assert_ptr_equal(checkpoint_vector(&c, &e, 6, "layers.1.w"), p);
     assert_int_equal(c.params, 1);
@@ -132,7 +132,7 @@ static void test_parameters(void **state)
     assert_non_null(checkpoint_param(&c, &e, 1, (const int64_t[]){6}, "layers.0.w"));
     assert_int_equal(checkpoint_finish(&c, ignorable, &e), OK);
     assert_int_equal(checkpoint_make_trainable(p, &e), OK);
-    assert_true(p->dtype == F32 && p->stored == BF16 && p->data == p->master);
+    assert_true(p->weight.type == F32 && p->stored == BF16 && p->weight.data == p->master);
     assert_memory_equal(p->master, values, sizeof values);
     assert_null(checkpoint_vector(&c, &e, 7, "layers.0.w"));
     assert_true(e.status == BAD_INPUT && strstr(e.text, "layers.0.w") && strstr(e.text, "[7]") &&
@@ -213,11 +213,11 @@ static void test_unaligned_and_types(void **state)
     opens(&s, &c);
     Param *w = checkpoint_vector(&c, &e, 1, "w");
     assert_non_null(w);
-    assert_int_equal((uintptr_t)w->data % sizeof(float), 0);
+    assert_int_equal((uintptr_t)w->weight.data % sizeof(float), 0);
     const float one = 1;
-    assert_memory_equal(w->data, &one, sizeof one);
+    assert_memory_equal(w->weight.data, &one, sizeof one);
     assert_int_equal(checkpoint_make_trainable(w, &e), OK);
-    assert_memory_equal(w->data, &one, sizeof one);
+    assert_memory_equal(w->weight.data, &one, sizeof one);
     assert_null(checkpoint_vector(&c, &e, 1, "b"));
     assert_true(e.status == BAD_INPUT && strstr(e.text, "U8"));
     checkpoint_close(&c);
