@@ -278,12 +278,12 @@ typedef struct {
     Arena arena;
 } Training;
 
-static const TrainOptions options = {.learning_rate = 1e-6,
-                                     .vision_learning_rate = 1e-6,
-                                     .merger_learning_rate = 1e-6,
-                                     .beta1 = 0.9,
-                                     .beta2 = 0.999,
-                                     .epsilon = 1e-8};
+static const LevelConfig options = {.learning_rate = 1e-6,
+                                    .vision_learning_rate = 1e-6,
+                                    .merger_learning_rate = 1e-6,
+                                    .beta1 = 0.9,
+                                    .beta2 = 0.999,
+                                    .epsilon = 1e-8};
 
 static Status train_step(Bench *b, void *context, double *seconds)
 {

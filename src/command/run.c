@@ -20,9 +20,9 @@ static void print_header(const Stage *s)
 {
     double gib = 1073741824;
     log_info(&s->log, "mpa %s: %s; run folder %s", MPA_VERSION, s->config.path, s->folder);
-    log_info(&s->log, "mpa: %d threads; %s; JPEG by %s; seed %s; %.1f GiB of memory available",
-             parallel_threads(), gemm_description(), image_jpeg_decoder(),
-             config_text(&s->config, "run.seed"), (double)stage_memory(s) / gib);
+    log_info(&s->log, "mpa: %d threads; %s; JPEG by %s; seed %lld; %.1f GiB of memory available",
+             parallel_threads(), gemm_description(), image_jpeg_decoder(), (long long)s->config.run.seed,
+             (double)stage_memory(s) / gib);
 }
 
 /* Reads the configuration. *stop: nothing more is to be done (--dump-config). */
@@ -48,10 +48,10 @@ static Status stage_begin(Stage *s, Invocation *in, bool *stop, Error *e)
         text_free(&text);
         return status;
     }
-    if ((status = config_require(&s->config, "run.dir", e)) != OK)
+    if ((status = config_require(&s->config, &s->config.run.dir, e)) != OK)
         return status;
-    s->folder = config_text(&s->config, "run.dir");
-    parallel_set_threads((int)config_integer(&s->config, "run.threads"));
+    s->folder = s->config.run.dir;
+    parallel_set_threads((int)s->config.run.threads);
     if (gemm_start(e) != OK)
         return e->status;
     print_header(s);
@@ -107,7 +107,7 @@ static Status print_scores(const Stage *s, Error *e)
     if (status != OK)
         return status;
     count_pairs(s, &pictures, &parsed, &kept);
-    printf("accuracy in percent (task %s)\n", config_text(&s->config, "data.task"));
+    printf("accuracy in percent (task %s)\n", s->config.data.task);
     print_score_row(j.root, "student", "student");
     print_score_row(j.root, "aligned", "aligned student");
     print_score_row(j.root, "teacher", "teacher");
@@ -133,23 +133,22 @@ static Status print_scores(const Stage *s, Error *e)
 static Status stage_check_run(Stage *s, Error *e)
 {
     const Config *c = &s->config;
-    bool annotated = stage_has(s, "annotations.json") || *config_text(c, "teacher.annotations");
-    bool answered = stage_has(s, "parity.json") ||
-                    (annotated && (stage_has(s, "teacher.json") || *config_text(c, "teacher.answers")));
-    static const char *const folders[] = {"teacher.model", "student.model"};
+    bool annotated = stage_has(s, "annotations.json") || *c->teacher.annotations;
+    bool answered =
+        stage_has(s, "parity.json") || (annotated && (stage_has(s, "teacher.json") || *c->teacher.answers));
+    const char *const *const folders[] = {&c->teacher.model, &c->student.model};
     if (!answered)
-        config_require(c, "teacher.model", e);
+        config_require(c, &c->teacher.model, e);
     if (!annotated && e->status == OK)
-        config_require(c, "data.images", e);
-    if (e->status == OK && config_require(c, "student.model", e) == OK)
-        config_require(c, "evaluate.questions", e);
+        config_require(c, &c->data.images, e);
+    if (e->status == OK && config_require(c, &c->student.model, e) == OK)
+        config_require(c, &c->evaluate.questions, e);
     for (int i = 0; i < 2 && e->status == OK; i++)
-        if (*config_text(c, folders[i]) && !file_is_folder(config_text(c, folders[i])))
-            error_set(e, BAD_INPUT, "%s = %s: there is no such folder", folders[i],
-                      config_text(c, folders[i]));
-    if (e->status == OK && file_size(config_text(c, "evaluate.questions")) < 0)
-        error_set(e, BAD_INPUT, "evaluate.questions = %s: there is no such file",
-                  config_text(c, "evaluate.questions"));
+        if (**folders[i] && !file_is_folder(*folders[i]))
+            error_set(e, BAD_INPUT, "%s = %s: there is no such folder", config_name(c, folders[i]),
+                      *folders[i]);
+    if (e->status == OK && file_size(c->evaluate.questions) < 0)
+        error_set(e, BAD_INPUT, "evaluate.questions = %s: there is no such file", c->evaluate.questions);
     return e->status;
 }
 

@@ -1,64 +1,110 @@
-/* The configuration: an INI file, overridden on the command line. One table (config_keys.c)
- * holds every key with its type, range, default and meaning. */
+/* The configuration: an INI file, overridden on the command line.
+ *
+ * Each key is a field here (`config->level.learning_rate`) and a row in keys.c, which has its type,
+ * range, default and meaning. Adding a key is a field and a row. */
 #ifndef MPA_CONFIG_CONFIG_H
 #define MPA_CONFIG_CONFIG_H
 
 #include "base/log.h"
 #include "base/text.h"
 
-/* KEY_LINES: text that may be given several times; the values are separated by line ends. */
-typedef enum {
-    KEY_TEXT,
-    KEY_LINES,
-    KEY_PATH,
-    KEY_INTEGER,
-    KEY_BYTES,
-    KEY_REAL,
-    KEY_BOOL,
-    KEY_CHOICE,
-    KEY_WORDS,
-    KEY_SHARD
-} KeyType;
+/* Choices: the number of a word in its key's row. A key that takes several words is a set of bits,
+ * 1u << the number of each word. */
+enum { MISSING_ERROR, MISSING_SKIP };
+enum { SELECT_PARITY, SELECT_ALL, SELECT_RANDOM };
+enum { RECIPE_NONE = -1, RECIPE_2025_10, RECIPE_2024_12, RECIPES };
+enum { DECAY_NO_BIAS_NORM, DECAY_ALL };
+enum { SCHEDULE_COSINE, SCHEDULE_LINEAR, SCHEDULE_CONSTANT };
+enum { LOSS_MICRO_BATCH, LOSS_TOKEN };
+enum { DTYPE_AS_STUDENT = -1, DTYPE_FLOAT32, DTYPE_BFLOAT16 };
+enum { METRIC_MPA, METRIC_VQA, METRIC_ANLS, METRIC_RELAXED, METRICS };
+enum { MODEL_STUDENT, MODEL_ALIGNED, MODEL_TEACHER, MODELS };
 
+/* Pictures index, index + count, index + 2 count, ... */
 typedef struct {
-    const char *section, *key;
-    KeyType type;
-    const char *fallback; /* default as it would be written; "" : none */
-    double low, high;     /* of numbers */
-    const char *choices;  /* of KEY_CHOICE and KEY_WORDS, separated by spaces */
-    const char *meaning;
-} Key;
+    int64_t index, count;
+} Shard;
 
-extern const Key config_keys[]; /* ended by a NULL section */
-
+/* [level]. The words of `freeze` are in the order of Part (tensor/param.h). */
 typedef struct {
-    char *value;        /* owned; paths are resolved; NULL: the default */
-    const char *origin; /* "default", "recipe", "file" or "command line"; borrowed */
-    int line;           /* in the file; 0: set elsewhere */
-} Setting;
+    int recipe, method;
+    bool chat_newline;
+    int64_t min_pixels, max_pixels; /* 0: as [image] */
+    int64_t epochs;
+    int64_t batch, micro_batch; /* samples per optimiser step and per pass */
+    bool shuffle;
+    double learning_rate, vision_learning_rate, merger_learning_rate;
+    unsigned freeze;
+    int decay, schedule;
+    double warmup_ratio, weight_decay, beta1, beta2, epsilon;
+    double clip; /* 0: none */
+    int loss;
+    int64_t save_every; /* optimiser steps between states from which training resumes; 0: none */
+    int dtype;
+} LevelConfig;
 
-/* Owned: config_free. */
+/* Text is never NULL: "" where nothing is set. Paths are resolved. */
 typedef struct {
-    char *path;       /* of the file */
-    Setting *setting; /* [number of keys] */
+    struct {
+        const char *dir;
+        int64_t seed;
+        int64_t threads; /* 0: all */
+        int64_t memory;  /* bytes; 0: what the machine has */
+        int precision;
+    } run;
+    struct {
+        const char *model, *annotations, *answers;
+    } teacher;
+    struct {
+        const char *model, *answers;
+    } student;
+    struct {
+        const char *task, *images, *image_root;
+        const char *image_map; /* lines OLD=NEW */
+        int missing;
+        int64_t limit; /* 0: all */
+        Shard shard;
+    } data;
+    struct {
+        int64_t min_pixels, max_pixels; /* 0: the checkpoint's */
+        bool published;
+    } image;
+    struct {
+        const char *prompt;
+        int64_t max_new_tokens;
+        int64_t batch; /* 0: chosen from memory */
+    } annotate;
+    struct {
+        const char *suffix;
+        int64_t max_new_tokens;
+        bool skip_teacher;
+        int select;
+    } identify;
+    LevelConfig level;
+    struct {
+        const char *questions, *image_root;
+        unsigned metric; /* 0: mpa and the task's own */
+        unsigned models;
+        const char *predictions;
+    } evaluate;
+
+    char *path;              /* of the file; owned */
+    struct Setting *setting; /* where each value comes from; owned */
 } Config;
 
-/* Reads the file, then the overrides ("section.key=value"). BAD_USAGE names file, line, key and
- * what is allowed. */
+/* Reads the file, then the overrides ("section.key=value"), then fills in the recipe's presets and
+ * the defaults. BAD_USAGE names file, line, key and what is allowed. Owned: config_free. */
 Status config_load(Config *c, const char *path, char *const *overrides, int count, Error *e);
 void config_free(Config *c);
 
-/* The value of "section.key"; the key must exist. Text is borrowed, "" when there is none. */
-const char *config_text(const Config *c, const char *name);
-int64_t config_integer(const Config *c, const char *name);
-double config_real(const Config *c, const char *name);
-bool config_bool(const Config *c, const char *name);
-bool config_is(const Config *c, const char *name, const char *choice);
-bool config_given(const Config *c, const char *name); /* set by the file, the command line or a recipe */
-/* The key must have a value: else BAD_USAGE names it. */
-Status config_require(const Config *c, const char *name, Error *e);
+/* BAD_USAGE, with the key's name and meaning, where a text field of c is empty. */
+Status config_require(const Config *c, const char *const *field, Error *e);
+/* "section.key" of a field of c, whatever its type, for messages. */
+const char *config_name(const Config *c, const void *field);
 
-/* Every key with value, origin, default and meaning, as an INI file. */
+/* Appends every key with value, origin, default and meaning, as an INI file. */
 Status config_dump(const Config *c, Text *out, Error *e);
+/* Appends "; section.key value" for each key that decides what `level` computes. */
+Status config_training(const Config *c, Text *out, Error *e);
 
 #endif

@@ -1,4 +1,7 @@
-#include "config/set.h"
+/* Reading the INI file through inih. Before inih sees the text, it is scanned for what inih would
+ * misread in silence (long lines, indented lines, NUL bytes, semicolons in quotes), and the lines
+ * that hold a key are collected, because inih does not say where a pair comes from. */
+#include "config/keys.h"
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -24,7 +27,8 @@ static int on_pair(void *user, const char *section, const char *key, const char 
     Reader *r = user;
     if (r->error->status != OK || r->next >= r->lines)
         return 1;
-    r->at.line = r->line[r->next++];
+    r->at.line = r->line[r->next];
+    r->next++;
     config_set(r->config, &r->at, section, key, value, r->error);
     return 1;
 }
@@ -71,7 +75,8 @@ static Status scan(const Text *text, const char *path, int *line, int *lines, Er
     if (!strncmp(p, "\xEF\xBB\xBF", 3))
         p += 3; /* a byte order mark, which inih skips as well */
     for (int number = 1; *p; number++) {
-        size_t n = strcspn(p, "\n"), blank = strspn(p, " \t\r");
+        size_t n = strcspn(p, "\n");
+        size_t blank = strspn(p, " \t\r");
         if (n > MAX_LINE)
             return error_set(e, BAD_USAGE,
                              "%s:%d: the line has %zu bytes; at most %d are read (long texts go into files)",
@@ -80,8 +85,10 @@ static Status scan(const Text *text, const char *path, int *line, int *lines, Er
         const char *fault = empty ? NULL : fault_of(p, n);
         if (fault)
             return error_set(e, BAD_USAGE, "%s:%d: %s", path, number, fault);
-        if (!empty && *p != '[')
-            line[(*lines)++] = number;
+        if (!empty && *p != '[') {
+            line[*lines] = number;
+            ++*lines;
+        }
         p += n + (p[n] == '\n');
     }
     return OK;
@@ -91,23 +98,19 @@ Status config_read_file(Config *c, const char *path, Error *e)
 {
     Text text = {0};
     char *folder = path_folder(path, e);
-    Status status = folder ? file_read(&text, path, MAX_FILE, e) : NO_MEMORY;
-    if (status == BAD_INPUT)
-        status = e->status = BAD_USAGE; /* a wrong configuration file is wrong usage */
-    int *line = status == OK ? memory_new((int64_t)text.count + 1, sizeof *line, e) : NULL;
-    if (status == OK && !line)
-        status = NO_MEMORY;
-    Reader r = {c, {path, "file", 0, strcmp(folder ? folder : ".", ".") ? folder : ""}, line, 0, 0, e};
-    if (status == OK)
-        status = scan(&text, path, line, &r.lines, e);
-    if (status == OK) {
-        int bad = ini_parse_string(text_string(&text), on_pair, &r);
-        status = e->status;
-        if (status == OK && bad)
-            status = error_set(e, BAD_USAGE, "%s:%d: cannot be read as an INI file", path, bad);
+    if (file_read(&text, path, MAX_FILE, e) == BAD_INPUT)
+        e->status = BAD_USAGE; /* a wrong configuration file is wrong usage */
+    int *line = memory_new((int64_t)text.count + 1, sizeof *line, e);
+    if (e->status == OK) {
+        const char *start = strcmp(folder, ".") ? folder : "";
+        Reader r = {.config = c, .at = {path, "file", 0, start}, .line = line, .error = e};
+        scan(&text, path, line, &r.lines, e);
+        int bad = e->status == OK ? ini_parse_string(text_string(&text), on_pair, &r) : 0;
+        if (bad)
+            error_set(e, BAD_USAGE, "%s:%d: cannot be read as an INI file", path, bad);
     }
     free(line);
     free(folder);
     text_free(&text);
-    return status;
+    return e->status;
 }

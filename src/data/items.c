@@ -55,10 +55,10 @@ const char *most_frequent(const json_t *answers)
  * file that lists them. Owned; NULL without memory. */
 static char *root_of(const Config *c, bool evaluation, Error *e)
 {
-    const char *root = config_text(c, evaluation ? "evaluate.image_root" : "data.image_root"),
-               *source = config_text(c, evaluation ? "evaluate.questions" : "data.images");
+    const char *root = evaluation ? c->evaluate.image_root : c->data.image_root;
+    const char *source = evaluation ? c->evaluate.questions : c->data.images;
     if (evaluation && !*root)
-        root = config_text(c, "data.image_root");
+        root = c->data.image_root;
     if (*root || !*source)
         return memory_copy(*root ? root : ".", e);
     return file_is_folder(source) ? memory_copy(source, e) : path_folder(source, e);
@@ -67,8 +67,7 @@ static char *root_of(const Config *c, bool evaluation, Error *e)
 /* The path with the first matching OLD=NEW of image_map applied. Owned. */
 static char *mapped(const Config *c, const char *image, Error *e)
 {
-    for (const char *rule = config_text(c, "data.image_map"); *rule;
-         rule += strcspn(rule, "\n"), rule += *rule == '\n') {
+    for (const char *rule = c->data.image_map; *rule; rule += strcspn(rule, "\n"), rule += *rule == '\n') {
         size_t length = strcspn(rule, "\n");
         const char *equals = memchr(rule, '=', length);
         if (!equals) {
@@ -92,7 +91,7 @@ char *picture_file(const Config *c, bool evaluation, const char *image, bool *mi
     Error why = {0};
     *missing = false;
     if (path && path_check_below(root, path, missing, &why) != OK) {
-        *missing = *missing && config_is(c, "data.missing", "skip");
+        *missing = *missing && c->data.missing == MISSING_SKIP;
         if (!*missing)
             error_set(e, why.status, "%s", why.text);
         free(path);
@@ -221,7 +220,7 @@ static Status image_of(const Json *j, size_t i, const json_t *o, const char *tas
 static Status add_entry(Items *items, const Config *c, const Json *j, size_t i, const json_t *picture,
                         const json_t *o, bool evaluation, Error *e)
 {
-    const char *task = config_text(c, "data.task");
+    const char *task = c->data.task;
     bool chart = !strcmp(task, "chartqa");
     json_t *id = json_object_get(o, "question_id"),
            *question = json_object_get(o, chart ? "query" : "question");
@@ -240,7 +239,7 @@ static Status add_entry(Items *items, const Config *c, const Json *j, size_t i, 
 
 static Status load_dataset(Items *items, const Config *c, const char *path, bool evaluation, Error *e)
 {
-    const char *task = config_text(c, "data.task");
+    const char *task = c->data.task;
     bool wrapped = !strcmp(task, "textvqa") || !strcmp(task, "stvqa");
     Json j;
     if (json_open(&j, path, MAX_JSON, e) != OK)
@@ -297,10 +296,7 @@ static Status load_list(Items *items, const char *path, Error *e)
 /* Keeps only the items of this shard, then at most `limit`. */
 static void select_items(Items *items, const Config *c)
 {
-    const char *shard = config_text(c, "data.shard"), *slash = strchr(shard, '/');
-    int64_t of = 1, own = 0, kept = 0, limit = config_integer(c, "data.limit");
-    if (slash && parse_integer(slash + 1, &of))
-        own = strtoll(shard, NULL, 10);
+    int64_t of = c->data.shard.count, own = c->data.shard.index, kept = 0, limit = c->data.limit;
     for (int64_t i = 0; i < items->count; i++) {
         bool keep = i % of == own && (!limit || kept < limit);
         Item swap = items->item[kept];
@@ -322,9 +318,9 @@ static bool ends_with(const char *text, const char *ending)
 
 Status items_load_images(Items *items, const Config *c, Error *e)
 {
-    const char *images = config_text(c, "data.images");
+    const char *images = c->data.images;
     *items = (Items){0};
-    if (config_require(c, "data.images", e) != OK)
+    if (config_require(c, &c->data.images, e) != OK)
         return e->status;
     if (file_is_folder(images))
         load_folder(items, images, e);
@@ -344,10 +340,10 @@ Status items_load_images(Items *items, const Config *c, Error *e)
 Status items_load_questions(Items *items, const Config *c, Error *e)
 {
     *items = (Items){0};
-    if (config_require(c, "evaluate.questions", e) != OK)
+    if (config_require(c, &c->evaluate.questions, e) != OK)
         return e->status;
-    load_dataset(items, c, config_text(c, "evaluate.questions"), true, e);
+    load_dataset(items, c, c->evaluate.questions, true, e);
     if (e->status == OK && !items->count)
-        error_set(e, BAD_INPUT, "%s: holds no questions", config_text(c, "evaluate.questions"));
+        error_set(e, BAD_INPUT, "%s: holds no questions", c->evaluate.questions);
     return e->status;
 }

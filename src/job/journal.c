@@ -47,7 +47,7 @@ static Status describe(Work *w, Error *e)
     if (e->status == OK &&
         text_format(&settings, e, "max_new_tokens %lld, pixels %lld to %lld%s, seed %lld",
                     (long long)w->job->max_new_tokens, (long long)l.min_pixels, (long long)l.max_pixels,
-                    l.published ? " published" : "", (long long)config_integer(&w->s->config, "run.seed")))
+                    l.published ? " published" : "", (long long)w->s->config.run.seed))
         w->head =
             json_pack("{s:s, s:s, s:s, s:s, s:I}", "model", model, "questions", questions, "settings",
                       settings.data, "arithmetic", gemm_description(), "count", (json_int_t)w->job->count);
@@ -151,7 +151,7 @@ static Status choose_batch(Work *w, const Vlm *vlm, Error *e)
         status = vlm_picture(vlm, pictures + loaded, q->images[loaded], &limits, e);
     if (status == OK && (status = vlm_prompt(vlm, &sample, pictures, loaded, q->text, e)) == OK)
         rows = sample.count;
-    w->batch = config_integer(&w->s->config, "annotate.batch");
+    w->batch = w->s->config.annotate.batch;
     uint64_t room = stage_memory(w->s);
     if (!w->batch)
         for (w->batch = 32; w->batch > 1 && room &&
@@ -190,7 +190,7 @@ static Status do_group(Work *w, const Vlm *vlm, Error *e)
     PictureLimits limits = stage_limits(w->s);
     Decoding d = {.config = &vlm->generation,
                   .max_new_tokens = w->job->max_new_tokens,
-                  .seed = (uint64_t)config_integer(&w->s->config, "run.seed"),
+                  .seed = (uint64_t)w->s->config.run.seed,
                   .first_index = (uint64_t)w->done}; /* no stop: a group that was begun is finished first */
     Status status =
         replies ? answer_questions(vlm, w->job->questions + w->done, n, &limits, &d, replies, e) : NO_MEMORY;

@@ -75,14 +75,12 @@ Status stage_open_model(const Stage *s, Vlm *vlm, const char *folder, Error *e)
 
 PictureLimits stage_limits(const Stage *s)
 {
-    return (PictureLimits){config_integer(&s->config, "image.min_pixels"),
-                           config_integer(&s->config, "image.max_pixels"),
-                           config_bool(&s->config, "image.published")};
+    return (PictureLimits){s->config.image.min_pixels, s->config.image.max_pixels, s->config.image.published};
 }
 
 uint64_t stage_memory(const Stage *s)
 {
-    uint64_t available = memory_available(), allowed = (uint64_t)config_integer(&s->config, "run.memory");
+    uint64_t available = memory_available(), allowed = (uint64_t)s->config.run.memory;
     return allowed && (!available || allowed < available) ? allowed : available;
 }
 

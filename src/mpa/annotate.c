@@ -12,10 +12,10 @@
 /* The instruction: a file, or the task's. Owned by the caller. */
 static char *load_prompt(const Stage *s, Error *e)
 {
-    const char *path = config_text(&s->config, "annotate.prompt");
+    const char *path = s->config.annotate.prompt;
     Text text = {0};
     if (!*path)
-        return memory_copy(task_find(config_text(&s->config, "data.task"))->prompt, e);
+        return memory_copy(task_find(s->config.data.task)->prompt, e);
     if (file_read(&text, path, 1 << 20, e) != OK || !text_add(&text, "", e)) {
         text_free(&text);
         return NULL;
@@ -80,11 +80,11 @@ static Status write_results(const Stage *s, const Items *items, char **texts, Er
 
 Status stage_annotate(Stage *s, Error *e)
 {
-    if (stage_has(s, "annotations.json") || *config_text(&s->config, "teacher.annotations")) {
+    if (stage_has(s, "annotations.json") || *s->config.teacher.annotations) {
         log_info(&s->log, "annotate: annotations are there already");
         return job_finish(s, "annotate", e); /* a kill may have come just before it */
     }
-    if (config_require(&s->config, "teacher.model", e) != OK)
+    if (config_require(&s->config, &s->config.teacher.model, e) != OK)
         return e->status;
     Items items = {0};
     char *prompt = load_prompt(s, e), **texts = NULL;
@@ -97,10 +97,10 @@ Status stage_annotate(Stage *s, Error *e)
     if (questions)
         items_list_missing(&items, &s->log, "annotate");
     if (questions && !count)
-        error_set(e, BAD_INPUT, "%s: all pictures are missing", config_text(&s->config, "data.images"));
+        error_set(e, BAD_INPUT, "%s: all pictures are missing", s->config.data.images);
     if (e->status == OK && job_run(s,
-                                   &(Job){"annotate", config_text(&s->config, "teacher.model"), questions,
-                                          count, config_integer(&s->config, "annotate.max_new_tokens")},
+                                   &(Job){"annotate", s->config.teacher.model, questions, count,
+                                          s->config.annotate.max_new_tokens},
                                    &texts, e) == OK)
         write_results(s, &items, texts, e);
     names_free(texts, texts ? count : 0);

@@ -14,18 +14,20 @@ typedef bool Metric(double *score, const char *prediction, const json_t *answers
 static const struct {
     const char *name;
     Metric *metric;
-} metrics[] = {{"mpa", metric_mpa}, {"vqa", metric_vqa}, {"anls", metric_anls}, {"relaxed", metric_relaxed}};
-enum { METRICS = sizeof metrics / sizeof *metrics };
+} metrics[METRICS] = {[METRIC_MPA] = {"mpa", metric_mpa},
+                      [METRIC_VQA] = {"vqa", metric_vqa},
+                      [METRIC_ANLS] = {"anls", metric_anls},
+                      [METRIC_RELAXED] = {"relaxed", metric_relaxed}};
 
-static const char *const models[] = {"student", "aligned", "teacher"};
-enum { MODELS = 3 };
+static const char *const models[MODELS] = {
+    [MODEL_STUDENT] = "student", [MODEL_ALIGNED] = "aligned", [MODEL_TEACHER] = "teacher"};
 
 static bool is_wanted(const Stage *s, int metric)
 {
-    const char *name = metrics[metric].name;
-    if (config_given(&s->config, "evaluate.metric"))
-        return config_is(&s->config, "evaluate.metric", name);
-    return !strcmp(name, "mpa") || !strcmp(name, task_find(config_text(&s->config, "data.task"))->metric);
+    const unsigned wanted = s->config.evaluate.metric;
+    if (wanted)
+        return wanted & 1u << metric;
+    return metric == METRIC_MPA || !strcmp(metrics[metric].name, task_find(s->config.data.task)->metric);
 }
 
 /* The metrics of one model's predictions, in percent: {"mpa": 51.5, ...}. Owned reference; NULL
@@ -113,12 +115,12 @@ static Status ask_model(const Stage *s, const char *name, const char *folder, It
     for (int64_t i = 0; prompts && questions && i < items->count && e->status == OK; i++) {
         Text t = {0};
         if (!items->item[i].present ||
-            !text_format(&t, e, "%s%s", items->item[i].question, config_text(&s->config, "identify.suffix")))
+            !text_format(&t, e, "%s%s", items->item[i].question, s->config.identify.suffix))
             continue;
         prompts[count] = t.data;
         questions[count++] = (Question){(const char *const *)&items->item[i].file, 1, t.data};
     }
-    Job job = {job_name, folder, questions, count, config_integer(&s->config, "identify.max_new_tokens")};
+    Job job = {job_name, folder, questions, count, s->config.identify.max_new_tokens};
     if (e->status == OK && count && job_run(s, &job, &answers, e) == OK)
         for (int64_t i = 0; i < items->count; i++)
             if (items->item[i].present) {
@@ -134,16 +136,17 @@ static Status ask_model(const Stage *s, const char *name, const char *folder, It
 /* One model's predictions: those of the run folder, or asked for now. */
 static Status predict(const Stage *s, const char *name, Items *items, char **texts, Error *e)
 {
-    char file[60], job_name[40], key[40];
+    char file[60], job_name[40];
     snprintf(file, sizeof file, "evaluation/%s.json", name);
     snprintf(job_name, sizeof job_name, "evaluate-%s", name);
-    snprintf(key, sizeof key, "%s.model", name);
     char *path = stage_path(s, file, e), *folder = NULL;
     if (path && stage_has(s, file)) {
         read_predictions(path, items, texts, e);
     } else if (path) {
-        folder = !strcmp(name, "aligned") ? stage_path(s, "aligned", e)
-                                          : memory_copy(config_text(&s->config, key), e);
+        folder = !strcmp(name, "aligned")
+                     ? stage_path(s, "aligned", e)
+                     : memory_copy(
+                           !strcmp(name, "teacher") ? s->config.teacher.model : s->config.student.model, e);
         if (folder && ask_model(s, name, folder, items, texts, e) == OK)
             write_predictions(s, file, items, texts, e);
     }
@@ -155,16 +158,16 @@ static Status predict(const Stage *s, const char *name, Items *items, char **tex
 }
 
 /* Whether there is such a model in this run; says so when it was asked for and is not. */
-static bool has_model(const Stage *s, const char *name)
+static bool has_model(const Stage *s, int model)
 {
-    char key[40];
-    snprintf(key, sizeof key, "%s.model", name);
-    if (!config_is(&s->config, "evaluate.models", name))
+    const char *const folder[MODELS] = {
+        [MODEL_STUDENT] = s->config.student.model, [MODEL_TEACHER] = s->config.teacher.model};
+    const char *name = models[model];
+    if (!(s->config.evaluate.models & 1u << model))
         return false;
     char file[60];
     snprintf(file, sizeof file, "evaluation/%s.json", name);
-    bool has = stage_has(s, file) ||
-               (!strcmp(name, "aligned") ? stage_has(s, "aligned") : *config_text(&s->config, key) != 0);
+    bool has = stage_has(s, file) || (model == MODEL_ALIGNED ? stage_has(s, "aligned") : *folder[model] != 0);
     if (!has)
         log_warning(&s->log, "evaluate: there is no %s model here; it is left out", name);
     return has;
@@ -198,9 +201,8 @@ static Status add_scores(const Stage *s, json_t *scores, const char *name, Items
     char **texts = memory_new(items->count, sizeof *texts, e);
     Status status = texts ? OK : NO_MEMORY;
     if (status == OK)
-        status = predictions
-                     ? read_predictions(config_text(&s->config, "evaluate.predictions"), items, texts, e)
-                     : predict(s, name, items, texts, e);
+        status = predictions ? read_predictions(s->config.evaluate.predictions, items, texts, e)
+                             : predict(s, name, items, texts, e);
     int64_t without = 0;
     for (int64_t i = 0; i < items->count && status == OK; i++)
         without += !texts[i];
@@ -221,7 +223,7 @@ static Status add_scores(const Stage *s, json_t *scores, const char *name, Items
 Status stage_evaluate(Stage *s, Error *e)
 {
     Items items = {0};
-    bool given = *config_text(&s->config, "evaluate.predictions") != 0;
+    bool given = *s->config.evaluate.predictions != 0;
     json_t *scores = json_object();
     char *folder = stage_path(s, "evaluation", e);
     Status status = folder ? items_load_questions(&items, &s->config, e) : NO_MEMORY;
@@ -230,7 +232,7 @@ Status stage_evaluate(Stage *s, Error *e)
     if (status == OK && given)
         status = add_scores(s, scores, "predictions", &items, true, e);
     for (int m = 0; m < MODELS && status == OK && !given; m++)
-        if (has_model(s, models[m]))
+        if (has_model(s, m))
             status = add_scores(s, scores, models[m], &items, false, e);
     if (status == OK && !json_object_size(scores))
         status = error_set(

@@ -16,7 +16,7 @@ static bool is_asked(const Stage *s, const Pair *p, bool teacher)
 {
     if (!p->question)
         return false;
-    if (!teacher || !config_bool(&s->config, "identify.skip_teacher") || !p->student)
+    if (!teacher || !s->config.identify.skip_teacher || !p->student)
         return true;
     Text a = {0}, b = {0};
     Error e = {0};
@@ -48,8 +48,8 @@ static Status write_answers(const Stage *s, const Pairs *p, bool teacher, Error 
 /* One model answers every pair's question followed by the suffix. */
 static Status ask_model(const Stage *s, Pairs *p, bool teacher, Error *e)
 {
-    const char *key = teacher ? "teacher.model" : "student.model";
-    if (config_require(&s->config, key, e) != OK)
+    const char *const *model = teacher ? &s->config.teacher.model : &s->config.student.model;
+    if (config_require(&s->config, model, e) != OK)
         return e->status;
     Question *questions = memory_new(p->count, sizeof *questions, e);
     char **files = memory_new(p->count, sizeof *files, e),
@@ -63,15 +63,14 @@ static Status ask_model(const Stage *s, Pairs *p, bool teacher, Error *e)
         files[count] = picture_file(&s->config, false, p->pair[i].image, &missing, e);
         if (missing)
             log_warning(&s->log, "identify: %s is missing; it is skipped", p->pair[i].image);
-        if (!files[count] ||
-            !text_format(&t, e, "%s%s", p->pair[i].question, config_text(&s->config, "identify.suffix")))
+        if (!files[count] || !text_format(&t, e, "%s%s", p->pair[i].question, s->config.identify.suffix))
             continue;
         prompts[count] = t.data;
         questions[count] = (Question){(const char *const *)&files[count], 1, prompts[count]};
         which[count++] = i;
     }
-    Job job = {teacher ? "identify-teacher" : "identify-student", config_text(&s->config, key), questions,
-               count, config_integer(&s->config, "identify.max_new_tokens")};
+    Job job = {teacher ? "identify-teacher" : "identify-student", *model, questions, count,
+               s->config.identify.max_new_tokens};
     if (e->status == OK && (!count || job_run(s, &job, &texts, e) == OK)) {
         for (int64_t i = 0; i < count; i++) {
             *(teacher ? &p->pair[which[i]].teacher : &p->pair[which[i]].student) = texts[i];
@@ -90,7 +89,7 @@ static Status ask_model(const Stage *s, Pairs *p, bool teacher, Error *e)
 /* Answers from the configuration's file, from the run folder, or from the model. */
 static Status get_answers(const Stage *s, Pairs *p, bool teacher, Error *e)
 {
-    const char *given = config_text(&s->config, teacher ? "teacher.answers" : "student.answers"),
+    const char *given = teacher ? s->config.teacher.answers : s->config.student.answers,
                *name = teacher ? "teacher.json" : "student.json";
     if (*given)
         return pairs_join_answers(p, given, teacher, e);
@@ -142,14 +141,14 @@ static Status decide(Pairs *p, Error *e)
 static Status select_other(const Stage *s, Pairs *p, Error *e)
 {
     int64_t wanted = 0, *order = memory_new(p->count, sizeof *order, e);
-    bool all = config_is(&s->config, "identify.select", "all");
+    bool all = s->config.identify.select == SELECT_ALL;
     if (!order)
         return NO_MEMORY;
     for (int64_t i = 0; i < p->count; i++) {
         wanted += all || p->pair[i].kept;
         p->pair[i].kept = false;
     }
-    random_permutation(order, p->count, (uint64_t)config_integer(&s->config, "run.seed"), 0);
+    random_permutation(order, p->count, (uint64_t)s->config.run.seed, 0);
     for (int64_t i = 0; i < p->count && wanted; i++) {
         Pair *pair = p->pair + order[i];
         if (pair->question && pair->answer) {
@@ -220,9 +219,9 @@ static Status write_audit(const Stage *s, const Pairs *p, Error *e)
 /* The pairs to identify: from both files of answers, or from the annotations. */
 static Status load_pairs(const Stage *s, Pairs *p, Error *e)
 {
-    const char *annotations = config_text(&s->config, "teacher.annotations");
-    if (*config_text(&s->config, "teacher.answers") && *config_text(&s->config, "student.answers"))
-        return pairs_read(p, config_text(&s->config, "student.answers"), "PA_question", "PA_answer", e);
+    const char *annotations = s->config.teacher.annotations;
+    if (*s->config.teacher.answers && *s->config.student.answers)
+        return pairs_read(p, s->config.student.answers, "PA_question", "PA_answer", e);
     char *path = *annotations ? memory_copy(annotations, e) : stage_path(s, "annotations.json", e);
     if (path && !file_exists(path))
         error_set(e, BAD_USAGE,
@@ -249,7 +248,7 @@ Status stage_identify(Stage *s, Error *e)
         status = get_answers(s, &p, true, e);
     if (status == OK)
         status = decide(&p, e);
-    if (status == OK && !config_is(&s->config, "identify.select", "parity"))
+    if (status == OK && s->config.identify.select != SELECT_PARITY)
         status = select_other(s, &p, e);
     if (status == OK)
         status = write_audit(s, &p, e);

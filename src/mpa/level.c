@@ -110,45 +110,17 @@ static Status read_lessons(const Stage *s, Lessons *l, Error *e)
 
 static TrainOptions read_options(const Config *c)
 {
-    TrainOptions o = {
-        .epochs = config_integer(c, "level.epochs"),
-        .batch = config_integer(c, "level.batch"),
-        .micro_batch = config_integer(c, "level.micro_batch"),
-        .shuffle = config_bool(c, "level.shuffle"),
-        .seed = (uint64_t)config_integer(c, "run.seed"),
-        .learning_rate = config_real(c, "level.learning_rate"),
-        .vision_learning_rate = config_real(c, "level.vision_learning_rate"),
-        .merger_learning_rate = config_real(c, "level.merger_learning_rate"),
-        .freeze_vision = config_is(c, "level.freeze", "vision"),
-        .freeze_merger = config_is(c, "level.freeze", "merger"),
-        .freeze_text = config_is(c, "level.freeze", "text"),
-        .decay_all = config_is(c, "level.decay", "all"),
-        .schedule = config_is(c, "level.schedule", "linear")     ? SCHEDULE_LINEAR
-                    : config_is(c, "level.schedule", "constant") ? SCHEDULE_CONSTANT
-                                                                 : SCHEDULE_COSINE,
-        .warmup_ratio = config_real(c, "level.warmup_ratio"),
-        .weight_decay = config_real(c, "level.weight_decay"),
-        .beta1 = config_real(c, "level.beta1"),
-        .beta2 = config_real(c, "level.beta2"),
-        .epsilon = config_real(c, "level.epsilon"),
-        .clip = config_real(c, "level.clip"),
-        .loss_by_token = config_is(c, "level.loss", "token"),
-        .save_every = config_integer(c, "level.save_every"),
-        .chat_newline = config_bool(c, "level.chat_newline"),
-        .limits = {config_integer(c, "level.min_pixels"), config_integer(c, "level.max_pixels"),
-                   config_bool(c, "image.published")},
-    };
-    if (!o.limits.min_pixels)
-        o.limits.min_pixels = config_integer(c, "image.min_pixels");
-    if (!o.limits.max_pixels)
-        o.limits.max_pixels = config_integer(c, "image.max_pixels");
-    return o;
+    const LevelConfig *l = &c->level;
+    return (TrainOptions){*l,
+                          (uint64_t)c->run.seed,
+                          {l->min_pixels ? l->min_pixels : c->image.min_pixels,
+                           l->max_pixels ? l->max_pixels : c->image.max_pixels, c->image.published}};
 }
 
 /* What must be the same to resume: pairs, settings, student, arithmetic. */
 static Status describe(const Stage *s, const Lessons *l, Text *out, Error *e)
 {
-    uint64_t h = HASH_START, model = fingerprint_model(config_text(&s->config, "student.model"), e);
+    uint64_t h = HASH_START, model = fingerprint_model(s->config.student.model, e);
     for (int64_t i = 0; i < l->count; i++) {
         const char *const parts[] = {l->id[i], l->file[i], l->question[i], l->pair[i].answer};
         int64_t size = file_size(l->file[i]);
@@ -156,15 +128,9 @@ static Status describe(const Stage *s, const Lessons *l, Text *out, Error *e)
             h = hash_text(h, parts[k]);
         h = hash_bytes(h, &size, sizeof size);
     }
-    text_format(out, e, "%lld pairs %016llx; student %016llx; seed %s", (long long)l->count,
-                (unsigned long long)h, (unsigned long long)model, config_text(&s->config, "run.seed"));
-    for (int i = 0; config_keys[i].section; i++) {
-        const Key *k = config_keys + i;
-        const Setting *setting = s->config.setting + i;
-        if (!strcmp(k->section, "image") || (!strcmp(k->section, "level") && strcmp(k->key, "save_every")))
-            text_format(out, e, "; %s.%s %s", k->section, k->key,
-                        setting->value ? setting->value : k->fallback);
-    }
+    text_format(out, e, "%lld pairs %016llx; student %016llx; seed %lld", (long long)l->count,
+                (unsigned long long)h, (unsigned long long)model, (long long)s->config.run.seed);
+    config_training(&s->config, out, e);
     text_format(out, e, "; %s", gemm_description());
     return e->status;
 }
@@ -178,10 +144,10 @@ static Status check_memory(const Stage *s, const Vlm *vlm, const Lessons *l, con
     Sample sample = {0};
     Status status = vlm_picture(vlm, &picture, pair->images[0], &o->limits, e);
     if (status == OK)
-        status =
-            vlm_training_sample(vlm, &sample, &picture, 1, pair->question, pair->answer, o->chat_newline, e);
+        status = vlm_training_sample(vlm, &sample, &picture, 1, pair->question, pair->answer,
+                                     o->level.chat_newline, e);
     if (status == OK) {
-        int64_t micro = o->micro_batch < l->count ? o->micro_batch : l->count;
+        int64_t micro = o->level.micro_batch < l->count ? o->level.micro_batch : l->count;
         status = stage_check_memory(s, train_bytes(vlm, micro * sample.count, micro * picture.tokens, true),
                                     "fine-tuning", e);
     }
@@ -203,9 +169,9 @@ static void show_step(void *user, int64_t step, int64_t steps, double loss, int6
 static Dtype output_type(const Config *c, const Vlm *vlm)
 {
     int64_t wide = 0, all = 0;
-    if (config_is(c, "level.dtype", "float32"))
+    if (c->level.dtype == DTYPE_FLOAT32)
         return F32;
-    if (config_is(c, "level.dtype", "bfloat16"))
+    if (c->level.dtype == DTYPE_BFLOAT16)
         return BF16;
     for (int64_t i = 0; i < vlm->checkpoint.params; i++) {
         wide += vlm->checkpoint.param[i]->stored == F32 ? vlm->checkpoint.param[i]->count : 0;
@@ -223,14 +189,13 @@ static Status train_student(const Stage *s, const Lessons *l, Error *e)
     char *state = stage_path(s, "level.state", e), *metrics = stage_path(s, "metrics.jsonl", e),
          *timings = stage_path(s, "timings.jsonl", e);
     char *aligned = stage_path(s, "aligned", e);
-    Status status =
-        e->status == OK ? stage_open_model(s, &vlm, config_text(&s->config, "student.model"), e) : e->status;
+    Status status = e->status == OK ? stage_open_model(s, &vlm, s->config.student.model, e) : e->status;
     bool open = status == OK;
     if (status == OK)
         status = describe(s, l, &print, e);
     if (status == OK)
         status = check_memory(s, &vlm, l, &o, e);
-    int64_t steps = train_steps(&o, l->count);
+    int64_t steps = train_steps(&o.level, l->count);
     if (status == OK)
         log_info(&s->log, "level: %lld pairs, %lld steps", (long long)l->count, (long long)steps);
     progress_begin(&progress, &s->log, "level", 0, steps);
@@ -262,7 +227,7 @@ Status stage_level(Stage *s, Error *e)
         log_info(&s->log, "level: aligned/ is there already");
         return status;
     }
-    if (config_require(&s->config, "student.model", e) != OK)
+    if (config_require(&s->config, &s->config.student.model, e) != OK)
         return e->status;
     Status status = read_lessons(s, &l, e);
     if (status == OK)

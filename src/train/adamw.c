@@ -23,17 +23,16 @@ static bool is_bias_or_layernorm(const Checkpoint *c, const Param *p)
     return false;
 }
 
-static Status add_param(Optimiser *a, const Checkpoint *c, Param *p, const TrainOptions *o, Error *e)
+static Status add_param(Optimiser *a, const Checkpoint *c, Param *p, const LevelConfig *o, Error *e)
 {
-    const bool frozen[] = {
-        [PART_TEXT] = o->freeze_text, [PART_VISION] = o->freeze_vision, [PART_MERGER] = o->freeze_merger};
     const double rate[] = {[PART_TEXT] = o->learning_rate,
                            [PART_VISION] = o->vision_learning_rate,
                            [PART_MERGER] = o->merger_learning_rate};
-    if (frozen[p->part])
+    if (o->freeze & 1u << p->part)
         return OK;
     Trained *t = a->trained + a->count;
-    *t = (Trained){.p = p, .rate = rate[p->part], .decays = o->decay_all || !is_bias_or_layernorm(c, p)};
+    *t = (Trained){
+        .p = p, .rate = rate[p->part], .decays = o->decay == DECAY_ALL || !is_bias_or_layernorm(c, p)};
     if (checkpoint_make_trainable(p, e) != OK)
         return e->status;
     a->count++;
@@ -43,7 +42,7 @@ static Status add_param(Optimiser *a, const Checkpoint *c, Param *p, const Train
     return p->grad && t->mean && t->square ? OK : NO_MEMORY;
 }
 
-Status optimiser_init(Optimiser *a, const Checkpoint *c, const TrainOptions *o, Error *e)
+Status optimiser_init(Optimiser *a, const Checkpoint *c, const LevelConfig *o, Error *e)
 {
     *a = (Optimiser){0};
     Status status = (a->trained = memory_new(c->params, sizeof *a->trained, e)) ? OK : NO_MEMORY;
@@ -103,7 +102,7 @@ const char *optimiser_not_finite(const Optimiser *a)
 }
 
 void adamw_update(float *p, float *m, float *v, const float *g, int64_t n, double scale, double rate,
-                  double decay, const TrainOptions *o, int64_t t)
+                  double decay, const LevelConfig *o, int64_t t)
 {
     double power1 = o->beta1 > 0 ? exact_pow(o->beta1, (double)t) : 0,
            power2 = o->beta2 > 0 ? exact_pow(o->beta2, (double)t) : 0;
@@ -120,7 +119,7 @@ void adamw_update(float *p, float *m, float *v, const float *g, int64_t n, doubl
                        &numbers);
 }
 
-void optimiser_update(Optimiser *a, const TrainOptions *o, double scale, double factor)
+void optimiser_update(Optimiser *a, const LevelConfig *o, double scale, double factor)
 {
     a->step++;
     for (int64_t i = 0; i < a->count; i++) {

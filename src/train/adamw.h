@@ -20,7 +20,7 @@ typedef struct {
 
 /* Makes every parameter that is not frozen trainable and gives it a cleared gradient and state.
  * Owned: optimiser_free, which also takes the gradients away. */
-Status optimiser_init(Optimiser *a, const Checkpoint *c, const TrainOptions *o, Error *e);
+Status optimiser_init(Optimiser *a, const Checkpoint *c, const LevelConfig *o, Error *e);
 void optimiser_free(Optimiser *a);
 void optimiser_clear_gradients(Optimiser *a);
 /* Global norm of all gradients, in double and in a fixed order. */
@@ -28,11 +28,11 @@ double optimiser_norm(const Optimiser *a);
 /* Name of the first parameter whose gradient is not finite; NULL: none. */
 const char *optimiser_not_finite(const Optimiser *a);
 /* One update: gradients times `scale`, learning rates times `factor`. */
-void optimiser_update(Optimiser *a, const TrainOptions *o, double scale, double factor);
+void optimiser_update(Optimiser *a, const LevelConfig *o, double scale, double factor);
 
 /* p[n] -= rate * decay * p;  m += (1 - b1)(g - m);  v = b2 v + (1 - b2) g^2;  p -= rate / (1 -
  * b1^t) * m / (sqrt(v / (1 - b2^t)) + eps), for step t from 1 */
 void adamw_update(float *p, float *m, float *v, const float *g, int64_t n, double scale, double rate,
-                  double decay, const TrainOptions *o, int64_t t);
+                  double decay, const LevelConfig *o, int64_t t);
 
 #endif

@@ -64,7 +64,7 @@ static Status micro_load(Trainer *t, Micro *m, const int64_t *which, int64_t n)
                 vlm_picture(t->vlm, m->pictures + m->n_pictures++, p->images[k], &t->o->limits, t->error);
         if (status == OK)
             status = vlm_training_sample(t->vlm, m->samples + m->n_samples++, first, p->n_images, p->question,
-                                         p->answer, t->o->chat_newline, t->error);
+                                         p->answer, t->o->level.chat_newline, t->error);
         if (status != OK)
             error_prefix(t->error, "pair %s", p->id);
     }
@@ -75,7 +75,7 @@ static Status micro_load(Trainer *t, Micro *m, const int64_t *which, int64_t n)
 static int64_t label_count(Trainer *t, int64_t pair)
 {
     Ids ids = {0};
-    t->vlm->family->answer(t->vlm, &ids, t->pairs[pair].answer, t->o->chat_newline, t->error);
+    t->vlm->family->answer(t->vlm, &ids, t->pairs[pair].answer, t->o->level.chat_newline, t->error);
     int64_t count = ids.count;
     ids_free(&ids);
     return count;
@@ -103,7 +103,7 @@ static Status micro_step(Trainer *t, const int64_t *which, int64_t n, int64_t st
     ArenaMark mark = arena_mark(&t->arena);
     Run run = {.arena = &t->arena, .error = t->error};
     if (status == OK) {
-        const int64_t *rows, parts = t->o->batch / t->o->micro_batch;
+        const int64_t *rows, parts = t->o->level.batch / t->o->level.micro_batch;
         const int32_t *labels;
         double loss = 0;
         run.recompute = must_recompute(t, &m);
@@ -143,8 +143,8 @@ static Status write_metrics(Trainer *t, int64_t epoch, const StepSum *sum, doubl
     snprintf(line, sizeof line,
              "{\"step\": %lld, \"epoch\": %lld, \"loss\": %.9g, \"lr\": %.9g, \"grad_norm\": %.9g, "
              "\"tokens\": %lld}\n",
-             (long long)t->optimiser.step, (long long)epoch, sum->loss, t->o->learning_rate * factor, norm,
-             (long long)sum->tokens);
+             (long long)t->optimiser.step, (long long)epoch, sum->loss, t->o->level.learning_rate * factor,
+             norm, (long long)sum->tokens);
     Status status = file_append(t->files->metrics_path, line, strlen(line), t->error);
     snprintf(line, sizeof line, "{\"step\": %lld, \"seconds\": %.4f}\n", (long long)t->optimiser.step,
              seconds);
@@ -166,8 +166,8 @@ static Status update(Trainer *t, const int64_t *which, int64_t n, const StepSum 
                          "lower level.learning_rate or remove the pairs",
                          (long long)t->optimiser.step + 1, sum->loss, *norm, name ? name : "none", pairs);
     }
-    double scale = t->o->clip > 0 ? t->o->clip / (*norm + 1e-6) : 1;
-    optimiser_update(&t->optimiser, t->o, scale < 1 ? scale : 1, factor);
+    double scale = t->o->level.clip > 0 ? t->o->level.clip / (*norm + 1e-6) : 1;
+    optimiser_update(&t->optimiser, &t->o->level, scale < 1 ? scale : 1, factor);
     return OK;
 }
 
@@ -175,26 +175,27 @@ static Status update(Trainer *t, const int64_t *which, int64_t n, const StepSum 
 static Status step(Trainer *t, const int64_t *which, int64_t n, int64_t epoch, int64_t total)
 {
     double begin = clock_seconds(), norm = 0;
-    double factor = schedule_factor(t->o->schedule, t->optimiser.step, train_warmup(t->o, total), total);
+    double factor =
+        schedule_factor(t->o->level.schedule, t->optimiser.step, train_warmup(&t->o->level, total), total);
     StepSum sum = {0};
     int64_t tokens = 0;
     Status status = OK;
     optimiser_clear_gradients(&t->optimiser);
-    for (int64_t i = 0; t->o->loss_by_token && i < n; i++)
+    for (int64_t i = 0; t->o->level.loss == LOSS_TOKEN && i < n; i++)
         tokens += label_count(t, which[i]);
-    for (int64_t i = 0; i < n && status == OK; i += t->o->micro_batch) {
+    for (int64_t i = 0; i < n && status == OK; i += t->o->level.micro_batch) {
         if (t->files->stop && *t->files->stop) {
-            status = t->o->save_every ? state_save(&t->optimiser, t->files, t->error) : OK;
+            status = t->o->level.save_every ? state_save(&t->optimiser, t->files, t->error) : OK;
             return status == OK ? error_set(t->error, INTERRUPTED, "interrupted") : status;
         }
-        status =
-            micro_step(t, which + i, n - i < t->o->micro_batch ? n - i : t->o->micro_batch, tokens, &sum);
+        status = micro_step(t, which + i, n - i < t->o->level.micro_batch ? n - i : t->o->level.micro_batch,
+                            tokens, &sum);
     }
     if (status == OK)
         status = update(t, which, n, &sum, factor, &norm);
     if (status == OK)
         status = write_metrics(t, epoch, &sum, factor, norm, clock_seconds() - begin);
-    if (status == OK && t->o->save_every && t->optimiser.step % t->o->save_every == 0 &&
+    if (status == OK && t->o->level.save_every && t->optimiser.step % t->o->level.save_every == 0 &&
         t->optimiser.step < total)
         status = state_save(&t->optimiser, t->files, t->error);
     if (status == OK && t->files->progress)
@@ -206,17 +207,17 @@ static void order_epoch(Trainer *t, int64_t epoch)
 {
     for (int64_t i = 0; i < t->count; i++)
         t->order[i] = i;
-    if (t->o->shuffle)
+    if (t->o->level.shuffle)
         random_permutation(t->order, t->count, t->o->seed, (uint64_t)epoch);
 }
 
 /* From the first step that is not in the state taken up. */
 static Status steps(Trainer *t)
 {
-    int64_t total = train_steps(t->o, t->count), epoch = -1;
+    int64_t total = train_steps(&t->o->level, t->count), epoch = -1;
     Status status = OK;
     while (status == OK && t->optimiser.step < total) {
-        StepPairs now = train_step_pairs(t->o, t->count, t->optimiser.step);
+        StepPairs now = train_step_pairs(&t->o->level, t->count, t->optimiser.step);
         if (now.epoch != epoch)
             order_epoch(t, epoch = now.epoch);
         status = step(t, t->order + now.first, now.count, epoch + 1, total);
@@ -230,7 +231,7 @@ Status train(Vlm *vlm, const TrainPair *pairs, int64_t count, const TrainOptions
     Trainer t = {.vlm = vlm, .pairs = pairs, .count = count, .o = o, .files = files, .error = e};
     arena_init(&t.arena);
     t.order = memory_new(count, sizeof *t.order, e);
-    Status status = t.order ? optimiser_init(&t.optimiser, &vlm->checkpoint, o, e) : NO_MEMORY;
+    Status status = t.order ? optimiser_init(&t.optimiser, &vlm->checkpoint, &o->level, e) : NO_MEMORY;
     if (status == OK)
         status = state_resume(&t.optimiser, files, e);
     if (status == OK)

@@ -5,26 +5,26 @@
 
 #include <math.h>
 
-int64_t train_steps(const TrainOptions *o, int64_t count)
+int64_t train_steps(const LevelConfig *o, int64_t count)
 {
     int64_t micro = (count + o->micro_batch - 1) / o->micro_batch,
             per_epoch = micro / (o->batch / o->micro_batch);
     return o->epochs * (per_epoch < 1 ? 1 : per_epoch);
 }
 
-StepPairs train_step_pairs(const TrainOptions *o, int64_t count, int64_t s)
+StepPairs train_step_pairs(const LevelConfig *o, int64_t count, int64_t s)
 {
     int64_t per_epoch = (count + o->batch - 1) / o->batch; /* with the leftover */
     int64_t first = s % per_epoch * o->batch;
     return (StepPairs){s / per_epoch, first, count - first < o->batch ? count - first : o->batch};
 }
 
-int64_t train_warmup(const TrainOptions *o, int64_t total)
+int64_t train_warmup(const LevelConfig *o, int64_t total)
 {
     return (int64_t)ceil((double)total * o->warmup_ratio);
 }
 
-double schedule_factor(Schedule schedule, int64_t s, int64_t warmup, int64_t total)
+double schedule_factor(int schedule, int64_t s, int64_t warmup, int64_t total)
 {
     if (s < warmup)
         return (double)s / (double)warmup;

@@ -2,25 +2,13 @@
 #ifndef MPA_TRAIN_TRAIN_H
 #define MPA_TRAIN_TRAIN_H
 
+#include "config/config.h"
 #include "model/vlm.h"
 
-typedef enum { SCHEDULE_COSINE, SCHEDULE_LINEAR, SCHEDULE_CONSTANT } Schedule;
-
-/* The keys of [level] (contract.md), with their meaning. */
+/* What decides the result: [level], run.seed, and the pixel limits of pictures in training. */
 typedef struct {
-    int64_t epochs, batch, micro_batch; /* batch: samples per optimiser step; micro_batch: samples per pass */
-    bool shuffle;
+    LevelConfig level;
     uint64_t seed;
-    double learning_rate, vision_learning_rate, merger_learning_rate;
-    bool freeze_vision, freeze_merger, freeze_text;
-    bool decay_all; /* else biases and LayerNorm weights are free of decay */
-    Schedule schedule;
-    double warmup_ratio, weight_decay, beta1, beta2, epsilon, clip; /* clip 0: none */
-    /* mean over all label tokens of the step; else mean of the micro-batch means */
-    bool loss_by_token;
-    /* optimiser steps between resumable states; 0: only at the end */
-    int64_t save_every;
-    bool chat_newline;
     PictureLimits limits;
 } TrainOptions;
 
@@ -52,13 +40,13 @@ typedef struct {
 Status train(Vlm *vlm, const TrainPair *pairs, int64_t count, const TrainOptions *options,
              const TrainFiles *files, Error *e);
 /* Optimiser steps that `train` will make. */
-int64_t train_steps(const TrainOptions *options, int64_t count);
+int64_t train_steps(const LevelConfig *o, int64_t count);
 /* What step s (0-based) learns: `count` pairs of the epoch's order, from `first`. */
 typedef struct {
     int64_t epoch, first, count; /* epoch from 0 */
 } StepPairs;
-StepPairs train_step_pairs(const TrainOptions *options, int64_t count, int64_t s);
-int64_t train_warmup(const TrainOptions *options, int64_t total); /* steps in which the rate rises */
+StepPairs train_step_pairs(const LevelConfig *o, int64_t count, int64_t s);
+int64_t train_warmup(const LevelConfig *o, int64_t total); /* steps in which the rate rises */
 /* Removes the states of a run that is finished. */
 Status train_state_remove(const char *folder, Error *e);
 /* Bytes that training needs besides the mapped weights: masters, gradients, two moments, and the
@@ -66,7 +54,7 @@ Status train_state_remove(const char *folder, Error *e);
  * recomputation when `recompute`). */
 int64_t train_bytes(const Vlm *vlm, int64_t rows, int64_t picture_rows, bool recompute);
 /* Learning rate factor of step s (0-based) of `total` (models.md 6.3). */
-double schedule_factor(Schedule schedule, int64_t s, int64_t warmup, int64_t total);
+double schedule_factor(int schedule, int64_t s, int64_t warmup, int64_t total);
 
 /* Writes the model as a complete Hugging Face checkpoint: weights (narrowed to dtype), and the
  * other files of the source folder as they are (config.json's torch_dtype follows). Atomic:

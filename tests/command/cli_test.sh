@@ -69,7 +69,7 @@ answers = s.json
 EOF2
 expect 2 'No such file' identify "$work/none.ini"
 expect 2 'unknown key dri in \[run\]; did you mean dir\?' identify "$work/c.ini" run.dri=x
-expect 2 'level.method = lora: not available yet' level "$work/c.ini" level.method=lora
+expect 2 'level.method = lora: allowed: full' level "$work/c.ini" level.method=lora
 expect 2 'run.dir is needed' identify "$work/c.ini" run.dir=
 expect 0 'out:^learning_rate = 3e-4' level "$work/c.ini" level.learning_rate=3e-4 --dump-config
 for conf in conf/*.ini; do

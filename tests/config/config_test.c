@@ -1,8 +1,9 @@
-/* The configuration: what is read, what is refused and how the place is named. src/mpa/config*.c. */
+/* The configuration: what is read, what is refused and how the place is named. src/config. */
 #include "fixture/scratch.h"
 
-#include "config/config.h"
+#include "config/keys.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -42,21 +43,19 @@ static void test_values(void **state)
               "[identify]\nsuffix = \"\"\n",
               "run.threads=3");
     snprintf(wanted, sizeof wanted, "%s/out dir", s.folder);
-    assert_string_equal(config_text(&c, "run.dir"), wanted);
-    assert_string_equal(config_text(&c, "data.images"), "/abs");
-    assert_string_equal(config_text(&c, "data.image_map"), "/old=new\nb=");
-    assert_string_equal(config_text(&c, "identify.suffix"), "");
-    assert_int_equal(config_integer(&c, "run.memory"), (int64_t)24 << 30);
-    assert_int_equal(config_integer(&c, "run.seed"), 7);
-    assert_int_equal(config_integer(&c, "run.threads"), 3);
-    assert_int_equal(config_integer(&c, "annotate.max_new_tokens"), 128);
-    assert_true(config_real(&c, "level.learning_rate") > 4.99e-4 &&
-                config_real(&c, "level.learning_rate") < 5.01e-4);
-    assert_false(config_bool(&c, "level.shuffle"));
-    assert_true(config_is(&c, "level.freeze", "vision") && config_is(&c, "level.freeze", "merger") &&
-                !config_is(&c, "level.freeze", "text"));
-    assert_true(config_is(&c, "evaluate.models", "aligned") && !config_given(&c, "evaluate.models") &&
-                config_given(&c, "run.seed"));
+    assert_string_equal(c.run.dir, wanted);
+    assert_string_equal(c.data.images, "/abs");
+    assert_string_equal(c.data.image_map, "/old=new\nb=");
+    assert_string_equal(c.identify.suffix, "");
+    assert_int_equal(c.run.memory, (int64_t)24 << 30);
+    assert_int_equal(c.run.seed, 7);
+    assert_int_equal(c.run.threads, 3);
+    assert_int_equal(c.annotate.max_new_tokens, 128);
+    assert_true(c.level.learning_rate > 4.99e-4 && c.level.learning_rate < 5.01e-4);
+    assert_false(c.level.shuffle);
+    assert_true(c.level.freeze == 3);
+    assert_true(c.evaluate.models == 7 && c.evaluate.metric == 0 && c.data.shard.index == 1 &&
+                c.data.shard.count == 3 && c.level.dtype == DTYPE_AS_STUDENT);
     config_free(&c);
     scratch_remove(&s);
 }
@@ -69,11 +68,10 @@ static void test_override_paths(void **state)
     Config c;
     scratch_make(&s);
     load_good(&s, &c, "[run]\ndir = x\n", "run.dir=y/z");
-    assert_string_equal(config_text(&c, "run.dir"), "y/z");
+    assert_string_equal(c.run.dir, "y/z");
     config_free(&c);
     load_good(&s, &c, "[teacher]\nanswers = x.json\n", "teacher.answers=");
-    assert_string_equal(config_text(&c, "teacher.answers"), "");
-    assert_false(config_given(&c, "teacher.answers"));
+    assert_string_equal(c.teacher.answers, "");
     config_free(&c);
     scratch_remove(&s);
 }
@@ -98,8 +96,8 @@ static void test_refused(void **state)
         {"[level]\nfreeze = eyes\n", NULL, "allowed: vision merger text"},
         {"[data]\nshard = 3/3\n", NULL, "allowed: i/n"},
         {"[data]\nimage_map = here\n", NULL, "allowed: OLD=NEW"},
-        {"[run]\n\n[level]\nmethod = lora\n", NULL, "c.ini:4: level.method = lora: not available yet"},
-        {"[level]\noffload = x\n", NULL, "not available yet"},
+        {"[run]\n\n[level]\nmethod = lora\n", NULL, "c.ini:4: level.method = lora: allowed: full"},
+        {"[level]\nlora_rank = 8\n", NULL, "c.ini:2: unknown key lora_rank in [level]"},
         {"[level]\nbatch = 6\nmicro_batch = 4\n", NULL, "does not divide"},
         {"[image]\nmin_pixels = 9\nmax_pixels = 8\n", NULL, "is more than"},
         {"seed = 1\n", NULL, "c.ini:1: unknown section []"},
@@ -124,7 +122,7 @@ static void test_refused(void **state)
         Status status =
             load(&s, &c, cases[i].text, strlen(cases[i].text), cases[i].override ? copy : NULL, &e);
         if (status != BAD_USAGE || !strstr(e.text, cases[i].wanted))
-            fail_msg("case %zu: status %d, \"%s\", wanted \"%s\"; read src/config/file.c and config_set.c", i,
+            fail_msg("case %zu: status %d, \"%s\", wanted \"%s\"; read src/config/file.c and set.c", i,
                      (int)status, e.text, cases[i].wanted);
     }
     scratch_remove(&s);
@@ -158,20 +156,19 @@ static void test_recipes(void **state)
     Config c;
     scratch_make(&s);
     load_good(&s, &c, "[level]\nrecipe = 2024-12\nbatch = 8\n", NULL);
-    assert_int_equal(config_integer(&c, "level.batch"), 8);
-    assert_int_equal(config_integer(&c, "level.micro_batch"), 2);
-    assert_true(config_real(&c, "level.weight_decay") < 1e-9 && config_bool(&c, "level.chat_newline") &&
-                config_is(&c, "level.loss", "micro_batch"));
-    assert_string_equal(config_text(&c, "level.beta2"), "0.98");
-    assert_int_equal(config_integer(&c, "level.min_pixels"), 512 * 784);
-    assert_int_equal(config_integer(&c, "level.max_pixels"), 1280 * 784);
-    assert_int_equal(config_integer(&c, "image.max_pixels"), 0);
+    assert_int_equal(c.level.batch, 8);
+    assert_int_equal(c.level.micro_batch, 2);
+    assert_true(c.level.weight_decay < 1e-9 && c.level.chat_newline && c.level.loss == LOSS_MICRO_BATCH);
+    assert_true(fabs(c.level.beta2 - 0.98) < 1e-12);
+    assert_int_equal(c.level.min_pixels, 512 * 784);
+    assert_int_equal(c.level.max_pixels, 1280 * 784);
+    assert_int_equal(c.image.max_pixels, 0);
     config_free(&c);
     load_good(&s, &c, "[level]\nrecipe = 2025-10\n", NULL);
-    assert_int_equal(config_integer(&c, "level.batch"), 128);
-    assert_true(!config_bool(&c, "level.chat_newline") && config_is(&c, "level.loss", "token"));
-    assert_string_equal(config_text(&c, "level.beta2"), "0.999");
-    assert_string_equal(config_text(&c, "level.weight_decay"), "0.1");
+    assert_int_equal(c.level.batch, 128);
+    assert_true(!c.level.chat_newline && c.level.loss == LOSS_TOKEN);
+    assert_true(fabs(c.level.beta2 - 0.999) < 1e-12);
+    assert_true(fabs(c.level.weight_decay - 0.1) < 1e-12);
     config_free(&c);
     scratch_remove(&s);
 }
@@ -197,15 +194,15 @@ static void test_dump(void **state)
     dump(&c, &first);
     load_good(&s, &again, text_string(&first), NULL);
     dump(&again, &second);
-    for (int i = 0; config_keys[i].section; i++) {
-        const char *name = config_keys[i].key, *value = c.setting[i].value,
+    for (int i = 0; config_keys[i].name; i++) {
+        const char *name = strchr(config_keys[i].name, '.') + 1, *value = c.setting[i].value,
                    *value_again = again.setting[i].value;
         snprintf(line, sizeof line, "\n%s = ", name);
         if (!strstr(text_string(&first), line) || !strstr(text_string(&first), config_keys[i].meaning))
-            fail_msg("the dump lacks %s.%s", config_keys[i].section, name);
+            fail_msg("the dump lacks %s", config_keys[i].name);
         if (strcmp(value ? value : config_keys[i].fallback,
                    value_again ? value_again : config_keys[i].fallback))
-            fail_msg("%s.%s is read again as %s", config_keys[i].section, name, value_again);
+            fail_msg("%s is read again as %s", config_keys[i].name, value_again);
     }
     text_free(&first);
     text_free(&second);
@@ -222,9 +219,35 @@ static void test_require(void **state)
     Error e = {0};
     scratch_make(&s);
     load_good(&s, &c, "[run]\ndir = x\n", NULL);
-    assert_int_equal(config_require(&c, "run.dir", &e), OK);
-    assert_int_equal(config_require(&c, "student.model", &e), BAD_USAGE);
+    assert_int_equal(config_require(&c, &c.run.dir, &e), OK);
+    assert_int_equal(config_require(&c, &c.student.model, &e), BAD_USAGE);
     assert_non_null(strstr(e.text, "student.model is needed"));
+    config_free(&c);
+    scratch_remove(&s);
+}
+
+/* Every key of [level] and [image] decides what training computes, but for one; no other does. */
+static void test_training(void **state)
+{
+    (void)state;
+    Scratch s;
+    Config c;
+    Error e = {0};
+    Text text = {0};
+    scratch_make(&s);
+    load_good(&s, &c, "[level]\nepochs = 3\nsave_every = 7\n[image]\npublished = yes\n", NULL);
+    assert_int_equal(config_training(&c, &text, &e), OK);
+    for (int i = 0; config_keys[i].name; i++) {
+        const char *name = config_keys[i].name;
+        char wanted[100];
+        snprintf(wanted, sizeof wanted, "; %s ", name);
+        const bool in_section = !strncmp(name, "level.", 6) || !strncmp(name, "image.", 6);
+        if ((strstr(text_string(&text), wanted) != NULL) != (in_section && strcmp(name, "level.save_every")))
+            fail_msg("%s: read `trains` in src/config/keys.c", name);
+    }
+    assert_non_null(strstr(text.data, "; level.epochs 3;"));
+    assert_non_null(strstr(text.data, "; image.published yes;"));
+    text_free(&text);
     config_free(&c);
     scratch_remove(&s);
 }
@@ -234,6 +257,6 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_values),  cmocka_unit_test(test_override_paths),
                                        cmocka_unit_test(test_refused), cmocka_unit_test(test_not_text),
                                        cmocka_unit_test(test_recipes), cmocka_unit_test(test_dump),
-                                       cmocka_unit_test(test_require)};
+                                       cmocka_unit_test(test_require), cmocka_unit_test(test_training)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,7 +56,7 @@ static void configure(World *w, const char *lines)
     log_init(&w->stage.log, true, false);
     if (config_load(&w->stage.config, scratch_path(&w->s, "c.ini"), NULL, 0, &w->e) != OK)
         fail_msg("%s", w->e.text);
-    w->stage.folder = config_text(&w->stage.config, "run.dir");
+    w->stage.folder = w->stage.config.run.dir;
 }
 
 /* Python: json.dump([{"a": "\x7f\u00e9\U0001F600\u2028/\"\\\n\x01", "b": None, "c": [], "d":

@@ -53,7 +53,7 @@ static Status identify(World *w, const char *lines)
     put(w, "c.ini", text);
     if (config_load(&s.config, scratch_path(&w->s, "c.ini"), NULL, 0, &w->e) != OK)
         fail_msg("%s", w->e.text);
-    s.folder = config_text(&s.config, "run.dir");
+    s.folder = s.config.run.dir;
     assert_int_equal(folder_remove(s.folder, &w->e), OK);
     assert_int_equal(folder_make(s.folder, &w->e), OK);
     Status status = stage_identify(&s, &w->e);

@@ -23,9 +23,9 @@ static void a_hundred_updates(void **state)
     float *p = golden_floats(&g, "start"), *gradient = golden_floats(&g, "gradient"),
           *m = calloc((size_t)n, sizeof *m), *v = calloc((size_t)n, sizeof *v);
     assert_true(m && v && (int64_t)json_array_size(rate) == steps);
-    const TrainOptions o = {.beta1 = golden_number(&g, "beta1"),
-                            .beta2 = golden_number(&g, "beta2"),
-                            .epsilon = golden_number(&g, "epsilon")};
+    const LevelConfig o = {.beta1 = golden_number(&g, "beta1"),
+                           .beta2 = golden_number(&g, "beta2"),
+                           .epsilon = golden_number(&g, "epsilon")};
     bool good = true;
     for (int64_t t = 1; t <= steps; t++) {
         char name[30];

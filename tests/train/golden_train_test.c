@@ -38,17 +38,17 @@ static double number_setting(const json_t *o, const char *key)
     return json_number_value(v);
 }
 
-static TrainOptions options_of(const json_t *o)
+static LevelConfig settings_of(const json_t *o)
 {
     const char *schedule = text_setting(o, "schedule");
-    return (TrainOptions){
+    return (LevelConfig){
         .epochs = (int64_t)number_setting(o, "epochs"),
         .batch = (int64_t)number_setting(o, "batch"),
         .micro_batch = (int64_t)number_setting(o, "micro_batch"),
         .learning_rate = number_setting(o, "learning_rate"),
         .vision_learning_rate = number_setting(o, "vision_learning_rate"),
         .merger_learning_rate = number_setting(o, "merger_learning_rate"),
-        .decay_all = !strcmp(text_setting(o, "decay"), "all"),
+        .decay = !strcmp(text_setting(o, "decay"), "all") ? DECAY_ALL : DECAY_NO_BIAS_NORM,
         .schedule = !strcmp(schedule, "cosine")   ? SCHEDULE_COSINE
                     : !strcmp(schedule, "linear") ? SCHEDULE_LINEAR
                                                   : SCHEDULE_CONSTANT,
@@ -58,7 +58,7 @@ static TrainOptions options_of(const json_t *o)
         .beta2 = number_setting(o, "beta2"),
         .epsilon = number_setting(o, "epsilon"),
         .clip = number_setting(o, "clip"),
-        .loss_by_token = !strcmp(text_setting(o, "loss"), "token"),
+        .loss = !strcmp(text_setting(o, "loss"), "token") ? LOSS_TOKEN : LOSS_MICRO_BATCH,
     };
 }
 
@@ -174,8 +174,9 @@ static void check_run(void **state)
     golden_open(&g, *state);
     must(vlm_open(&vlm, golden_string(&g, "checkpoint"), &e), &e);
     int64_t count = pairs_of(&g, pair, image);
-    TrainOptions options = options_of(json_object_get(g.notes.root, "settings"));
-    assert_int_equal(train_steps(&options, count), json_array_size(json_object_get(g.notes.root, "log")));
+    TrainOptions options = {.level = settings_of(json_object_get(g.notes.root, "settings"))};
+    assert_int_equal(train_steps(&options.level, count),
+                     json_array_size(json_object_get(g.notes.root, "log")));
     must(train(&vlm, pair, count, &options, &files, &e), &e);
     bool log = check_log(&g, metrics), kept = json_object_size(json_object_get(g.notes.root, "error")) > 0;
     bool weights = !kept || check_weights(&g, &vlm);

@@ -19,7 +19,7 @@ static int64_t number(const json_t *o, const char *key)
 
 /* The pairs of step s, which the trainer makes in micro-batches, must be `first` and the ones
  * that follow it. */
-static void check_pairs(const json_t *micro_batches, const TrainOptions *o, int64_t count, int64_t s)
+static void check_pairs(const json_t *micro_batches, const LevelConfig *o, int64_t count, int64_t s)
 {
     StepPairs now = train_step_pairs(o, count, s);
     int64_t seen = 0;
@@ -42,13 +42,13 @@ static void as_the_trainer(void **state)
     for (size_t i = 0; i < json_array_size(j.root); i++) {
         const json_t *c = json_array_get(j.root, i), *steps = json_object_get(c, "steps");
         const char *schedule = json_string_value(json_object_get(c, "schedule"));
-        const TrainOptions o = {.batch = number(c, "batch"),
-                                .micro_batch = number(c, "micro_batch"),
-                                .epochs = number(c, "epochs"),
-                                .warmup_ratio = json_number_value(json_object_get(c, "warmup_ratio")),
-                                .schedule = !strcmp(schedule, "cosine")   ? SCHEDULE_COSINE
-                                            : !strcmp(schedule, "linear") ? SCHEDULE_LINEAR
-                                                                          : SCHEDULE_CONSTANT};
+        const LevelConfig o = {.batch = number(c, "batch"),
+                               .micro_batch = number(c, "micro_batch"),
+                               .epochs = number(c, "epochs"),
+                               .warmup_ratio = json_number_value(json_object_get(c, "warmup_ratio")),
+                               .schedule = !strcmp(schedule, "cosine")   ? SCHEDULE_COSINE
+                                           : !strcmp(schedule, "linear") ? SCHEDULE_LINEAR
+                                                                         : SCHEDULE_CONSTANT};
         int64_t count = number(c, "count"), total = train_steps(&o, count);
         assert_int_equal(total, json_array_size(steps));
         for (int64_t s = 0; s < total; s++) {
