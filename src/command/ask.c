@@ -2,6 +2,7 @@
 #include "command/command.h"
 
 #include "base/memory.h"
+#include "base/json.h"
 #include "base/options.h"
 #include "base/signals.h"
 #include "job/answerer.h"
@@ -77,7 +78,8 @@ Status command_ask(Invocation *in, Error *e)
         }
         double begin = clock_seconds();
         Decoding d = {.config = &config, .max_new_tokens = max_new_tokens, .stop = signals_flag()};
-        status = answer_questions(&vlm, &(Question){images, n_images, prompt}, 1, NULL, &d, &reply, e);
+        status = answer_questions(&vlm, &(Question){.images = images, .n_images = n_images, .text = prompt},
+                                  1, NULL, &d, &reply, e);
         if (status == OK)
             status = print_reply(&reply, clock_seconds() - begin, json, e);
     }

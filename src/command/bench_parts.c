@@ -5,6 +5,8 @@
 #include "base/parallel.h"
 #include "base/random.h"
 #include "generate/generate.h"
+#include "model/family.h"
+#include "model/loss.h"
 #include "tensor/gemm.h"
 #include "train/adamw.h"
 
@@ -200,22 +202,16 @@ static Status prefill(Bench *b, void *context, double *seconds)
 /* One new row per sequence, the n-th after the context. */
 static Batch *next_rows(Run *run, KvCache *cache, const Sample *s, int64_t sequences, int32_t n)
 {
-    Batch *batch = run_alloc(run, 1, sizeof *batch);
-    int32_t *ids = run_alloc(run, sequences, sizeof *ids),
-            *position = run_alloc(run, 3 * sequences, sizeof *position);
-    int64_t *start = run_alloc(run, sequences + 1, sizeof *start);
-    if (!batch || !ids || !position || !start)
+    int32_t *ids = run_alloc(run, sequences, sizeof *ids);
+    int32_t *position = run_alloc(run, sequences, sizeof *position);
+    if (!ids || !position)
         return NULL;
-    for (int64_t i = 0; i <= sequences; i++)
-        start[i] = i;
     for (int64_t i = 0; i < sequences; i++) {
         ids[i] = s->ids[i % s->count];
+        position[i] = s->next_position + n;
         cache->slot[i] = i;
-        for (int axis = 0; axis < 3; axis++)
-            position[axis * sequences + i] = s->next_position + n;
     }
-    *batch = (Batch){sequences, ids, position, {sequences, start}, NULL, 0};
-    return batch;
+    return batch_rows(run, ids, position, sequences);
 }
 
 typedef struct {
@@ -290,17 +286,11 @@ static Status train_step(Bench *b, void *context, double *seconds)
     Training *t = context;
     Run run = {.arena = &t->arena, .error = b->error};
     ArenaMark mark = arena_mark(&t->arena);
-    const int64_t *rows;
-    const int32_t *labels;
-    double begin = clock_seconds(), loss = 0;
+    LossSum sum = {0};
+    double begin = clock_seconds();
     run.tape = tape_new(&run);
     optimiser_clear_gradients(&t->optimiser);
-    const Batch *batch = batch_pack(&run, &t->sample, 1);
-    int64_t count = batch_labels(&run, batch, &t->sample, &rows, &labels);
-    Mat *hidden = vlm_forward(&run, &b->vlm, batch, NULL);
-    if (head_cross_entropy(&run, &b->vlm.head, gather_rows(&run, hidden, rows, count), labels,
-                           1 / (double)count, &loss))
-        run_backward(&run);
+    vlm_loss(&run, &b->vlm, &t->sample, 1, 1 / (double)samples_labels(&t->sample, 1), &sum);
     arena_release(&t->arena, mark);
     double norm = optimiser_norm(&t->optimiser);
     optimiser_update(&t->optimiser, &options, norm > 1 ? 1 / norm : 1, 1);

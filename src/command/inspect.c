@@ -3,6 +3,7 @@
 
 #include "base/options.h"
 #include "generate/generate.h"
+#include "model/family.h"
 #include "train/train.h"
 
 #include <stdio.h>

@@ -7,6 +7,7 @@
 #include "base/options.h"
 #include "base/parallel.h"
 #include "base/signals.h"
+#include "image/image.h"
 #include "job/run_folder.h"
 #include "tensor/gemm.h"
 

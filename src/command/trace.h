@@ -3,16 +3,10 @@
 #ifndef MPA_COMMAND_TRACE_H
 #define MPA_COMMAND_TRACE_H
 
-#include "model/vlm.h"
+#include "model/sample.h"
 
-/* What to trace. answer NULL: the prompt alone; grad needs an answer. Borrowed. */
-typedef struct {
-    const char *const *images;
-    int64_t n_images;
-    const char *prompt, *answer;
-    bool grad;
-} TraceRequest;
-
-Status trace_write(const Vlm *vlm, const TraceRequest *request, const char *out, Error *e);
+/* Writes the trace of one question, with the gradients where `grad` (which needs an answer), to
+ * the file OUT. */
+Status trace_write(const Vlm *vlm, const Question *q, bool grad, const char *out, Error *e);
 
 #endif

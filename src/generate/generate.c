@@ -89,23 +89,18 @@ static Status generation_step(Run *run, Generation *g, const Batch *b)
 /* One new row for each active prompt: its last token. */
 static const Batch *next_batch(Run *run, Generation *g)
 {
-    int64_t n = g->n_active;
-    Batch *b = run_alloc(run, 1, sizeof *b);
-    int32_t *ids = run_alloc(run, n, sizeof *ids), *position = run_alloc(run, 3 * n, sizeof *position);
-    int64_t *start = run_alloc(run, n + 1, sizeof *start);
-    if (!b || !ids || !position || !start)
+    int32_t *ids = run_alloc(run, g->n_active, sizeof *ids);
+    int32_t *position = run_alloc(run, g->n_active, sizeof *position);
+    if (!ids || !position)
         return NULL;
-    for (int64_t a = 0; a < n; a++) {
-        int64_t i = g->active[a], done = g->answers[i].count;
+    for (int64_t a = 0; a < g->n_active; a++) {
+        int64_t i = g->active[a];
+        int64_t done = g->answers[i].count;
         ids[a] = g->answers[i].data[done - 1];
-        for (int axis = 0; axis < 3; axis++)
-            position[axis * n + a] = g->prompts[i].next_position + (int32_t)(done - 1);
-        start[a] = a;
+        position[a] = g->prompts[i].next_position + (int32_t)(done - 1);
         g->cache->slot[a] = i;
     }
-    start[n] = n;
-    *b = (Batch){n, ids, position, {n, start}, NULL, 0};
-    return b;
+    return batch_rows(run, ids, position, g->n_active);
 }
 
 static Status generation_loop(Run *run, Generation *g, int64_t count)

@@ -2,7 +2,7 @@
 #ifndef MPA_GENERATE_GENERATE_H
 #define MPA_GENERATE_GENERATE_H
 
-#include "model/vlm.h"
+#include "model/batch.h"
 
 /* The next token's distribution as transformers' `generate` forms it (models.md 0.6): repetition
  * penalty over `seen`, then when sampling temperature, top-k (ties kept), top-p. logits[V] is

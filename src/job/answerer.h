@@ -4,13 +4,6 @@
 
 #include "generate/generate.h"
 
-/* Pictures and text of one prompt. Borrowed. */
-typedef struct {
-    const char *const *images;
-    int64_t n_images;
-    const char *text;
-} Question;
-
 /* One answer. Owned: reply_free. */
 typedef struct {
     Text text; /* special tokens dropped, valid UTF-8 (NUL characters are possible) */
@@ -20,7 +13,7 @@ typedef struct {
 void reply_free(Reply *r);
 
 /* Answers the questions as one batch; replies[count] zeroed by the caller. */
-Status answer_questions(const Vlm *vlm, const Question *questions, int64_t count, const PictureLimits *limits,
-                        const Decoding *d, Reply *replies, Error *e);
+Status answer_questions(const Vlm *vlm, const Question *questions, int64_t count,
+                        const PictureOptions *options, const Decoding *d, Reply *replies, Error *e);
 
 #endif

@@ -39,7 +39,7 @@ static uint64_t hash_questions(const Job *job)
 
 static Status describe(Work *w, Error *e)
 {
-    PictureLimits l = stage_limits(w->s);
+    PictureOptions l = stage_limits(w->s);
     Text settings = {0};
     char model[40], questions[40];
     snprintf(model, sizeof model, "%016llx", (unsigned long long)fingerprint_model(w->job->model, e));
@@ -141,16 +141,11 @@ static Status append(const Work *w, const json_t *value, Error *e)
  * takes at most half of the memory; judged by the first question. */
 static Status choose_batch(Work *w, const Vlm *vlm, Error *e)
 {
-    const Question *q = w->job->questions;
-    PictureLimits limits = stage_limits(w->s);
-    Picture *pictures = memory_new(q->n_images, sizeof *pictures, e);
-    Sample sample = {0};
-    int64_t loaded = 0, rows = 0;
-    Status status = pictures ? OK : NO_MEMORY;
-    for (; loaded < q->n_images && status == OK; loaded++)
-        status = vlm_picture(vlm, pictures + loaded, q->images[loaded], &limits, e);
-    if (status == OK && (status = vlm_prompt(vlm, &sample, pictures, loaded, q->text, e)) == OK)
-        rows = sample.count;
+    PictureOptions limits = stage_limits(w->s);
+    Samples first;
+    Status status = samples_load(&first, vlm, w->job->questions, 1, &limits, NULL, e);
+    int64_t rows = status == OK ? first.sample->count : 0;
+    samples_free(&first);
     w->batch = w->s->config.annotate.batch;
     uint64_t room = stage_memory(w->s);
     if (!w->batch)
@@ -160,10 +155,6 @@ static Status choose_batch(Work *w, const Vlm *vlm, Error *e)
     if (status == OK)
         status = stage_check_memory(w->s, generate_bytes(vlm, w->batch, rows, w->job->max_new_tokens),
                                     "a group of answers", e);
-    sample_free(&sample);
-    for (int64_t i = 0; pictures && i < loaded; i++)
-        picture_free(pictures + i);
-    free(pictures);
     if (status == OK) {
         json_object_set_new(w->head, "batch", json_integer(w->batch));
         status = append(w, w->head, e);
@@ -187,7 +178,7 @@ static Status do_group(Work *w, const Vlm *vlm, Error *e)
 {
     int64_t n = w->job->count - w->done < w->batch ? w->job->count - w->done : w->batch;
     Reply *replies = memory_new(n, sizeof *replies, e);
-    PictureLimits limits = stage_limits(w->s);
+    PictureOptions limits = stage_limits(w->s);
     Decoding d = {.config = &vlm->generation,
                   .max_new_tokens = w->job->max_new_tokens,
                   .seed = (uint64_t)w->s->config.run.seed,

@@ -73,9 +73,10 @@ Status stage_open_model(const Stage *s, Vlm *vlm, const char *folder, Error *e)
     return OK;
 }
 
-PictureLimits stage_limits(const Stage *s)
+PictureOptions stage_limits(const Stage *s)
 {
-    return (PictureLimits){s->config.image.min_pixels, s->config.image.max_pixels, s->config.image.published};
+    return (PictureOptions){s->config.image.min_pixels, s->config.image.max_pixels,
+                            s->config.image.published};
 }
 
 uint64_t stage_memory(const Stage *s)

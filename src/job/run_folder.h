@@ -2,7 +2,7 @@
 #ifndef MPA_JOB_RUN_FOLDER_H
 #define MPA_JOB_RUN_FOLDER_H
 
-#include "model/vlm.h"
+#include "model/picture.h"
 #include "config/config.h"
 #include "data/items.h"
 
@@ -27,7 +27,7 @@ bool stage_has(const Stage *s, const char *name);
 Status stage_write_json(const Stage *s, const char *name, const json_t *value, int indent, Error *e);
 /* Opens a model for the stage, with its header line and warnings. */
 Status stage_open_model(const Stage *s, Vlm *vlm, const char *folder, Error *e);
-PictureLimits stage_limits(const Stage *s);
+PictureOptions stage_limits(const Stage *s);
 /* Bytes that may be used: run.memory, or what the machine has; 0: unknown. */
 uint64_t stage_memory(const Stage *s);
 /* NO_MEMORY, with numbers, when `need` is more than there is (a warning with --force). */

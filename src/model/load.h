@@ -3,7 +3,9 @@
 #ifndef MPA_MODEL_LOAD_H
 #define MPA_MODEL_LOAD_H
 
-#include "model/vlm.h"
+#include "base/json.h"
+#include "image/image.h"
+#include "model/picture.h"
 
 /* NAME.weight [out, in] and, with `bias`, NAME.bias [out]. */
 Linear load_linear(Checkpoint *c, int64_t out, int64_t in, bool bias, Error *e, const char *name, ...)

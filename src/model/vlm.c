@@ -1,17 +1,14 @@
+/* Opening a model: finds the family in config.json, lets it ask for its weights, and reads the
+ * files that all families have. Invariant: after a failure everything is closed again. */
 #include "model/vlm.h"
 
 #include "base/file.h"
-#include "model/family/qwen2vl/qwen2vl.h"
-#include "model/family/smolvlm/smolvlm.h"
+#include "model/family.h"
 #include "tensor/gemm.h"
-#include "tensor/probe.h"
 #include "text/chat_template.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static const Family *const families[] = {&family_qwen2vl, &family_idefics3, &family_smolvlm};
-enum { FAMILIES = sizeof families / sizeof *families };
 
 static Status find_family(Vlm *vlm, const Json *config, Error *e)
 {
@@ -21,13 +18,13 @@ static Status find_family(Vlm *vlm, const Json *config, Error *e)
                          json_kind(config->root));
     if (json_string_in(config, config->root, "", "model_type", &type, e) != OK)
         return e->status;
-    for (size_t i = 0; i < FAMILIES; i++)
+    for (size_t i = 0; families[i]; i++)
         if (!strcmp(type, families[i]->model_type))
             vlm->family = families[i];
     if (vlm->family)
         return OK;
     Text known = {0};
-    for (size_t i = 0; i < FAMILIES; i++)
+    for (size_t i = 0; families[i]; i++)
         text_format(&known, e, "%s%s", i ? ", " : "", families[i]->model_type);
     error_set(e, BAD_INPUT, "%s: model_type \"%s\" is not supported (supported: %s)", config->path, type,
               text_string(&known));
@@ -166,154 +163,4 @@ void vlm_close(Vlm *vlm)
     arena_free(&vlm->arena);
     free(vlm->folder);
     *vlm = (Vlm){0};
-}
-
-Status vlm_picture(const Vlm *vlm, Picture *out, const char *path, const PictureLimits *limits, Error *e)
-{
-    Image rgb = {0};
-    *out = (Picture){0};
-    Status status = image_read(&rgb, path, e);
-    if (status == OK && (status = vlm->family->picture(vlm, out, &rgb, limits, e)) != OK)
-        error_prefix(e, "%s", path);
-    image_free(&rgb);
-    return status;
-}
-
-void picture_free(Picture *p)
-{
-    free(p->pixels);
-    *p = (Picture){0};
-}
-
-void sample_free(Sample *s)
-{
-    free(s->ids);
-    free(s->labels);
-    free(s->position);
-    *s = (Sample){0};
-}
-
-/* Takes the ids over into *out and gives them positions. */
-static Status sample_finish(const Vlm *vlm, Sample *out, Ids *ids, const Picture *pictures,
-                            int64_t n_pictures, Error *e)
-{
-    *out = (Sample){.ids = ids->data, .count = ids->count, .pictures = pictures, .n_pictures = n_pictures};
-    out->position = memory_new(3 * ids->count, sizeof *out->position, e);
-    *ids = (Ids){0};
-    Status status = out->position ? vlm->family->positions(vlm, out, e) : NO_MEMORY;
-    if (status == OK && out->next_position > vlm->max_positions)
-        status = error_set(e, BAD_INPUT,
-                           "a prompt of %lld positions; the model has %lld (max_position_embeddings): use "
-                           "smaller or fewer pictures",
-                           (long long)out->next_position, (long long)vlm->max_positions);
-    if (status != OK)
-        sample_free(out);
-    return status;
-}
-
-Status vlm_prompt(const Vlm *vlm, Sample *out, const Picture *pictures, int64_t n_pictures, const char *text,
-                  Error *e)
-{
-    Ids ids = {0};
-    *out = (Sample){0};
-    Status status = vlm->family->prompt(vlm, &ids, pictures, n_pictures, text, false, e);
-    if (status == OK)
-        status = sample_finish(vlm, out, &ids, pictures, n_pictures, e);
-    ids_free(&ids);
-    return status;
-}
-
-Status vlm_training_sample(const Vlm *vlm, Sample *out, const Picture *pictures, int64_t n_pictures,
-                           const char *text, const char *answer, bool extra_newline, Error *e)
-{
-    Ids ids = {0};
-    *out = (Sample){0};
-    Status status = vlm->family->prompt(vlm, &ids, pictures, n_pictures, text, extra_newline, e);
-    int64_t prompt = ids.count;
-    if (status == OK)
-        status = vlm->family->answer(vlm, &ids, answer, extra_newline, e);
-    if (status == OK)
-        status = sample_finish(vlm, out, &ids, pictures, n_pictures, e);
-    if (status == OK && !(out->labels = memory_new(out->count, sizeof *out->labels, e))) {
-        sample_free(out);
-        status = NO_MEMORY;
-    }
-    for (int64_t i = 0; status == OK && i < out->count; i++)
-        out->labels[i] = i < prompt ? LABEL_NONE : out->ids[i];
-    ids_free(&ids);
-    return status;
-}
-
-Batch *batch_pack(Run *run, const Sample *samples, int64_t count)
-{
-    int64_t rows = 0, pictures = 0, row = 0, picture = 0;
-    for (int64_t i = 0; i < count; i++) {
-        rows += samples[i].count;
-        pictures += samples[i].n_pictures;
-    }
-    Batch *b = run_alloc(run, 1, sizeof *b);
-    int32_t *ids = run_alloc(run, rows, sizeof *ids), *position = run_alloc(run, 3 * rows, sizeof *position);
-    int64_t *start = run_alloc(run, count + 1, sizeof *start);
-    const Picture **list = run_alloc(run, pictures, sizeof *list);
-    if (!b || !ids || !position || !start || !list)
-        return NULL;
-    start[0] = 0;
-    for (int64_t i = 0; i < count; i++) {
-        const Sample *s = samples + i;
-        memcpy(ids + row, s->ids, (size_t)s->count * sizeof *ids);
-        for (int axis = 0; axis < 3; axis++)
-            memcpy(position + axis * rows + row, s->position + axis * s->count,
-                   (size_t)s->count * sizeof *position);
-        for (int64_t p = 0; p < s->n_pictures; p++)
-            list[picture++] = s->pictures + p;
-        row += s->count;
-        start[i + 1] = row;
-    }
-    *b = (Batch){rows, ids, position, {count, start}, list, pictures};
-    return b;
-}
-
-int64_t batch_labels(Run *run, const Batch *b, const Sample *samples, const int64_t **rows,
-                     const int32_t **labels)
-{
-    int64_t count = 0, *at = b ? run_alloc(run, b->rows, sizeof *at) : NULL;
-    int32_t *next = at ? run_alloc(run, b->rows, sizeof *next) : NULL;
-    for (int64_t s = 0; next && s < b->seqs.count; s++)
-        for (int64_t i = 0; samples[s].labels && i + 1 < samples[s].count; i++)
-            if (samples[s].labels[i + 1] != LABEL_NONE) {
-                at[count] = b->seqs.start[s] + i;
-                next[count++] = samples[s].labels[i + 1];
-            }
-    *rows = at;
-    *labels = next;
-    return count;
-}
-
-/* Whether a gradient is wanted of any parameter of the vision pass. */
-static bool trains_vision(const Vlm *vlm)
-{
-    for (int64_t i = 0; i < vlm->checkpoint.params; i++)
-        if (vlm->checkpoint.param[i]->grad && vlm->checkpoint.param[i]->part != PART_TEXT)
-            return true;
-    return false;
-}
-
-Mat *vlm_forward(Run *run, const Vlm *vlm, const Batch *batch, KvCache *cache)
-{
-    if (!batch)
-        return NULL;
-    Run vision_run = *run;
-    if (!trains_vision(vlm))
-        vision_run.tape = NULL;
-    Mat *rows =
-        batch->n_pictures ? vlm->family->vision(&vision_run, vlm, batch->pictures, batch->n_pictures) : NULL;
-    Mat *x = vlm->family->text(run, vlm, batch, cache, rows);
-    if (x && cache)
-        kv_cache_advance(cache, &batch->seqs);
-    return x;
-}
-
-Mat *vlm_logits(Run *run, const Vlm *vlm, Mat *hidden)
-{
-    return linear(run, &vlm->head, hidden);
 }

@@ -93,7 +93,8 @@ Status stage_annotate(Stage *s, Error *e)
     Question *questions = status == OK ? memory_new(items.count, sizeof *questions, e) : NULL;
     for (int64_t i = 0; questions && i < items.count; i++)
         if (items.item[i].present)
-            questions[count++] = (Question){(const char *const *)&items.item[i].file, 1, prompt};
+            questions[count++] =
+                (Question){.images = (const char *const *)&items.item[i].file, .n_images = 1, .text = prompt};
     if (questions)
         items_list_missing(&items, &s->log, "annotate");
     if (questions && !count)

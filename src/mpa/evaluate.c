@@ -118,7 +118,8 @@ static Status ask_model(const Stage *s, const char *name, const char *folder, It
             !text_format(&t, e, "%s%s", items->item[i].question, s->config.identify.suffix))
             continue;
         prompts[count] = t.data;
-        questions[count++] = (Question){(const char *const *)&items->item[i].file, 1, t.data};
+        questions[count++] =
+            (Question){.images = (const char *const *)&items->item[i].file, .n_images = 1, .text = t.data};
     }
     Job job = {job_name, folder, questions, count, s->config.identify.max_new_tokens};
     if (e->status == OK && count && job_run(s, &job, &answers, e) == OK)

@@ -66,7 +66,8 @@ static Status ask_model(const Stage *s, Pairs *p, bool teacher, Error *e)
         if (!files[count] || !text_format(&t, e, "%s%s", p->pair[i].question, s->config.identify.suffix))
             continue;
         prompts[count] = t.data;
-        questions[count] = (Question){(const char *const *)&files[count], 1, prompts[count]};
+        questions[count] =
+            (Question){.images = (const char *const *)&files[count], .n_images = 1, .text = prompts[count]};
         which[count++] = i;
     }
     Job job = {teacher ? "identify-teacher" : "identify-student", *model, questions, count,

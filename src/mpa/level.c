@@ -2,6 +2,7 @@
  * writes metrics.jsonl, timings.jsonl and aligned/. */
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/number.h"
 #include "job/fingerprint.h"
 #include "job/run_folder.h"
 #include "tensor/gemm.h"
@@ -14,7 +15,7 @@
 
 /* The pairs with what they own. */
 typedef struct {
-    TrainPair *pair;
+    Question *pair;
     char **file, **question, **id; /* [count] */
     int64_t count;
     Json source;
@@ -79,8 +80,11 @@ static Status read_lesson(const Stage *s, Lessons *l, size_t i, Error *e)
     l->question[l->count] = question_of(human, e);
     if (id_text(&name, id, e))
         l->id[l->count] = name.data;
-    l->pair[l->count] =
-        (TrainPair){(const char *const *)&l->file[l->count], 1, l->question[l->count], gpt, l->id[l->count]};
+    l->pair[l->count] = (Question){.images = (const char *const *)&l->file[l->count],
+                                   .n_images = 1,
+                                   .text = l->question[l->count],
+                                   .answer = gpt,
+                                   .id = l->id[l->count]};
     l->count++;
     return e->status;
 }
@@ -139,21 +143,17 @@ static Status describe(const Stage *s, const Lessons *l, Text *out, Error *e)
  * block recomputed: less is impossible. */
 static Status check_memory(const Stage *s, const Vlm *vlm, const Lessons *l, const TrainOptions *o, Error *e)
 {
-    const TrainPair *pair = l->pair;
-    Picture picture = {0};
-    Sample sample = {0};
-    Status status = vlm_picture(vlm, &picture, pair->images[0], &o->limits, e);
-    if (status == OK)
-        status = vlm_training_sample(vlm, &sample, &picture, 1, pair->question, pair->answer,
-                                     o->level.chat_newline, e);
-    if (status == OK) {
-        int64_t micro = o->level.micro_batch < l->count ? o->level.micro_batch : l->count;
-        status = stage_check_memory(s, train_bytes(vlm, micro * sample.count, micro * picture.tokens, true),
-                                    "fine-tuning", e);
+    Question first = l->pair[0];
+    first.id = NULL; /* the check names no pair */
+    ChatOptions chat = {o->level.chat_newline};
+    Samples samples;
+    if (samples_load(&samples, vlm, &first, 1, &o->pictures, &chat, e) == OK) {
+        int64_t micro = min_i64(o->level.micro_batch, l->count);
+        int64_t need = train_bytes(vlm, micro * samples.sample->count, micro * samples.picture->tokens, true);
+        stage_check_memory(s, need, "fine-tuning", e);
     }
-    sample_free(&sample);
-    picture_free(&picture);
-    return status;
+    samples_free(&samples);
+    return e->status;
 }
 
 static void show_step(void *user, int64_t step, int64_t steps, double loss, int64_t tokens)

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "model/loss.h"
 #include "train/adamw.h"
 #include "train/state.h"
 
@@ -14,7 +15,7 @@
 
 typedef struct {
     Vlm *vlm;
-    const TrainPair *pairs;
+    const Question *pairs;
     int64_t count;
     const TrainOptions *o;
     const TrainFiles *files;
@@ -24,71 +25,14 @@ typedef struct {
     Error *error;
 } Trainer;
 
-/* The pairs of one micro-batch as samples with their pictures. */
-typedef struct {
-    Sample *samples;
-    Picture *pictures;
-    int64_t n_samples, n_pictures;
-} Micro;
-
-/* What one optimiser step adds up. */
-typedef struct {
-    double loss;
-    int64_t tokens;
-} StepSum;
-
-static void micro_free(Micro *m)
-{
-    for (int64_t i = 0; i < m->n_samples; i++)
-        sample_free(m->samples + i);
-    for (int64_t i = 0; i < m->n_pictures; i++)
-        picture_free(m->pictures + i);
-    free(m->samples);
-    free(m->pictures);
-    *m = (Micro){0};
-}
-
-static Status micro_load(Trainer *t, Micro *m, const int64_t *which, int64_t n)
-{
-    int64_t pictures = 0;
-    for (int64_t i = 0; i < n; i++)
-        pictures += t->pairs[which[i]].n_images;
-    *m = (Micro){memory_new(n, sizeof *m->samples, t->error),
-                 memory_new(pictures, sizeof *m->pictures, t->error), 0, 0};
-    Status status = m->samples && m->pictures ? OK : NO_MEMORY;
-    for (int64_t i = 0; i < n && status == OK; i++) {
-        const TrainPair *p = t->pairs + which[i];
-        const Picture *first = m->pictures + m->n_pictures;
-        for (int64_t k = 0; k < p->n_images && status == OK; k++)
-            status =
-                vlm_picture(t->vlm, m->pictures + m->n_pictures++, p->images[k], &t->o->limits, t->error);
-        if (status == OK)
-            status = vlm_training_sample(t->vlm, m->samples + m->n_samples++, first, p->n_images, p->question,
-                                         p->answer, t->o->level.chat_newline, t->error);
-        if (status != OK)
-            error_prefix(t->error, "pair %s", p->id);
-    }
-    return status;
-}
-
-/* Label tokens of a pair: its answer with its end. */
-static int64_t label_count(Trainer *t, int64_t pair)
-{
-    Ids ids = {0};
-    t->vlm->family->answer(t->vlm, &ids, t->pairs[pair].answer, t->o->level.chat_newline, t->error);
-    int64_t count = ids.count;
-    ids_free(&ids);
-    return count;
-}
-
 /* Whether activations are too many to keep: then blocks run a second time on the way back. */
-static bool must_recompute(const Trainer *t, const Micro *m)
+static bool must_recompute(const Trainer *t, const Samples *m)
 {
     int64_t rows = 0, picture_rows = 0;
-    for (int64_t i = 0; i < m->n_samples; i++)
-        rows += m->samples[i].count;
-    for (int64_t i = 0; i < m->n_pictures; i++)
-        picture_rows += m->pictures[i].tokens;
+    for (int64_t i = 0; i < m->count; i++)
+        rows += m->sample[i].count;
+    for (int64_t i = 0; i < m->pictures; i++)
+        picture_rows += m->picture[i].tokens;
     int64_t need = train_bytes(t->vlm, rows, picture_rows, false) - train_bytes(t->vlm, 0, 0, false);
     uint64_t room = memory_available();
     return room && (uint64_t)need > room / 2;
@@ -96,35 +40,29 @@ static bool must_recompute(const Trainer *t, const Micro *m)
 
 /* One pass forward and back. `step_tokens`: label tokens of the whole step when the loss is
  * their mean, else 0. */
-static Status micro_step(Trainer *t, const int64_t *which, int64_t n, int64_t step_tokens, StepSum *sum)
+static Status micro_step(Trainer *t, const int64_t *which, int64_t n, int64_t step_tokens, LossSum *sum)
 {
-    Micro m;
-    Status status = micro_load(t, &m, which, n);
     ArenaMark mark = arena_mark(&t->arena);
     Run run = {.arena = &t->arena, .error = t->error};
-    if (status == OK) {
-        const int64_t *rows, parts = t->o->level.batch / t->o->level.micro_batch;
-        const int32_t *labels;
-        double loss = 0;
+    const ChatOptions chat = {t->o->level.chat_newline};
+    Samples m = {0};
+    Question *pairs = run_alloc(&run, n, sizeof *pairs);
+    for (int64_t i = 0; pairs && i < n; i++)
+        pairs[i] = t->pairs[which[i]];
+    samples_load(&m, t->vlm, pairs, n, &t->o->pictures, &chat, t->error);
+    int64_t labels = samples_labels(m.sample, m.count);
+    if (t->error->status == OK && !labels)
+        error_set(t->error, BAD_INPUT, "pair %s: no token of it counts in the loss", pairs[0].id);
+    if (t->error->status == OK) {
+        int64_t parts = t->o->level.batch / t->o->level.micro_batch;
+        double scale = step_tokens ? 1 / (double)step_tokens : 1 / ((double)labels * (double)parts);
         run.recompute = must_recompute(t, &m);
         run.tape = tape_new(&run);
-        const Batch *b = batch_pack(&run, m.samples, m.n_samples);
-        int64_t count = b ? batch_labels(&run, b, m.samples, &rows, &labels) : 0;
-        double scale = step_tokens ? 1 / (double)step_tokens : 1 / ((double)count * (double)parts);
-        if (b && !count)
-            error_set(t->error, BAD_INPUT, "pair %s: no token of it counts in the loss",
-                      t->pairs[which[0]].id);
-        Mat *hidden = count ? vlm_forward(&run, t->vlm, b, NULL) : NULL;
-        if (hidden && head_cross_entropy(&run, &t->vlm->head, gather_rows(&run, hidden, rows, count), labels,
-                                         scale, &loss))
-            run_backward(&run);
-        sum->loss += loss;
-        sum->tokens += count;
-        status = t->error->status;
+        vlm_loss(&run, t->vlm, m.sample, m.count, scale, sum);
     }
+    samples_free(&m);
     arena_release(&t->arena, mark);
-    micro_free(&m);
-    return status;
+    return t->error->status;
 }
 
 /* The pairs of a step, for a message. */
@@ -136,7 +74,7 @@ static void list_pairs(const Trainer *t, const int64_t *which, int64_t n, char *
         used += (size_t)snprintf(text + used, size - used, "%s%.20s", i ? " " : "", t->pairs[which[i]].id);
 }
 
-static Status write_metrics(Trainer *t, int64_t epoch, const StepSum *sum, double factor, double norm,
+static Status write_metrics(Trainer *t, int64_t epoch, const LossSum *sum, double factor, double norm,
                             double seconds)
 {
     char line[400];
@@ -152,7 +90,7 @@ static Status write_metrics(Trainer *t, int64_t epoch, const StepSum *sum, doubl
 }
 
 /* Checks the gradient, clips and updates. */
-static Status update(Trainer *t, const int64_t *which, int64_t n, const StepSum *sum, double factor,
+static Status update(Trainer *t, const int64_t *which, int64_t n, const LossSum *sum, double factor,
                      double *norm)
 {
     *norm = optimiser_norm(&t->optimiser);
@@ -177,12 +115,13 @@ static Status step(Trainer *t, const int64_t *which, int64_t n, int64_t epoch, i
     double begin = clock_seconds(), norm = 0;
     double factor =
         schedule_factor(t->o->level.schedule, t->optimiser.step, train_warmup(&t->o->level, total), total);
-    StepSum sum = {0};
+    LossSum sum = {0};
+    const ChatOptions chat = {t->o->level.chat_newline};
     int64_t tokens = 0;
     Status status = OK;
     optimiser_clear_gradients(&t->optimiser);
     for (int64_t i = 0; t->o->level.loss == LOSS_TOKEN && i < n; i++)
-        tokens += label_count(t, which[i]);
+        tokens += vlm_answer_tokens(t->vlm, t->pairs + which[i], &chat, t->error);
     for (int64_t i = 0; i < n && status == OK; i += t->o->level.micro_batch) {
         if (t->files->stop && *t->files->stop) {
             status = t->o->level.save_every ? state_save(&t->optimiser, t->files, t->error) : OK;
@@ -225,7 +164,7 @@ static Status steps(Trainer *t)
     return status;
 }
 
-Status train(Vlm *vlm, const TrainPair *pairs, int64_t count, const TrainOptions *o, const TrainFiles *files,
+Status train(Vlm *vlm, const Question *pairs, int64_t count, const TrainOptions *o, const TrainFiles *files,
              Error *e)
 {
     Trainer t = {.vlm = vlm, .pairs = pairs, .count = count, .o = o, .files = files, .error = e};

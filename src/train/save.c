@@ -2,6 +2,7 @@
 #include "train/train.h"
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 
 #include <stdio.h>

@@ -1,6 +1,7 @@
 #include "train/state.h"
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/hash.h"
 
 #include <stdio.h>

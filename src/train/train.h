@@ -3,22 +3,14 @@
 #define MPA_TRAIN_TRAIN_H
 
 #include "config/config.h"
-#include "model/vlm.h"
+#include "model/sample.h"
 
 /* What decides the result: [level], run.seed, and the pixel limits of pictures in training. */
 typedef struct {
     LevelConfig level;
     uint64_t seed;
-    PictureLimits limits;
+    PictureOptions pictures;
 } TrainOptions;
-
-/* One pair to learn. Borrowed strings. */
-typedef struct {
-    const char *const *images;
-    int64_t n_images;
-    const char *question, *answer;
-    const char *id; /* for messages */
-} TrainPair;
 
 typedef struct {
     const char *state_folder; /* where resumable states are kept; borrowed */
@@ -32,12 +24,12 @@ typedef struct {
     void *user;
 } TrainFiles;
 
-/* Trains the parameters of `vlm` in place (their masters). The order of the pairs in epoch n is
+/* Trains the parameters of `vlm` on pairs (questions with answer and id), in place (their masters). The order of the pairs in epoch n is
  * random_permutation of (seed, n) (base/random.h), without shuffle as they stand. Resumes from
  * the newest state in files->state_folder when there is one. The metrics files then continue
  * where the state stands. NOT_FINITE: a loss or gradient norm was not finite; no update was made
  * and the message names step and samples. */
-Status train(Vlm *vlm, const TrainPair *pairs, int64_t count, const TrainOptions *options,
+Status train(Vlm *vlm, const Question *pairs, int64_t count, const TrainOptions *options,
              const TrainFiles *files, Error *e);
 /* Optimiser steps that `train` will make. */
 int64_t train_steps(const LevelConfig *o, int64_t count);

@@ -46,7 +46,9 @@ static void job_open(Job *j, const json_t *o)
             j->pictures[i]++;
         }
         const char *text = json_string_value(json_object_get(p, "text"));
-        must(vlm_prompt(&j->vlm, j->prompt + i, j->picture[i], j->pictures[i], text, &e), &e);
+        must(vlm_sample(&j->vlm, j->prompt + i, j->picture[i],
+                        &(Question){.n_images = j->pictures[i], .text = text}, NULL, &e),
+             &e);
         assert_int_equal(j->prompt[i].count,
                          json_integer_value(json_array_get(json_object_get(o, "prompt_tokens"), i)));
         j->count++;

@@ -196,7 +196,7 @@ static void batch_or_alone(void **state)
                          alone.hidden->rows * h->cols);
         if (!(d <= golden_pass_limit))
             fail_msg("in a batch the rows are %.3g x PyTorch's own error away from those alone; read "
-                     "batch_pack in src/model/vlm.c, src/layer/attention.c",
+                     "src/model/batch.c, src/layer/attention.c",
                      d);
         arena_free(&arena);
     }

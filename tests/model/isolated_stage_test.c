@@ -156,7 +156,7 @@ static void check_text(Bench *b, const char *module, const json_t *o, const int6
     snprintf(name, sizeof name, "%s.norm", module);
     check(b, name, rmsnorm(&b->run, &b->decoder.norm, x), "src/layer/rmsnorm.c");
     check(b, "logits", vlm_logits(&b->run, &b->c.vlm, golden_mat(b, name)),
-          "src/model/vlm.c, src/tensor/gemm.c");
+          "src/model/batch.c, src/tensor/gemm.c");
 }
 
 static void check_qwen2vl(Bench *b)

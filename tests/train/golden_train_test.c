@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "tensor/run.h"
+#include "model/batch.h"
 #include "train/train.h"
 
 #include <math.h>
@@ -63,7 +64,7 @@ static LevelConfig settings_of(const json_t *o)
 }
 
 /* The pairs of the notes; `image` gives each its list of one. */
-static int64_t pairs_of(const Golden *g, TrainPair pair[PAIRS], const char *image[PAIRS])
+static int64_t pairs_of(const Golden *g, Question pair[PAIRS], const char *image[PAIRS])
 {
     size_t i;
     json_t *o;
@@ -72,11 +73,11 @@ static int64_t pairs_of(const Golden *g, TrainPair pair[PAIRS], const char *imag
     {
         assert_true(i < PAIRS);
         image[i] = text_setting(o, "picture");
-        pair[i] = (TrainPair){.images = image + i,
-                              .n_images = 1,
-                              .question = text_setting(o, "question"),
-                              .answer = text_setting(o, "answer"),
-                              .id = "golden"};
+        pair[i] = (Question){.images = image + i,
+                             .n_images = 1,
+                             .text = text_setting(o, "question"),
+                             .answer = text_setting(o, "answer"),
+                             .id = "golden"};
         count++;
     }
     return count;
@@ -161,7 +162,7 @@ static void check_run(void **state)
     Golden g;
     Vlm vlm;
     Error e = {0};
-    TrainPair pair[PAIRS];
+    Question pair[PAIRS];
     const char *image[PAIRS];
     char metrics[200], timings[200], states[200];
     clean();
@@ -201,7 +202,7 @@ static const Mat *hidden_rows(const Vlm *vlm, Arena *arena)
     Picture picture = {0};
     Run run = {.arena = arena, .error = &e};
     must(vlm_picture(vlm, &picture, "golden/model/odd.png", NULL, &e), &e);
-    must(vlm_prompt(vlm, &s, &picture, 1, "Which one is it?", &e), &e);
+    must(vlm_sample(vlm, &s, &picture, &(Question){.n_images = 1, .text = "Which one is it?"}, NULL, &e), &e);
     const Mat *h = vlm_forward(&run, vlm, batch_pack(&run, &s, 1), NULL);
     sample_free(&s);
     picture_free(&picture);

@@ -4,7 +4,8 @@
 #ifndef MPA_MODEL_BLOCK_DECODER_H
 #define MPA_MODEL_BLOCK_DECODER_H
 
-#include "model/vlm.h"
+#include "base/json.h"
+#include "model/batch.h"
 
 typedef struct {
     RmsNorm input_norm, post_norm;

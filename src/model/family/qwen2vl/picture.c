@@ -109,17 +109,17 @@ static Status resize_to(const Qwen2VLPictures *p, Image *im, int64_t min_pixels,
     return status;
 }
 
-Status qwen2vl_picture(const Qwen2VLPictures *p, Picture *out, const Image *rgb, const PictureLimits *limits,
-                       Error *e)
+Status qwen2vl_picture(const Qwen2VLPictures *p, Picture *out, const Image *rgb,
+                       const PictureOptions *options, Error *e)
 {
     *out = (Picture){0};
     int64_t unit = p->patch * p->merge, unit2 = unit * unit;
-    int64_t min_pixels = limits && limits->min_pixels ? limits->min_pixels : p->min_pixels;
-    int64_t max_pixels = limits && limits->max_pixels ? limits->max_pixels : p->max_pixels;
+    int64_t min_pixels = options && options->min_pixels ? options->min_pixels : p->min_pixels;
+    int64_t max_pixels = options && options->max_pixels ? options->max_pixels : p->max_pixels;
     Image im = {0};
     Status status = image_resize(&im, rgb, rgb->width, rgb->height, BICUBIC, e); /* a copy */
     /* the published pipeline resizes with its own limits first */
-    if (status == OK && limits && limits->published)
+    if (status == OK && options && options->published)
         status = resize_to(p, &im, 4 * unit2, 16384 * unit2, true, e);
     if (status == OK)
         status = resize_to(p, &im, min_pixels, max_pixels, false, e);

@@ -2,7 +2,8 @@
 #ifndef MPA_MODEL_FAMILY_QWEN2VL_PICTURE_H
 #define MPA_MODEL_FAMILY_QWEN2VL_PICTURE_H
 
-#include "model/vlm.h"
+#include "image/image.h"
+#include "model/picture.h"
 
 /* preprocessor_config.json with transformers' defaults. */
 typedef struct {
@@ -21,7 +22,7 @@ Status qwen2vl_smart_resize(int64_t *height, int64_t *width, int64_t factor, int
 
 /* Resizes, normalises and cuts into patches: rows in the order of the 2x2 blocks, columns
  * channel, frame, y, x. */
-Status qwen2vl_picture(const Qwen2VLPictures *p, Picture *out, const Image *rgb, const PictureLimits *limits,
-                       Error *e);
+Status qwen2vl_picture(const Qwen2VLPictures *p, Picture *out, const Image *rgb,
+                       const PictureOptions *options, Error *e);
 
 #endif

@@ -79,17 +79,16 @@ static Status load(Vlm *vlm, const Json *config, Error *e)
     return e->status;
 }
 
-static Status picture(const Vlm *vlm, Picture *out, const Image *rgb, const PictureLimits *limits, Error *e)
+static Status picture(const Vlm *vlm, Picture *out, const Image *rgb, const PictureOptions *options, Error *e)
 {
     const Model *m = vlm->model;
-    return qwen2vl_picture(&m->pictures, out, rgb, limits, e);
+    return qwen2vl_picture(&m->pictures, out, rgb, options, e);
 }
 
-static Status prompt(const Vlm *vlm, Ids *ids, const Picture *pictures, int64_t n_pictures, const char *text,
-                     bool extra_newline, Error *e)
+static Status add_prompt(const Vlm *vlm, Ids *ids, const Picture *pictures, int64_t n_pictures,
+                         const char *text, const char *newline, Error *e)
 {
     const Model *m = vlm->model;
-    const char *newline = extra_newline ? "\n" : "";
     /* Only special tokens cut a text. The line end before the question and the one behind it may
      * merge with its first and last characters. */
     Text head = {0}, user = {0}, *last = n_pictures ? &user : &head;
@@ -116,14 +115,23 @@ static Status prompt(const Vlm *vlm, Ids *ids, const Picture *pictures, int64_t 
     return status;
 }
 
-static Status answer(const Vlm *vlm, Ids *ids, const char *text, bool extra_newline, Error *e)
+static Status add_answer(const Vlm *vlm, Ids *ids, const char *text, const char *newline, Error *e)
 {
     Text t = {0};
-    Status status = text_format(&t, e, "%s%s<|im_end|>\n", text, extra_newline ? "\n" : "") ? OK : NO_MEMORY;
+    Status status = text_format(&t, e, "%s%s<|im_end|>\n", text, newline) ? OK : NO_MEMORY;
     if (status == OK)
         status = add_user_text(vlm, ids, text_string(&t), e);
     text_free(&t);
     return status;
+}
+
+static Status chat(const Vlm *vlm, Ids *ids, int64_t *answer_at, const Picture *pictures, const Question *q,
+                   const ChatOptions *options, Error *e)
+{
+    const char *newline = options && options->newline ? "\n" : "";
+    Status status = add_prompt(vlm, ids, pictures, q->n_images, q->text, newline, e);
+    *answer_at = ids->count;
+    return status == OK && q->answer ? add_answer(vlm, ids, q->answer, newline, e) : status;
 }
 
 /* M-RoPE (get_rope_index): text counts in all three rows; a picture's tokens stand at one time
@@ -211,8 +219,7 @@ const Family family_qwen2vl = {
     .model_type = "qwen2_vl",
     .load = load,
     .picture = picture,
-    .prompt = prompt,
-    .answer = answer,
+    .chat = chat,
     .positions = positions,
     .vision = vision,
     .text = text,

@@ -1,8 +1,8 @@
-/* Qwen2-VL: the family's row in vlm.c's table. */
+/* Qwen2-VL: the family's row in families.c. */
 #ifndef MPA_MODEL_FAMILY_QWEN2VL_QWEN2VL_H
 #define MPA_MODEL_FAMILY_QWEN2VL_QWEN2VL_H
 
-#include "model/vlm.h"
+#include "model/family.h"
 
 extern const Family family_qwen2vl;
 

@@ -2,7 +2,8 @@
 #ifndef MPA_MODEL_FAMILY_QWEN2VL_VISION_H
 #define MPA_MODEL_FAMILY_QWEN2VL_VISION_H
 
-#include "model/vlm.h"
+#include "base/json.h"
+#include "model/picture.h"
 
 typedef struct {
     LayerNorm norm1, norm2;

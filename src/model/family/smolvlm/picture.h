@@ -2,7 +2,8 @@
 #ifndef MPA_MODEL_FAMILY_SMOLVLM_PICTURE_H
 #define MPA_MODEL_FAMILY_SMOLVLM_PICTURE_H
 
-#include "model/vlm.h"
+#include "image/image.h"
+#include "model/picture.h"
 
 /* preprocessor_config.json with transformers' defaults. */
 typedef struct {

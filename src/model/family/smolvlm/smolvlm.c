@@ -59,10 +59,10 @@ static Status load(Vlm *vlm, const Json *config, Error *e)
     return e->status == OK ? smolvlm_pictures_load(&m->pictures, vlm->folder, e) : e->status;
 }
 
-static Status picture(const Vlm *vlm, Picture *out, const Image *rgb, const PictureLimits *limits, Error *e)
+static Status picture(const Vlm *vlm, Picture *out, const Image *rgb, const PictureOptions *options, Error *e)
 {
     const Model *m = vlm->model;
-    (void)limits; /* Qwen2-VL's alone */
+    (void)options; /* Qwen2-VL's alone */
     return smolvlm_picture(&m->pictures, out, rgb, e);
 }
 
@@ -89,10 +89,9 @@ static Status add_picture(const Vlm *vlm, Ids *ids, const Picture *p, Error *e)
     return status == OK ? add_text(vlm, ids, "<fake_token_around_image>", e) : status;
 }
 
-static Status prompt(const Vlm *vlm, Ids *ids, const Picture *pictures, int64_t n_pictures, const char *text,
-                     bool extra_newline, Error *e)
+static Status add_prompt(const Vlm *vlm, Ids *ids, const Picture *pictures, int64_t n_pictures,
+                         const char *text, const char *newline, Error *e)
 {
-    const char *newline = extra_newline ? "\n" : "";
     Text user = {0};
     Status status = OK;
     if (n_pictures)
@@ -110,15 +109,23 @@ static Status prompt(const Vlm *vlm, Ids *ids, const Picture *pictures, int64_t 
     return status;
 }
 
-static Status answer(const Vlm *vlm, Ids *ids, const char *text, bool extra_newline, Error *e)
+static Status add_answer(const Vlm *vlm, Ids *ids, const char *text, const char *newline, Error *e)
 {
     Text t = {0};
-    Status status =
-        text_format(&t, e, " %s%s<end_of_utterance>\n", text, extra_newline ? "\n" : "") ? OK : NO_MEMORY;
+    Status status = text_format(&t, e, " %s%s<end_of_utterance>\n", text, newline) ? OK : NO_MEMORY;
     if (status == OK)
         status = add_user_text(vlm, ids, text_string(&t), e);
     text_free(&t);
     return status;
+}
+
+static Status chat(const Vlm *vlm, Ids *ids, int64_t *answer_at, const Picture *pictures, const Question *q,
+                   const ChatOptions *options, Error *e)
+{
+    const char *newline = options && options->newline ? "\n" : "";
+    Status status = add_prompt(vlm, ids, pictures, q->n_images, q->text, newline, e);
+    *answer_at = ids->count;
+    return status == OK && q->answer ? add_answer(vlm, ids, q->answer, newline, e) : status;
 }
 
 static Status positions(const Vlm *vlm, Sample *s, Error *e)
@@ -222,8 +229,7 @@ const Family family_idefics3 = {
     .model_type = "idefics3",
     .load = load,
     .picture = picture,
-    .prompt = prompt,
-    .answer = answer,
+    .chat = chat,
     .positions = positions,
     .vision = vision,
     .text = text,
@@ -235,8 +241,7 @@ const Family family_smolvlm = {
     .model_type = "smolvlm",
     .load = load,
     .picture = picture,
-    .prompt = prompt,
-    .answer = answer,
+    .chat = chat,
     .positions = positions,
     .vision = vision,
     .text = text,

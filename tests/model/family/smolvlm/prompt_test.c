@@ -2,7 +2,7 @@
  * many texts and grids of tiles; and the checkpoints' end tokens.
  * golden/family/smolvlm/chats.json and settings.json by ref/family_smolvlm.py. */
 #include "base/json.h"
-#include "model/vlm.h"
+#include "model/sample.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -74,7 +74,7 @@ static void test_chats(void **state)
         Sample s;
         Error e = {0};
         int64_t count = pictures_of(row, picture);
-        if (vlm_prompt(&vlm, &s, picture, count, question, &e) != OK)
+        if (vlm_sample(&vlm, &s, picture, &(Question){.n_images = count, .text = question}, NULL, &e) != OK)
             fail_msg("chat %zu: %s", i, e.text);
         if (!same_ids(&s, json_object_get(row, "ids"))) {
             print_error("chat %zu (%s, \"%s\", %lld pictures): other ids\n", i, folder, question,
@@ -101,7 +101,8 @@ static void test_picture_token_is_refused(void **state)
     Sample s;
     Error e = {0};
     open_checkpoint(&vlm, json_array_get(j.root, 0));
-    assert_int_equal(vlm_prompt(&vlm, &s, NULL, 0, "What is <image>?", &e), BAD_INPUT);
+    assert_int_equal(vlm_sample(&vlm, &s, NULL, &(Question){.text = "What is <image>?"}, NULL, &e),
+                     BAD_INPUT);
     vlm_close(&vlm);
     json_close(&j);
 }

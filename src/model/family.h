@@ -1,0 +1,39 @@
+/* What a family of models offers: one row of functions for each model_type of config.json.
+ *
+ * A family is one folder, family/NAME/, with everything that is peculiar to it, and its rows in
+ * family/families.c. Nothing else names it. */
+#ifndef MPA_MODEL_FAMILY_H
+#define MPA_MODEL_FAMILY_H
+
+#include "base/json.h"
+#include "image/image.h"
+#include "model/batch.h"
+
+struct Family {
+    const char *model_type; /* of config.json */
+    Status (*load)(Vlm *vlm, const Json *config, Error *e);
+    Status (*picture)(const Vlm *vlm, Picture *out, const Image *rgb, const PictureOptions *options,
+                      Error *e);
+    /* Appends the chat text of one user turn (pictures[q->n_images] first) up to where the answer
+     * starts, which *answer_at becomes; with q->answer also that answer and its end, as training
+     * sees them. */
+    Status (*chat)(const Vlm *vlm, Ids *ids, int64_t *answer_at, const Picture *pictures, const Question *q,
+                   const ChatOptions *options, Error *e);
+    /* Fills in position and next_position from ids. */
+    Status (*positions)(const Vlm *vlm, Sample *sample, Error *e);
+    /* The rows that stand for pictures in the text, in their order: [sum of tokens, D]. */
+    Mat *(*vision)(Run *run, const Vlm *vlm, const Picture *const *pictures, int64_t count);
+    /* The last hidden rows [rows, D], after the final norm. cache may be NULL, and picture_rows
+     * in a batch without pictures. */
+    Mat *(*text)(Run *run, const Vlm *vlm, const Batch *batch, KvCache *cache, Mat *picture_rows);
+    /* A few lines, each with its end: what the model is made of. */
+    Status (*describe)(const Vlm *vlm, Text *text, Error *e);
+    /* Puts the values of a single sample that no layer produces (pixel values, grids) into
+     * run->probe. */
+    void (*probe_inputs)(Run *run, const Vlm *vlm, const Sample *sample);
+};
+
+/* All rows; NULL at the end. (family/families.c) */
+extern const Family *const families[];
+
+#endif

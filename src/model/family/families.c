@@ -1,0 +1,5 @@
+/* The table of families: the only file that names them all. */
+#include "model/family/qwen2vl/qwen2vl.h"
+#include "model/family/smolvlm/smolvlm.h"
+
+const Family *const families[] = {&family_qwen2vl, &family_idefics3, &family_smolvlm, NULL};

@@ -1,0 +1,27 @@
+/* A picture as a vision tower reads it. Each family resizes, cuts and normalises in its own way. */
+#ifndef MPA_MODEL_PICTURE_H
+#define MPA_MODEL_PICTURE_H
+
+#include "model/vlm.h"
+
+typedef struct {
+    float *pixels; /* [rows, cols]: one patch per row, in the family's order; owned */
+    int64_t rows, cols;
+    int64_t grid[3];  /* frames (or tiles), and patches down and across, of one frame */
+    int64_t tiles[2]; /* tiles down and across; the whole picture is one more frame, the last.
+                       * 0, 0: the picture was not cut */
+    int64_t tokens;   /* how many positions of the text its rows take */
+} Picture;
+
+/* What may be asked for beyond the checkpoint's own settings. A family reads what concerns it.
+ * Functions take NULL for all defaults. */
+typedef struct {
+    int64_t min_pixels, max_pixels; /* Qwen2-VL; 0: the checkpoint's limits */
+    bool published;                 /* Qwen2-VL: resize twice, as the published pipeline does */
+} PictureOptions;
+
+/* Reads an image file (PNG, JPEG). Owned: picture_free. An error names the file. */
+Status vlm_picture(const Vlm *vlm, Picture *out, const char *path, const PictureOptions *options, Error *e);
+void picture_free(Picture *p);
+
+#endif
