@@ -62,7 +62,7 @@ def exact(model=None):
 def widen_rotary(model):
     for m in model.modules():
         kind = type(m).__name__
-        if kind in ("Qwen2VLRotaryEmbedding", "LlamaRotaryEmbedding"):
+        if kind in ("Qwen2VLRotaryEmbedding", "LlamaRotaryEmbedding", "StableLmRotaryEmbedding", "Phi3RotaryEmbedding"):
             m.inv_freq = m.original_inv_freq = m.rope_init_fn(m.config, "cpu")[0].double()
         elif kind == "VisionRotaryEmbedding":
             quarter = m.inv_freq.numel()

@@ -187,7 +187,35 @@ def losses():
         case(name, f, dict(h=random(n, d), w=random(v, d), labels=labels), [turned, shuffled], dy=torch.ones(1))
 
 
+def ropes_of_one_position():
+    """rope-partial: StableLM turns only the first channels of a head. rope-long: Phi-3 beyond its first length divides the frequencies by the long factors
+    and multiplies cos and sin by a scale."""
+    from transformers.models.phi3 import configuration_phi3 as pc, modeling_phi3 as p
+    from transformers.models.stablelm import configuration_stablelm as sc, modeling_stablelm as s
+
+    heads, width, theta = 3, 20, 10000.0
+    partial = sc.StableLmConfig(hidden_size=heads * width, num_attention_heads=heads, rope_theta=theta, partial_rotary_factor=0.4)
+    factor = [1 + 0.35 * j * j for j in range(width // 2)]
+    long = pc.Phi3Config(hidden_size=heads * width, num_attention_heads=heads, rope_theta=theta, original_max_position_embeddings=32, max_position_embeddings=1024,
+                         rope_scaling={"type": "longrope", "short_factor": [1.0] * (width // 2), "long_factor": factor}, pad_token_id=0)
+    for name, module, config, turned, position, notes in (
+            ("rope-partial", s.StableLmRotaryEmbedding, partial, 8, torch.tensor([0, 1, 2, 3, 40, 41, 90]), dict(scale=1)),
+            ("rope-long", p.Phi3RotaryEmbedding, long, width, torch.tensor([0, 1, 2, 3, 31, 32, 60]), dict(factor=factor, scale=p.Phi3RotaryEmbedding(long).attention_scaling))):
+
+        def f(x, position, module=module, config=config, turned=turned):
+            table = module(config)
+            if x.dtype == torch.float64:
+                widen_rotary(table)
+            cos, sin = table(x, position)
+            rows = x.view(1, x.shape[0], heads, width).transpose(1, 2)
+            y, _ = s.apply_rotary_pos_emb(rows[..., :turned], rows[..., :turned], cos, sin)
+            y = torch.cat((y, rows[..., turned:]), dim=-1)
+            return {"y": y.transpose(1, 2).reshape(x.shape), "cos": cos[0, :, : turned // 2], "sin": sin[0, :, : turned // 2]}
+
+        case(name, f, dict(x=random(len(position), heads * width), position=position[None]), heads=heads, head=width, turned=turned, theta=theta, **notes)
+
+
 if __name__ == "__main__":
     torch.manual_seed(SEED)
-    for make in (linears, embeddings, norms, ropes, attentions, activations, rows, losses):
+    for make in (linears, embeddings, norms, ropes, attentions, activations, rows, losses, ropes_of_one_position):
         make()

@@ -44,23 +44,34 @@ void layernorm_fwd(float *y, float *mean, float *rstd, const float *x, const flo
 void layernorm_bwd(float *dx, float *dw, float *db, const float *dy, const float *x, const float *mean,
                    const float *rstd, const float *w, int64_t N, int64_t D);
 
-/* rope.c: rotates channel pairs (j, j + E/2) of every head of x[N, heads * E] in place by
- * angle[n, j]: the rotation is orthogonal, so its backward rotates the gradient back in place.
- * cos, sin [N, E/2] live as long as the pass. */
+/* rope.c: turns channels j and j + T/2 of every head of x[N,H*E] by angle[n, j], in place; T <= E: the
+ * channels beyond T stay. cos, sin [N,T/2] live as long as the pass. */
 typedef struct {
     const float *cos, *sin;
-    int64_t half; /* E/2 */
+    int64_t head, turned; /* E, T */
 } Rope;
 Mat *rope(Run *run, const Rope *r, Mat *x);
-void rope_rotate(float *x, int64_t stride, const float *cos, const float *sin, int64_t N, int64_t heads,
-                 int64_t half, bool back);
-/* Tables. Text: frequency j turns with theta^(-j/half), position of the section that j falls in
- * (sections NULL: row 0 of position [P,N]). */
-Rope *rope_text(Run *run, const int32_t *position, int64_t N, int64_t half, double theta,
-                const int64_t *sections, int64_t n_sections);
-/* Vision: the first half/2 frequencies turn with the patch's row y[N], the rest with its column
- * x[N]; theta^(-2j/half). */
-Rope *rope_vision(Run *run, const int32_t *y, const int32_t *x, int64_t N, int64_t half, double theta);
+void rope_fwd(float *x, int64_t stride, const float *cos, const float *sin, int64_t N, int64_t H, int64_t E,
+              int64_t T);
+void rope_bwd(float *dx, int64_t stride, const float *cos, const float *sin, int64_t N, int64_t H, int64_t E,
+              int64_t T);
+
+/* How a model turns the channels of a head, as data: angle j is frequency j times a position, and
+ * frequency j = 1 / (factor[j] theta^(j / (T/2))). */
+typedef struct {
+    int64_t head;   /* E */
+    int64_t turned; /* T, even; E but for partial rotary */
+    double theta;
+    /* [sections]: so many frequencies take their position from row 0 of the positions, so many from
+     * row 1, ...; their sum is T/2. NULL and 0: all from row 0. */
+    const int64_t *section;
+    int64_t sections;
+    bool restart;         /* the powers of theta start again in each section, i / section, as in vision */
+    const double *factor; /* [T/2], long rope's; NULL: 1 */
+    double scale;         /* of cos and sin: 1, or long rope's attention factor */
+} RotaryRule;
+/* The table for N rows; position [sections, N]. Arena memory; NULL after a failure. */
+Rope *rope_table(Run *run, const RotaryRule *rule, const int32_t *position, int64_t N);
 
 /* attention.c: o[N,H*E] = softmax(scale * q k^T) v per sequence and head; query head h uses
  * key/value head h * K / H. */

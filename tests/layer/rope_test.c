@@ -1,5 +1,5 @@
-/* Rotary positions, text (sections of a triple) and vision (rows and columns), tables and
- * rotation, against transformers. */
+/* Rotary positions against transformers, tables and rotation: text with a triple of positions, vision
+ * with rows and columns, partial rotary and long rope with one position. */
 #include "fixture/layer_bench.h"
 
 #include <stdarg.h>
@@ -11,30 +11,61 @@
 
 static const char source[] = "src/layer/rope.c";
 
-static Rope *text_table(Bench *b)
+/* The rule and the positions of a case; `restart`: as in vision. */
+static Rope *table(Bench *b, int64_t head, int64_t turned, bool restart, const int64_t *section,
+                   int64_t sections, const double *factor, double scale, const int32_t *position, int64_t N)
 {
-    json_t *list = json_object_get(b->g.notes.root, "sections");
-    int64_t sections[3];
-    assert_int_equal(json_array_size(list), 3);
-    for (size_t i = 0; i < 3; i++)
-        sections[i] = json_integer_value(json_array_get(list, i));
-    return rope_text(&b->run, bench_ints(b, "position"), golden_tensor(&b->g, "position")->dim[1],
-                     (int64_t)golden_number(&b->g, "half"), golden_number(&b->g, "theta"), sections, 3);
+    const RotaryRule rule = {.head = head,
+                             .turned = turned,
+                             .theta = golden_number(&b->g, "theta"),
+                             .section = section,
+                             .sections = sections,
+                             .restart = restart,
+                             .factor = factor,
+                             .scale = scale};
+    return rope_table(&b->run, &rule, position, N);
 }
 
+/* Three rows of positions, a section of the frequencies for each. */
+static Rope *text_table(Bench *b)
+{
+    const json_t *list = json_object_get(b->g.notes.root, "sections");
+    const int64_t E = 2 * (int64_t)golden_number(&b->g, "half");
+    int64_t section[3];
+    assert_int_equal(json_array_size(list), 3);
+    for (size_t i = 0; i < 3; i++)
+        section[i] = json_integer_value(json_array_get(list, i));
+    return table(b, E, E, false, section, 3, NULL, 1, bench_ints(b, "position"),
+                 golden_tensor(&b->g, "position")->dim[1]);
+}
+
+/* Row and column of each patch. */
 static Rope *vision_table(Bench *b)
 {
     const int32_t *at = bench_ints(b, "at");
-    int64_t N = golden_tensor(&b->g, "at")->dim[0];
-    int32_t *y = arena_alloc(&b->arena, N, sizeof *y, &b->error),
-            *x = arena_alloc(&b->arena, N, sizeof *x, &b->error);
-    assert_true(y && x);
+    const int64_t N = golden_tensor(&b->g, "at")->dim[0];
+    const int64_t half = (int64_t)golden_number(&b->g, "half");
+    const int64_t section[] = {half / 2, half / 2};
+    int32_t *position = arena_alloc(&b->arena, 2 * N, sizeof *position, &b->error);
+    assert_non_null(position);
     for (int64_t n = 0; n < N; n++) {
-        y[n] = at[2 * n];
-        x[n] = at[2 * n + 1];
+        position[n] = at[2 * n];
+        position[N + n] = at[2 * n + 1];
     }
-    return rope_vision(&b->run, y, x, N, (int64_t)golden_number(&b->g, "half"),
-                       golden_number(&b->g, "theta"));
+    return table(b, 2 * half, 2 * half, true, section, 2, NULL, 1, position, N);
+}
+
+/* One row of positions: partial rotary (StableLM), and long rope's factors and scale (Phi-3). */
+static Rope *one_position_table(Bench *b)
+{
+    const json_t *list = json_object_get(b->g.notes.root, "factor");
+    double factor[20];
+    assert_true(json_array_size(list) <= 20);
+    for (size_t i = 0; i < json_array_size(list); i++)
+        factor[i] = json_number_value(json_array_get(list, i));
+    return table(b, (int64_t)golden_number(&b->g, "head"), (int64_t)golden_number(&b->g, "turned"), false,
+                 NULL, 0, list ? factor : NULL, golden_number(&b->g, "scale"), bench_ints(b, "position"),
+                 golden_tensor(&b->g, "position")->count);
 }
 
 static Mat *text_forward(Bench *b)
@@ -45,6 +76,11 @@ static Mat *text_forward(Bench *b)
 static Mat *vision_forward(Bench *b)
 {
     return rope(&b->run, vision_table(b), bench_mat(b, "x"));
+}
+
+static Mat *one_position_forward(Bench *b)
+{
+    return rope(&b->run, one_position_table(b), bench_mat(b, "x"));
 }
 
 static void check_table(const char *golden, Rope *(*make)(Bench *b))
@@ -70,6 +106,8 @@ static void tables(void **state)
     check_table("layer/rope-text-far", text_table);
     check_table("layer/rope-vision", vision_table);
     check_table("layer/rope-vision-narrow", vision_table);
+    check_table("layer/rope-partial", one_position_table);
+    check_table("layer/rope-long", one_position_table);
 }
 
 static void text(void **state)
@@ -86,9 +124,16 @@ static void vision(void **state)
     bench_layer("layer/rope-vision-narrow", vision_forward, source);
 }
 
+static void one_position(void **state)
+{
+    (void)state;
+    bench_layer("layer/rope-partial", one_position_forward, source);
+    bench_layer("layer/rope-long", one_position_forward, source);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(tables), cmocka_unit_test(text),
-                                       cmocka_unit_test(vision)};
+                                       cmocka_unit_test(vision), cmocka_unit_test(one_position)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

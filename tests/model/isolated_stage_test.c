@@ -143,8 +143,13 @@ static void check_text(Bench *b, const char *module, const json_t *o, const int6
     must(b);
     const int64_t start[2] = {0, b->c.sample.count};
     const Seqs seqs = {1, start};
-    const Rope *r = rope_text(&b->run, b->c.sample.position, b->c.sample.count, z.head_width / 2,
-                              z.rope_theta, section, section ? 3 : 0);
+    const RotaryRule rule = {.head = z.head_width,
+                             .turned = z.head_width,
+                             .theta = z.rope_theta,
+                             .section = section,
+                             .sections = section ? 3 : 0,
+                             .scale = 1};
+    const Rope *r = rope_table(&b->run, &rule, b->c.sample.position, b->c.sample.count);
     Mat *x = text_input(b, joined);
     char name[60];
     for (int64_t i = 0; i < z.layers; i++) {

@@ -165,8 +165,8 @@ expect files     'Read src/layer/laier.h first.'                              sr
 expect files     'Run `./mpa run conf/demmo.ini`.'                            conf/demmo.ini
 expect files     'See `src/layers/*.c`.'                                      'src/layers/\*.c'
 expect files     'Then `rmsnorms.c`.'                                         rmsnorms.c
-expect functions '`rope_text()`, `run_backward()`; f(x)'                      ''
-expect functions 'By `rope_texts()`.'                                         'rope_texts()'
+expect functions '`rope_table()`, `run_backward()`; f(x)'                      ''
+expect functions 'By `rope_tables()`.'                                         'rope_tables()'
 expect functions 'By `memcpy()`, which is only called.'                       'memcpy()'
 expect tensors   '`model.layers.N.self_attn.q_proj.weight` and `visual.merger`' ''
 expect tensors   '`model.layers.N.self_attn.{q,k,v}_proj.{weight,bias}`'      ''

@@ -93,8 +93,11 @@ const VisionPlaces *qwen2vl_vision_places(Run *run, const Qwen2VLVision *v, cons
     start[0] = 0;
     for (int64_t i = 0; i < count; i++)
         start[i + 1] = start[i] + pictures[i]->rows;
-    int32_t *y = run_alloc(run, start[count], sizeof *y), *x = run_alloc(run, start[count], sizeof *x);
-    for (int64_t i = 0; y && x && i < count; i++) {
+    const int64_t N = start[count], E = v->attention.width;
+    int32_t *y = run_alloc(run, 2 * N, sizeof *y), *x = y + N;
+    if (!y)
+        return NULL;
+    for (int64_t i = 0; i < count; i++) {
         int64_t across = pictures[i]->grid[2] / m;
         for (int64_t r = 0; r < pictures[i]->rows; r++) { /* rows go by blocks of merge x merge */
             int64_t at = r / (m * m), within = r % (m * m);
@@ -102,8 +105,15 @@ const VisionPlaces *qwen2vl_vision_places(Run *run, const Qwen2VLVision *v, cons
             x[start[i] + r] = (int32_t)(at % across * m + within % m);
         }
     }
-    *p = (VisionPlaces){y && x ? rope_vision(run, y, x, start[count], v->attention.width / 2, theta) : NULL,
-                        {count, start}};
+    const int64_t section[] = {E / 4, E / 4};
+    const RotaryRule rule = {.head = E,
+                             .turned = E,
+                             .theta = theta,
+                             .section = section,
+                             .sections = 2,
+                             .restart = true,
+                             .scale = 1};
+    *p = (VisionPlaces){rope_table(run, &rule, y, N), {count, start}};
     return p->rope ? p : NULL;
 }
 

@@ -177,7 +177,9 @@ static Mat *text(Run *run, const Vlm *vlm, const Batch *b, KvCache *cache, Mat *
 {
     const Model *m = vlm->model;
     const DecoderSizes *z = &m->decoder.sizes;
-    const Rope *r = rope_text(run, b->position, b->rows, z->head_width / 2, z->rope_theta, NULL, 0);
+    const RotaryRule rule = {
+        .head = z->head_width, .turned = z->head_width, .theta = z->rope_theta, .scale = 1};
+    const Rope *r = rope_table(run, &rule, b->position, b->rows);
     return decoder(run, &m->decoder, b, cache, r, picture_rows, vlm->image);
 }
 
