@@ -13,7 +13,7 @@ static void make_printable(char *text)
 
 Status error_set(Error *e, Status status, const char *format, ...)
 {
-    if (e && e->status == OK) {
+    if (e->status == OK) {
         va_list args;
         va_start(args, format);
         vsnprintf(e->text, sizeof e->text, format, args);
@@ -21,13 +21,13 @@ Status error_set(Error *e, Status status, const char *format, ...)
         make_printable(e->text);
         e->status = status;
     }
-    return status;
+    return e->status;
 }
 
 Status error_prefix(Error *e, const char *format, ...)
 {
-    if (!e || e->status == OK)
-        return e ? e->status : FAILED;
+    if (e->status == OK)
+        return OK;
     char old[sizeof e->text], prefix[sizeof e->text];
     memcpy(old, e->text, sizeof old);
     va_list args;

@@ -1,7 +1,10 @@
 /* Errors: what failed, where, what was wanted and found, what to do.
  *
- * A function that can fail returns a Status and fills the caller's Error; the first error set
- * stays. The values are the program's exit statuses. */
+ * A function that can fail is handed the caller's Error (never NULL), fills it and returns its
+ * status. The first error stays, and whoever is handed a failed Error returns at once and does
+ * nothing: so calls follow one another, are checked once after the last, and what was taken is
+ * freed at one place. Functions that only free or close have no Error and always work.
+ * The values are the program's exit statuses. */
 #ifndef MPA_BASE_ERROR_H
 #define MPA_BASE_ERROR_H
 
@@ -31,9 +34,8 @@ typedef struct {
 #define PRINTF_LIKE(text, first)
 #endif
 
-/* Records a failure unless e already holds one (e may be NULL). Returns `status` in every case,
- * so that callers can `return error_set(...)`. Bytes of the message that are control characters
- * are replaced by '?'. */
+/* Records a failure unless e already holds one. Returns e's status, so that callers can
+ * `return error_set(...)`. Control characters in the message are replaced by '?'. */
 Status error_set(Error *e, Status status, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* Puts "context: " in front of the message that e holds; does nothing without one. Returns e's

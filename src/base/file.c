@@ -42,6 +42,8 @@ static int open_regular(const char *path, size_t *size, Error *e)
 Status file_map(FileMap *map, const char *path, Error *e)
 {
     *map = (FileMap){0};
+    if (e->status != OK)
+        return e->status;
     size_t size;
     int fd = open_regular(path, &size, e);
     if (fd < 0)
@@ -69,6 +71,8 @@ void file_unmap(FileMap *map)
 
 Status file_read(Text *text, const char *path, size_t limit, Error *e)
 {
+    if (e->status != OK)
+        return e->status;
     size_t size;
     int fd = open_regular(path, &size, e);
     if (fd < 0)
@@ -140,6 +144,8 @@ static Status write_all(int fd, const char *path, const void *bytes, size_t coun
 
 Status file_sync(const char *path, Error *e)
 {
+    if (e->status != OK)
+        return e->status;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return write_failed(path, "open", e);
@@ -150,46 +156,50 @@ Status file_sync(const char *path, Error *e)
     return status;
 }
 
+/* After a rename, so that it survives a loss of power. */
+static Status sync_folder_of(const char *path, Error *e)
+{
+    if (e->status != OK)
+        return e->status;
+    char *folder = path_folder(path, e);
+    file_sync(folder, e);
+    free(folder);
+    return e->status;
+}
+
 Status file_begin(FileWriter *w, const char *path, Error *e)
 {
     Text name = {0};
-    *w = (FileWriter){.descriptor = -1};
-    w->path = memory_copy(path, e);
-    w->status = w->path && text_format(&name, e, "%s.tmp", path) ? OK : NO_MEMORY;
-    w->temporary = name.data;
-    if (w->status == OK &&
-        (w->descriptor = open(w->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) < 0)
-        w->status = write_failed(w->temporary, "create", e);
-    return w->status;
+    text_format(&name, e, "%s.tmp", path);
+    *w = (FileWriter){memory_copy(path, e), name.data, -1};
+    if (e->status != OK)
+        return e->status;
+    w->descriptor = open(w->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    return w->descriptor < 0 ? write_failed(w->temporary, "create", e) : OK;
 }
 
 Status file_put(FileWriter *w, const void *bytes, size_t count, Error *e)
 {
-    if (w->status == OK)
-        w->status = write_all(w->descriptor, w->temporary, bytes, count, e);
-    return w->status;
+    if (e->status != OK)
+        return e->status;
+    return write_all(w->descriptor, w->temporary, bytes, count, e);
 }
 
 Status file_commit(FileWriter *w, Error *e)
 {
-    char *folder = w->path ? path_folder(w->path, e) : NULL;
-    if (w->status == OK && !folder)
-        w->status = NO_MEMORY;
-    if (w->status == OK && fsync(w->descriptor) && errno != EINVAL)
-        w->status = write_failed(w->temporary, "sync", e);
-    if (w->descriptor >= 0 && close(w->descriptor) && w->status == OK)
-        w->status = write_failed(w->temporary, "close", e);
-    if (w->status == OK && rename(w->temporary, w->path))
-        w->status = write_failed(w->path, "rename", e);
-    if (w->status != OK && w->descriptor >= 0)
+    if (e->status == OK && fsync(w->descriptor) && errno != EINVAL)
+        write_failed(w->temporary, "sync", e);
+    if (w->descriptor >= 0 && close(w->descriptor))
+        write_failed(w->temporary, "close", e);
+    if (e->status == OK && rename(w->temporary, w->path))
+        write_failed(w->path, "rename", e);
+    if (e->status != OK && w->descriptor >= 0)
         unlink(w->temporary);
-    if (w->status == OK)
-        w->status = file_sync(folder, e);
-    free(folder);
+    sync_folder_of(w->path, e);
     free(w->path);
     free(w->temporary);
-    w->path = w->temporary = NULL;
-    return w->status;
+    *w = (FileWriter){.descriptor = -1};
+    return e->status;
 }
 
 Status file_replace(const char *path, const void *bytes, size_t count, Error *e)
@@ -202,6 +212,8 @@ Status file_replace(const char *path, const void *bytes, size_t count, Error *e)
 
 Status file_append(const char *path, const void *bytes, size_t count, Error *e)
 {
+    if (e->status != OK)
+        return e->status;
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (fd < 0)
         return write_failed(path, "create", e);
@@ -215,6 +227,8 @@ Status file_append(const char *path, const void *bytes, size_t count, Error *e)
 
 Status file_truncate(const char *path, int64_t size, Error *e)
 {
+    if (e->status != OK)
+        return e->status;
     if (file_size(path) < size)
         return error_set(e, FAILED, "%s: has %lld bytes, fewer than the %lld that were recorded", path,
                          (long long)file_size(path), (long long)size);
@@ -225,16 +239,17 @@ Status file_truncate(const char *path, int64_t size, Error *e)
 
 Status file_rename(const char *from, const char *to, Error *e)
 {
+    if (e->status != OK)
+        return e->status;
     if (rename(from, to))
         return write_failed(to, "rename", e);
-    char *folder = path_folder(to, e);
-    Status status = folder ? file_sync(folder, e) : NO_MEMORY;
-    free(folder);
-    return status;
+    return sync_folder_of(to, e);
 }
 
 Status folder_make(const char *path, Error *e)
 {
+    if (e->status != OK)
+        return e->status;
     char *copy = memory_copy(path, e);
     if (!copy)
         return NO_MEMORY;
@@ -282,6 +297,8 @@ Status folder_list(char ***names, int64_t *count, const char *path, const char *
 {
     *names = NULL;
     *count = 0;
+    if (e->status != OK)
+        return e->status;
     DIR *d = opendir(path);
     if (!d)
         return error_set(e, BAD_INPUT, "%s: cannot list the folder: %s", path, strerror(errno));
@@ -321,11 +338,15 @@ Status folder_list(char ***names, int64_t *count, const char *path, const char *
 
 Status file_remove(const char *path, Error *e)
 {
+    if (e->status != OK)
+        return e->status;
     return unlink(path) && errno != ENOENT ? write_failed(path, "remove", e) : OK;
 }
 
 Status folder_remove(const char *path, Error *e)
 {
+    if (e->status != OK)
+        return e->status;
     if (!file_exists(path))
         return OK;
     char **names;
@@ -347,6 +368,8 @@ Status folder_remove(const char *path, Error *e)
 
 char *path_join(const char *folder, const char *name, Error *e)
 {
+    if (e->status != OK)
+        return NULL;
     if (!folder || !*folder || *name == '/')
         return memory_copy(name, e);
     Text t = {0};
@@ -358,6 +381,8 @@ char *path_join(const char *folder, const char *name, Error *e)
 
 char *path_folder(const char *path, Error *e)
 {
+    if (e->status != OK)
+        return NULL;
     const char *slash = strrchr(path, '/');
     if (!slash)
         return memory_copy(".", e);
@@ -366,6 +391,9 @@ char *path_folder(const char *path, Error *e)
 
 Status path_check_below(const char *folder, const char *path, bool *missing, Error *e)
 {
+    *missing = false;
+    if (e->status != OK)
+        return e->status;
     char *root = realpath(folder, NULL), *real = realpath(path, NULL);
     *missing = root && !real && (errno == ENOENT || errno == ENOTDIR);
     Status status = OK;

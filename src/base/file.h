@@ -26,12 +26,11 @@ int64_t file_size(const char *path); /* -1: no regular file */
 /* The file `path` with these bytes: written beside it (path.tmp), synced, renamed over it, its
  * folder synced. After a failure or a kill either the old or the new contents are there, whole. */
 Status file_replace(const char *path, const void *bytes, size_t count, Error *e);
-/* The same in pieces: file_begin, any number of file_put, then file_commit (also after a
- * failure, whose first message it keeps: the old file stays). */
+/* The same in pieces: file_begin, any number of file_put, then file_commit, which is called after
+ * a failure too: where e has failed by then, the old file stays and the new one is removed. */
 typedef struct {
     char *path, *temporary; /* owned */
     int descriptor;
-    Status status;
 } FileWriter;
 Status file_begin(FileWriter *w, const char *path, Error *e);
 Status file_put(FileWriter *w, const void *bytes, size_t count, Error *e);

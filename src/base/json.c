@@ -93,12 +93,17 @@ static bool as_integer(const json_t *v, int64_t *value)
 Status json_integer_in(const Json *j, const json_t *object, const char *where, const char *key, int64_t low,
                        int64_t high, int64_t *value, Error *e)
 {
+    *value = low;
+    if (e->status != OK)
+        return e->status;
+    int64_t found;
     json_t *v = field(object, key);
-    if (!v || !as_integer(v, value))
+    if (!v || !as_integer(v, &found))
         return wrong(j, where, key, "an integer", v, e);
-    if (*value < low || *value > high)
+    if (found < low || found > high)
         return error_set(e, BAD_INPUT, "%s: %s%s%s: wanted %lld to %lld, found %lld", j->path, where,
-                         *where ? "." : "", key, (long long)low, (long long)high, (long long)*value);
+                         *where ? "." : "", key, (long long)low, (long long)high, (long long)found);
+    *value = found;
     return OK;
 }
 
@@ -106,65 +111,104 @@ Status json_integer_or(const Json *j, const json_t *object, const char *where, c
                        int64_t high, int64_t fallback, int64_t *value, Error *e)
 {
     *value = fallback;
-    return field(object, key) ? json_integer_in(j, object, where, key, low, high, value, e) : OK;
+    if (e->status == OK && field(object, key) &&
+        json_integer_in(j, object, where, key, low, high, value, e) != OK)
+        *value = fallback;
+    return e->status;
 }
 
 Status json_real_or(const Json *j, const json_t *object, const char *where, const char *key, double low,
                     double high, double fallback, double *value, Error *e)
 {
+    *value = fallback;
     json_t *v = field(object, key);
-    *value = v ? json_number_value(v) : fallback;
-    if (v && !json_is_number(v))
+    if (e->status != OK || !v)
+        return e->status;
+    double found = json_number_value(v);
+    if (!json_is_number(v))
         return wrong(j, where, key, "a number", v, e);
-    if (v && !(*value >= low && *value <= high))
+    if (!(found >= low && found <= high))
         return error_set(e, BAD_INPUT, "%s: %s%s%s: wanted %g to %g, found %g", j->path, where,
-                         *where ? "." : "", key, low, high, *value);
+                         *where ? "." : "", key, low, high, found);
+    *value = found;
     return OK;
 }
 
 Status json_bool_or(const Json *j, const json_t *object, const char *where, const char *key, bool fallback,
                     bool *value, Error *e)
 {
+    *value = fallback;
     json_t *v = field(object, key);
-    *value = v ? json_is_true(v) : fallback;
-    return v && !json_is_boolean(v) ? wrong(j, where, key, "true or false", v, e) : OK;
+    if (e->status != OK || !v)
+        return e->status;
+    if (!json_is_boolean(v))
+        return wrong(j, where, key, "true or false", v, e);
+    *value = json_is_true(v);
+    return OK;
 }
 
 Status json_string_in(const Json *j, const json_t *object, const char *where, const char *key,
                       const char **value, Error *e)
 {
+    *value = "";
+    if (e->status != OK)
+        return e->status;
     json_t *v = field(object, key);
+    if (!json_is_string(v))
+        return wrong(j, where, key, "a string", v, e);
     *value = json_string_value(v);
-    return *value ? OK : wrong(j, where, key, "a string", v, e);
+    return OK;
 }
 
 Status json_string_or(const Json *j, const json_t *object, const char *where, const char *key,
                       const char *fallback, const char **value, Error *e)
 {
     *value = fallback;
-    return field(object, key) ? json_string_in(j, object, where, key, value, e) : OK;
+    if (e->status == OK && field(object, key) && json_string_in(j, object, where, key, value, e) != OK)
+        *value = fallback;
+    return e->status;
 }
 
 Status json_object_in(const Json *j, const json_t *object, const char *where, const char *key, json_t **value,
                       Error *e)
 {
-    *value = field(object, key);
-    return json_is_object(*value) ? OK : wrong(j, where, key, "an object", *value, e);
+    *value = NULL;
+    if (e->status != OK)
+        return e->status;
+    json_t *v = field(object, key);
+    if (!json_is_object(v))
+        return wrong(j, where, key, "an object", v, e);
+    *value = v;
+    return OK;
 }
 
 Status json_array_in(const Json *j, const json_t *object, const char *where, const char *key, json_t **value,
                      Error *e)
 {
-    *value = field(object, key);
-    return json_is_array(*value) ? OK : wrong(j, where, key, "an array", *value, e);
+    *value = NULL;
+    if (e->status != OK)
+        return e->status;
+    json_t *v = field(object, key);
+    if (!json_is_array(v))
+        return wrong(j, where, key, "an array", v, e);
+    *value = v;
+    return OK;
 }
 
 Status json_put(json_t *object, const char *key, json_t *value, Error *e)
 {
-    return json_object_set_new(object, key, value) ? error_set(e, NO_MEMORY, "out of memory") : OK;
+    if (e->status != OK)
+        json_decref(value);
+    else if (json_object_set_new(object, key, value))
+        error_set(e, NO_MEMORY, "out of memory");
+    return e->status;
 }
 
 Status json_append(json_t *list, json_t *value, Error *e)
 {
-    return json_array_append_new(list, value) ? error_set(e, NO_MEMORY, "out of memory") : OK;
+    if (e->status != OK)
+        json_decref(value);
+    else if (json_array_append_new(list, value))
+        error_set(e, NO_MEMORY, "out of memory");
+    return e->status;
 }

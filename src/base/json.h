@@ -21,7 +21,8 @@ void json_close(Json *j);
 
 /* The field `key` of `object`, which is called `where` in messages ("" for the root). Missing or
  * null: *value becomes `fallback`, or an error where the function has none. A wrong type or a
- * number outside low..high: BAD_INPUT. Strings and objects are borrowed. */
+ * number outside low..high: BAD_INPUT. Strings and objects are borrowed. After a failure, *value
+ * is the fallback, else `low`, "" or NULL, so that what follows may read it. */
 Status json_integer_in(const Json *j, const json_t *object, const char *where, const char *key, int64_t low,
                        int64_t high, int64_t *value, Error *e);
 Status json_integer_or(const Json *j, const json_t *object, const char *where, const char *key, int64_t low,
@@ -39,8 +40,8 @@ Status json_object_in(const Json *j, const json_t *object, const char *where, co
 Status json_array_in(const Json *j, const json_t *object, const char *where, const char *key, json_t **value,
                      Error *e);
 
-/* Put a value, whose reference they take over, into an object or at the end of a list. NO_MEMORY
- * when that fails or value is NULL. */
+/* Put a value into an object or at the end of a list, and take its reference over, after a
+ * failure too. NO_MEMORY when that fails or value is NULL. */
 Status json_put(json_t *object, const char *key, json_t *value, Error *e);
 Status json_append(json_t *list, json_t *value, Error *e);
 

@@ -21,7 +21,7 @@ static bool is_same(int descriptor, const char *path)
 Status folder_lock(FolderLock *lock, const char *folder, Error *e)
 {
     *lock = (FolderLock){path_join(folder, "lock", e), -1};
-    Status status = lock->path ? OK : NO_MEMORY;
+    Status status = e->status;
     while (status == OK) {
         struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
         lock->descriptor = open(lock->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);

@@ -73,6 +73,8 @@ static bool block_take(Arena *a, size_t bytes, Error *e)
 
 void *arena_alloc(Arena *a, int64_t count, size_t size, Error *e)
 {
+    if (e->status != OK)
+        return NULL;
     if (count < 0 || (size && (uint64_t)count > (SIZE_MAX / 4) / size)) {
         error_set(e, NO_MEMORY, "an allocation of %lld times %zu bytes is too large", (long long)count, size);
         return NULL;
@@ -96,6 +98,8 @@ void *arena_zero(Arena *a, int64_t count, size_t size, Error *e)
 
 char *arena_copy(Arena *a, const char *text, Error *e)
 {
+    if (e->status != OK)
+        return NULL;
     size_t n = strlen(text) + 1;
     char *p = arena_alloc(a, (int64_t)n, 1, e);
     return p ? memcpy(p, text, n) : NULL;
@@ -117,6 +121,8 @@ void arena_release(Arena *a, ArenaMark mark)
 
 void *memory_new(int64_t count, size_t size, Error *e)
 {
+    if (e->status != OK)
+        return NULL;
     void *p = NULL;
     if (count >= 0)
         p = calloc(count ? (size_t)count : 1, size ? size : 1);
@@ -127,6 +133,8 @@ void *memory_new(int64_t count, size_t size, Error *e)
 
 void *memory_grow(void *old, int64_t count, size_t size, Error *e)
 {
+    if (e->status != OK)
+        return NULL;
     void *p = NULL;
     if (count >= 0 && (!size || (uint64_t)count <= (SIZE_MAX / 4) / size))
         p = realloc(old, count && size ? (size_t)count * size : 1);
@@ -145,7 +153,7 @@ char *memory_copy_bytes(const char *bytes, size_t count, Error *e)
 
 char *memory_copy(const char *text, Error *e)
 {
-    return memory_copy_bytes(text, strlen(text), e);
+    return e->status == OK ? memory_copy_bytes(text, strlen(text), e) : NULL;
 }
 
 /* The number after `key` in a file of lines such as "MemAvailable:  123 kB", times `unit`;

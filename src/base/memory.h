@@ -24,8 +24,8 @@ typedef struct {
 void arena_init(Arena *a);
 void arena_free(Arena *a);
 /* count * size bytes, not cleared; NULL, with e set (NO_MEMORY), when there is no memory or the
- * product overflows. Zero bytes give a valid pointer. The result lives until the arena is
- * released to an earlier mark. */
+ * product overflows; NULL at once when e has failed already. Zero bytes give a valid pointer. The
+ * result lives until the arena is released to an earlier mark. */
 void *arena_alloc(Arena *a, int64_t count, size_t size, Error *e);
 void *arena_zero(Arena *a, int64_t count, size_t size, Error *e); /* the same, cleared */
 char *arena_copy(Arena *a, const char *text, Error *e);           /* a copy of a string */
@@ -34,8 +34,8 @@ ArenaMark arena_mark(const Arena *a);
  * shapes would else leave more and more blocks behind. */
 void arena_release(Arena *a, ArenaMark mark);
 
-/* malloc/calloc/realloc with overflow checks; NULL, with e set (NO_MEMORY), on failure. The
- * result is owned by the caller: free(). */
+/* malloc/calloc/realloc with overflow checks; NULL, with e set (NO_MEMORY), on failure, and NULL
+ * at once when e has failed already. The result is owned by the caller: free(). */
 void *memory_new(int64_t count, size_t size, Error *e); /* cleared */
 /* old stays valid (and owned) on failure */
 void *memory_grow(void *old, int64_t count, size_t size, Error *e);

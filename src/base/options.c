@@ -96,6 +96,8 @@ static Status take(const Option *o, const char *value, Error *e)
 Status options_parse(const Option *options, char **arguments, int *count, Error *e)
 {
     int kept = 0;
+    if (e->status != OK)
+        return e->status;
     for (int i = 0; i < *count; i++) {
         char *a = arguments[i];
         if (!strcmp(a, "--")) {

@@ -35,7 +35,7 @@ static bool text_reserve(Text *t, size_t more, Error *e)
 
 bool text_add_bytes(Text *t, const void *bytes, size_t count, Error *e)
 {
-    if (!text_reserve(t, count, e))
+    if (e->status != OK || !text_reserve(t, count, e))
         return false;
     if (count)
         memcpy(t->data + t->count, bytes, count);
@@ -46,11 +46,13 @@ bool text_add_bytes(Text *t, const void *bytes, size_t count, Error *e)
 
 bool text_add(Text *t, const char *string, Error *e)
 {
-    return text_add_bytes(t, string, strlen(string), e);
+    return e->status == OK && text_add_bytes(t, string, strlen(string), e);
 }
 
 bool text_format(Text *t, Error *e, const char *format, ...)
 {
+    if (e->status != OK)
+        return false;
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
@@ -124,6 +126,8 @@ int utf8_encode(int32_t code, char out[4])
 
 bool utf8_repair(Text *t, const char *bytes, size_t count, Error *e)
 {
+    if (e->status != OK)
+        return false;
     const char *end = bytes + count;
     while (bytes < end) {
         int used;

@@ -13,7 +13,8 @@ typedef struct {
 
 void text_free(Text *t);
 void text_clear(Text *t); /* empty, memory kept */
-/* These return false, with e set (NO_MEMORY), when there is no memory; t is then unchanged. */
+/* These return false, with e set (NO_MEMORY), when there is no memory, and at once when e has
+ * failed already; t is then unchanged. */
 bool text_add(Text *t, const char *string, Error *e);
 bool text_add_bytes(Text *t, const void *bytes, size_t count, Error *e);
 bool text_format(Text *t, Error *e, const char *format, ...) PRINTF_LIKE(3, 4); /* appends */

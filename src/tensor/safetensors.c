@@ -324,7 +324,7 @@ static Status put_header(FileWriter *w, const TensorOut *tensors, int64_t count,
 {
     char *json = header_json(tensors, count), length[8];
     if (!json)
-        return w->status = error_set(e, NO_MEMORY, "%s: out of memory while writing the header", w->path);
+        return error_set(e, NO_MEMORY, "%s: out of memory while writing the header", w->path);
     size_t bytes = strlen(json), padding = (8 - bytes % 8) % 8;
     store_u64(length, bytes + padding);
     file_put(w, length, sizeof length, e);

@@ -79,7 +79,7 @@ static void test_pictures(void **state)
 static unsigned char *bytes_of(const char *hex, size_t *count)
 {
     *count = strlen(hex) / 2;
-    unsigned char *bytes = memory_new((int64_t)*count, 1, NULL);
+    unsigned char *bytes = memory_new((int64_t)*count, 1, &(Error){0});
     assert_non_null(bytes);
     for (size_t i = 0; i < *count; i++) {
         unsigned v;
@@ -167,7 +167,7 @@ static void test_every_byte(void **state)
     const char *const names[] = {"png/interlaced-9x11/file", "png/palette-alpha/file", "jpeg/one-pixel/file"};
     for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
         const Tensor *t = golden_tensor(&g, names[n]);
-        unsigned char *bytes = memory_new((int64_t)t->bytes, 1, NULL);
+        unsigned char *bytes = memory_new((int64_t)t->bytes, 1, &(Error){0});
         for (size_t i = 0; i < 2 * t->bytes; i++) {
             size_t at = i / 2;
             memcpy(bytes, t->data, t->bytes);

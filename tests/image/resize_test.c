@@ -18,7 +18,7 @@ static Image golden_image(const Golden *g, const char *name)
     const Tensor *t = golden_tensor(g, name);
     if (t->dtype != U8 || t->ndim != 3 || t->dim[2] != 3)
         fail_msg("golden/%s: %s is no picture", g->name, name);
-    Image im = {t->dim[1], t->dim[0], memory_new((int64_t)t->bytes, 1, NULL)};
+    Image im = {t->dim[1], t->dim[0], memory_new((int64_t)t->bytes, 1, &(Error){0})};
     assert_non_null(im.data);
     memcpy(im.data, t->data, t->bytes);
     return im;
@@ -84,7 +84,7 @@ static void test_bad_sizes(void **state)
 static void test_flat_stays_flat(void **state)
 {
     (void)state;
-    Image in = {300, 200, memory_new(300 * 200, 3, NULL)}, out;
+    Image in = {300, 200, memory_new(300 * 200, 3, &(Error){0})}, out;
     Error e = {0};
     memset(in.data, 201, 300 * 200 * 3);
     clock_t start = clock();

@@ -51,8 +51,8 @@ static const Tensor *need(const SafeTensors *s, const char *name)
 static int check_widen(const SafeTensors *s, const char *name, const char *wide, Dtype type)
 {
     const Tensor *t = need(s, name), *want = need(s, wide);
-    unsigned char *host = memory_new(2 * t->count + 1, 1, NULL);
-    float *got = memory_new(t->count, sizeof *got, NULL);
+    unsigned char *host = memory_new(2 * t->count + 1, 1, &(Error){0});
+    float *got = memory_new(t->count, sizeof *got, &(Error){0});
     int failed = 0;
     for (int64_t i = 0; i < t->count; i++) {
         uint16_t v = (uint16_t)bits_at(t->data, i, 2);
@@ -74,8 +74,8 @@ static int check_widen(const SafeTensors *s, const char *name, const char *wide,
 static int check_narrow(const SafeTensors *s, const char *name, Dtype type)
 {
     const Tensor *t = need(s, "f32"), *want = need(s, name);
-    unsigned char *out = memory_new(2 * t->count + 1, 1, NULL);
-    float *in = memory_new(t->count, sizeof *in, NULL);
+    unsigned char *out = memory_new(2 * t->count + 1, 1, &(Error){0});
+    float *in = memory_new(t->count, sizeof *in, &(Error){0});
     int failed = 0;
     for (int64_t i = 0; i < t->count; i++)
         in[i] = float_of(bits_at(t->data, i, 4));

@@ -165,7 +165,7 @@ static void cache_or_not(void **state)
 /* Columns 0 .. count - 1 of rows[3, all]; owned by the caller. */
 static int32_t *run_prefix(const int32_t *rows, int64_t all, int64_t count)
 {
-    int32_t *out = memory_new(3 * count, sizeof *out, NULL);
+    int32_t *out = memory_new(3 * count, sizeof *out, &(Error){0});
     assert_non_null(out);
     for (int axis = 0; axis < 3; axis++)
         memcpy(out + axis * count, rows + axis * all, (size_t)count * sizeof *out);

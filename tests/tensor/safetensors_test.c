@@ -19,15 +19,15 @@ static void put_file(Text *t, const Text *header, const void *data, size_t count
 {
     char length[8];
     store_u64(length, header->count);
-    assert_true(text_add_bytes(t, length, 8, NULL));
-    assert_true(text_add_bytes(t, text_string(header), header->count, NULL));
-    assert_true(text_add_bytes(t, data, count, NULL));
+    assert_true(text_add_bytes(t, length, 8, &(Error){0}));
+    assert_true(text_add_bytes(t, text_string(header), header->count, &(Error){0}));
+    assert_true(text_add_bytes(t, data, count, &(Error){0}));
 }
 
 static void repeat(Text *t, const char *piece, size_t bytes)
 {
     while (t->count < bytes)
-        assert_true(text_add(t, piece, NULL));
+        assert_true(text_add(t, piece, &(Error){0}));
 }
 
 /* The files too large to be kept. */
@@ -40,19 +40,19 @@ static void build_file(Text *t, const char *name)
     if (!strcmp(name, "3000-tensors")) {
         data = 3000;
         for (int i = 0; i < 3000; i++)
-            assert_true(text_format(&header, NULL,
+            assert_true(text_format(&header, &(Error){0},
                                     "%s\"t%d\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[%d,%d]}",
                                     i ? "," : "{", i, i, i + 1));
-        assert_true(text_add(&header, "}", NULL));
+        assert_true(text_add(&header, "}", &(Error){0}));
     } else if (!strcmp(name, "100k-nesting")) {
-        assert_true(text_add(&header, "{\"a\":", NULL));
+        assert_true(text_add(&header, "{\"a\":", &(Error){0}));
         repeat(&header, "[", 100005);
         repeat(&header, "]", 200005);
-        assert_true(text_add(&header, "}", NULL));
+        assert_true(text_add(&header, "}", &(Error){0}));
     } else {
         unsigned long size = strtoul(name + strlen("header-"), NULL, 10);
         assert_true(size > 1000);
-        assert_true(text_add(&header, "{}", NULL));
+        assert_true(text_add(&header, "{}", &(Error){0}));
         repeat(&header, " ", size);
     }
     put_file(t, &header, ones, data);
@@ -65,7 +65,7 @@ static void read_hex(Text *t, const char *hex)
         unsigned v;
         assert_int_equal(sscanf(hex, "%2x", &v), 1);
         unsigned char c = (unsigned char)v;
-        assert_true(text_add_bytes(t, &c, 1, NULL));
+        assert_true(text_add_bytes(t, &c, 1, &(Error){0}));
     }
 }
 
@@ -116,7 +116,7 @@ static void write_text(Scratch *scratch, const char *header, size_t data)
 {
     Text h = {0}, t = {0};
     unsigned char bytes[64] = {0};
-    assert_true(text_add(&h, header, NULL));
+    assert_true(text_add(&h, header, &(Error){0}));
     put_file(&t, &h, bytes, data);
     scratch_write(scratch, "weights", t.data, t.count);
     text_free(&h);
@@ -166,11 +166,11 @@ static void test_every_byte(void **state)
         "\"v\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}",
         12);
     Text good = {0}, bad = {0};
-    assert_int_equal(file_read(&good, scratch_path(&scratch, "weights"), 1000, NULL), OK);
+    assert_int_equal(file_read(&good, scratch_path(&scratch, "weights"), 1000, &(Error){0}), OK);
     for (size_t i = 0; i < good.count * 4; i++) {
         static const char flips[3] = {1, 0x10, 0x40};
         text_clear(&bad);
-        assert_true(text_add_bytes(&bad, good.data, good.count, NULL));
+        assert_true(text_add_bytes(&bad, good.data, good.count, &(Error){0}));
         size_t at = i / 4, count = i % 4 == 3 ? at : good.count;
         if (i % 4 < 3)
             bad.data[at] = (char)(bad.data[at] ^ flips[i % 4]);
@@ -190,7 +190,7 @@ static void test_round_trip(void **state)
 {
     (void)state;
     enum { LONG = 20000 };
-    float *values = memory_new(LONG, sizeof *values, NULL);
+    float *values = memory_new(LONG, sizeof *values, &(Error){0});
     for (int i = 0; i < LONG; i++)
         values[i] = (float)(i % 256) - 100;
     const int32_t ids[3] = {-1, 2147483647, 77};
