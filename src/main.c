@@ -61,8 +61,8 @@ enum { COMMANDS = sizeof commands / sizeof *commands };
 static void print_version(void)
 {
     printf("mpa %s\nkernels:", MPA_VERSION);
-    for (const Kernels *const *k = kernels_available(); *k; k++)
-        printf(" %s", (*k)->name);
+    for (int i = 0; kernels_available(i); i++)
+        printf(" %s", kernels_available(i)->name);
     putchar('\n');
 }
 

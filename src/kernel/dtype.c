@@ -1,3 +1,8 @@
+/* The table of number types, and conversion between float32 and the 16-bit ones by their bits:
+ *   F32   sign, 8 bits of exponent (bias 127), 23 of fraction
+ *   BF16  the upper half of that
+ *   F16   sign, 5 bits of exponent (bias 15), 10 of fraction
+ * Rounding is to nearest, ties to even, as in PyTorch. */
 #include "kernel/dtype.h"
 
 #include <string.h>
@@ -84,7 +89,9 @@ uint16_t bf16_store(float x)
 
 float f16_load(uint16_t bits)
 {
-    uint32_t sign = (uint32_t)(bits & 0x8000) << 16, exponent = bits >> 10 & 31, fraction = bits & 1023;
+    uint32_t sign = (uint32_t)(bits & 0x8000) << 16;
+    uint32_t exponent = bits >> 10 & 31;
+    uint32_t fraction = bits & 1023;
     if (exponent == 31)
         return from_bits(sign | 0x7F800000 | fraction << 13);
     if (exponent)
@@ -95,7 +102,8 @@ float f16_load(uint16_t bits)
 
 uint16_t f16_store(float x)
 {
-    uint32_t bits = to_bits(x), sign = bits >> 16 & 0x8000;
+    uint32_t bits = to_bits(x);
+    uint32_t sign = bits >> 16 & 0x8000;
     bits &= 0x7FFFFFFF;
     if (bits > 0x7F800000)
         return (uint16_t)(sign | 0x7E00);
@@ -126,7 +134,7 @@ void dtype_widen(float *out, const void *in, Dtype t, int64_t count)
     const unsigned char *p = in;
     if (t == F32)
         memcpy(out, in, (size_t)count * sizeof *out);
-    else if (t == BF16) /* the loop that matters: it becomes vector code */
+    else if (t == BF16) /* a loop of its own, so that it becomes vector code */
         for (int64_t i = 0; i < count; i++)
             out[i] = bf16_load(load_u16(p + 2 * i));
     else

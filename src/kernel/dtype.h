@@ -1,11 +1,11 @@
-/* Number types of stored tensors, and conversion to and from float32. */
+/* The number types of stored tensors, and conversion to and from float32. */
 #ifndef MPA_KERNEL_DTYPE_H
 #define MPA_KERNEL_DTYPE_H
 
 #include "base/error.h"
 
-/* Those of the safetensors format. Models and traces hold F32, F16, BF16 and I32; the others are
- * known so that a file that has them can be opened. */
+/* The types of the safetensors format. Models and traces hold F32, F16, BF16 and I32. The others
+ * are known so that a file that has them can be opened. */
 typedef enum {
     F32,
     F64,
@@ -42,11 +42,11 @@ uint16_t bf16_store(float x); /* nearest, ties to even; NaN stays NaN */
 float f16_load(uint16_t bits);
 uint16_t f16_store(float x);
 
-/* out[count] = in[count] as float32, from F32, F16 or BF16 in the host's byte order; `in` need
- * not be aligned. */
+/* out[count] = in[count] as float32, from type t (F32, F16 or BF16) in the host's byte order. `in`
+ * need not be aligned. */
 void dtype_widen(float *out, const void *in, Dtype t, int64_t count);
-/* out[count] as type t (F32, F16 or BF16) from float32, little-endian as in files; `out` need
- * not be aligned. */
+/* out[count] = in[count] as type t (F32, F16 or BF16), little-endian as in files. `out` need not be
+ * aligned. */
 void dtype_narrow(void *out, Dtype t, const float *in, int64_t count);
 
 #endif

@@ -6,7 +6,7 @@
 #define WIDTH 8
 #define TILE_ROWS 6
 #define TILE_VECTORS 2
-#define STREAM_MOST 48
+#define STREAM_MAX 48
 #define STREAM_ROWS 4
 #define STREAM_COLS 2
 #define EVENS 0, 2, 4, 6, 8, 10, 12, 14

@@ -1,9 +1,9 @@
-/* What the sets with 32 registers of 16 floats have in common; the including file says SET and
- * TITLE. */
+/* What the sets with 32 registers of 16 floats have in common. The including file defines SET,
+ * TITLE and, where the CPU has matrix tiles, TILES. */
 #define WIDTH 16
 #define TILE_ROWS 12
 #define TILE_VECTORS 2
-#define STREAM_MOST 32
+#define STREAM_MAX 32
 #define STREAM_ROWS 6
 #define STREAM_COLS 4
 #define EVENS 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30

@@ -1,14 +1,14 @@
-/* Products as exact as float32's on a CPU's matrix tiles (AMX-BF16). A float32 number is the sum of
- * three bf16 ones, 24 bits in all: x = x0 + x1 + x2. Included by kernels_vector.h where the set has
- * TILES.
+/* Products as exact as float32's on a CPU's matrix tiles (AMX-BF16). A float32 number is the sum
+ * of three bf16 ones, x = x0 + x1 + x2, of 8 significant bits each: 24 in all. kernels_vector.h
+ * includes this file where the set has TILES.
  *
  * y = x w' with weights in bf16 is three bf16 products added up in float32. The weights are the
- * first operand, their rows loaded from where they lie in the file; only x is packed. A product of
- * tiles is c[16 outputs, 16 tokens] += a[16 outputs, 32 k] b[32 k, 16 tokens]; the three parts of x
- * share each load of a.
+ * first operand: their rows are loaded from the file's memory as they are, and only x is packed.
+ * A product of tiles is c[16 outputs, 16 tokens] += a[16 outputs, 32 k] b[32 k, 16 tokens]; one
+ * load of a serves all three parts of x.
  *
- * Where both operands are float32, as in training, it is six products, both packed: of the nine,
- * three are below a float32's last bit. */
+ * Two float32 operands, as in training, take six products, with both operands packed: the other
+ * three of the nine lie below a float32's last bit. */
 
 enum {
     TILE = 16,
@@ -42,20 +42,22 @@ INLINE U upper(V x)
     return (bits + 0x7FFFu + (bits >> 16 & 1u)) & 0xFFFF0000u;
 }
 
-/* word[part][i]: the parts of 16 pairs of numbers, the first of each in the lower half. */
+/* word[part][i]: the parts of 16 pairs of numbers, in each word the first number in the lower
+ * half. */
 INLINE void split_pairs(V word[PARTS][TILE], int64_t i, V first, V second)
 {
     UNROLL for (int part = 0; part < PARTS; part++)
     {
-        U low = upper(first), high = upper(second);
+        U low = upper(first);
+        U high = upper(second);
         word[part][i] = (V)(low >> 16 | high);
         first -= (V)low;
         second -= (V)high;
     }
 }
 
-/* out[room] = the first of `count` values of w's row and column, if there are any (count may be
- * negative), then zeros. */
+/* out[room] = at most `count` values of w from (row, column) on, then zeros. A count below 0 is
+ * 0. */
 INLINE void fetch(float *out, const Weight *w, int64_t row, int64_t column, int64_t count, int64_t room)
 {
     if (count < room)
@@ -64,21 +66,22 @@ INLINE void fetch(float *out, const Weight *w, int64_t row, int64_t column, int6
         widen(out, weight_at(w, row, column), w->type, count < room ? count : room);
 }
 
-/* 16 rows of w from (first, k) on, DEPTH values of each, of which `rows` and K are there: a row
- * of words per row. */
+/* 16 rows of w from (first, k) on, DEPTH values of each; those beyond `rows` and K are 0. Each
+ * becomes a row of words. */
 INLINE void split_rows(V word[PARTS][TILE], const Weight *w, int64_t first, int64_t k, int64_t rows,
                        int64_t K)
 {
     for (int64_t n = 0; n < TILE; n++) {
         float row[DEPTH];
         fetch(row, w, first + n, k, n < rows ? K : 0, DEPTH);
-        V low = load(row), high = load(row + WIDTH);
+        V low = load(row);
+        V high = load(row + WIDTH);
         split_pairs(word, n, SHUFFLE(low, high, EVENS), SHUFFLE(low, high, ODDS));
     }
 }
 
-/* DEPTH rows of w from (k, first) on, 16 values of each, of which K and `columns` are there: a
- * row of words per pair of rows. */
+/* DEPTH rows of w from (k, first) on, 16 values of each; those beyond K and `columns` are 0.
+ * Each pair of rows becomes a row of words. */
 INLINE void split_columns(V word[PARTS][TILE], const Weight *w, int64_t k, int64_t first, int64_t columns,
                           int64_t K)
 {
@@ -90,30 +93,31 @@ INLINE void split_columns(V word[PARTS][TILE], const Weight *w, int64_t k, int64
     }
 }
 
-/* The tiles of the parts, `step` values from one to the next. */
-INLINE void store_parts(uint16_t *out, int64_t step, V word[PARTS][TILE], bool turned)
+/* Stores the tile of each part, `step` values from one to the next. */
+INLINE void store_parts(uint16_t *out, int64_t step, V word[PARTS][TILE], bool transposed)
 {
     for (int part = 0; part < PARTS; part++) {
-        if (turned)
+        if (transposed)
             transpose(word[part]);
         memcpy(out + part * step, word[part], TILE_BYTES);
     }
 }
 
-/* x[tokens, K] as tiles [K / 32][tokens / 16][part][pair of k][token][2], both counts rounded up
- * to multiples of 32; what is missing is 0. */
+/* x[tokens, K] as tiles [K / 32][tokens / 16][part][pair of k][token][2]. Both counts are
+ * rounded up to multiples of 32, with zeros. */
 static void tiles_split(uint16_t *out, const float *x, int64_t stride, int64_t tokens, int64_t K)
 {
     const Weight from = {x, F32, stride, NULL};
     for (int64_t k = 0; k < K; k += DEPTH)
-        for (int64_t t = 0; t < round_up(tokens, 2 * TILE); t += TILE, out += PARTS * TILE_VALUES) {
+        for (int64_t t = 0; t < round_up(tokens, 2 * TILE); t += TILE) {
             V word[PARTS][TILE];
             split_rows(word, &from, t, k, tokens - t, K - k);
             store_parts(out, TILE_VALUES, word, true);
+            out += PARTS * TILE_VALUES;
         }
 }
 
-/* Sums of 32 x 32 in tiles 0 to 3, of two tiles of a, 4 and 5, with two of b, 6 and 7. */
+/* Tiles 0 to 3 hold the sums c[32, 32]; 4 and 5 hold two tiles of a, 6 and 7 two of b. */
 #define LOAD_SUMS(c, ldc)                                                                                    \
     _tile_loadd(0, c, (ldc) * (int64_t)sizeof *(c));                                                         \
     _tile_loadd(1, (c) + TILE, (ldc) * (int64_t)sizeof *(c));                                                \
@@ -130,15 +134,16 @@ static void tiles_split(uint16_t *out, const float *x, int64_t stride, int64_t t
     _tile_dpbf16ps(2, 5, 6);                                                                                 \
     _tile_dpbf16ps(3, 5, 7)
 
-/* 32 outputs x 32 tokens: c[32, PANEL] += a b over `blocks` blocks of k. a: rows of `stride`
- * bytes; b: the first of two neighbouring tiles, `step` values to the next block of k. */
+/* 32 outputs x 32 tokens: c[32, PANEL] += a b over `blocks` blocks of k. The rows of a are
+ * `stride` bytes apart; b is the first of two neighbouring tiles, `step` values before the next
+ * block of k. */
 static void tiles_block(float *c, const uint16_t *a, int64_t stride, const uint16_t *b, int64_t step,
                         int64_t blocks)
 {
-    /* the compiler does not know that tiles are loaded from memory, and stored to it */
+    /* the compiler does not know that tiles are loaded from memory and stored to it */
     __asm__ volatile("" ::: "memory");
     LOAD_SUMS(c, PANEL);
-    for (int64_t k = 0; k < blocks; k++, a += DEPTH, b += step) {
+    for (int64_t k = 0; k < blocks; k++) {
         _tile_loadd(4, a, stride);
         _tile_loadd(5, (const char *)a + TILE * stride, stride);
         for (int part = PARTS - 1; part >= 0; part--) { /* the small ones first */
@@ -146,13 +151,16 @@ static void tiles_block(float *c, const uint16_t *a, int64_t stride, const uint1
             _tile_loadd(7, b + (PARTS + part) * TILE_VALUES, 64);
             PRODUCTS();
         }
+        a += DEPTH;
+        b += step;
     }
     STORE_SUMS(c, PANEL);
     __asm__ volatile("" ::: "memory");
 }
 
-/* Up to 32 rows of w from column k on, K of them, as tiles want them: where rows or columns are
- * missing, a copy with zeros. */
+/* 32 rows of K weights as tiles load them: the weights themselves or, where rows or columns are
+ * missing, a copy padded with zeros. *stride: bytes from row to row, of the weights, then of the
+ * result. */
 static const uint16_t *whole_rows(uint16_t *copy, const uint16_t *w, int64_t *stride, int64_t rows, int64_t K)
 {
     if (rows == 2 * TILE && K % DEPTH == 0)
@@ -170,8 +178,8 @@ static void tiles_multiply(float *c, const uint16_t *parts, int64_t tokens, cons
                            int64_t K)
 {
     uint16_t copy[2 * TILE * CHUNK_K];
-    const int64_t blocks = round_up(K, DEPTH) / DEPTH,
-                  step = round_up(tokens, 2 * TILE) / TILE * PARTS * TILE_VALUES;
+    const int64_t blocks = round_up(K, DEPTH) / DEPTH;
+    const int64_t step = round_up(tokens, 2 * TILE) / TILE * PARTS * TILE_VALUES;
     tiles_start();
     for (int64_t o = 0; o < outputs; o += 2 * TILE) {
         int64_t stride = w->stride * (int64_t)sizeof *copy;
@@ -183,32 +191,36 @@ static void tiles_multiply(float *c, const uint16_t *parts, int64_t tokens, cons
     tiles_stop();
 }
 
-/* Six products. A panel holds 32 rows of a, or columns of b, as tiles [K / 32][part][2]: of a
- * [row][k], of b [pair of k][column][2]. */
+/* Six products. A panel holds 32 rows of a, or 32 columns of b, as tiles [K / 32][part][2]. A
+ * tile of a is [row][k], one of b [pair of k][column][2]. */
 enum { SPLIT_STEP = 2 * TILE_VALUES, SPLIT_BLOCK = PARTS * SPLIT_STEP };
 
 static void split_pack(void *panel, bool right, const Weight *w, int64_t count, int64_t K)
 {
     uint16_t *out = panel;
-    for (int64_t k = 0; k < K; k += DEPTH, out += SPLIT_BLOCK)
+    for (int64_t k = 0; k < K; k += DEPTH) {
         for (int64_t n = 0; n < 2; n++) {
             V word[PARTS][TILE];
             split_rows(word, w, n * TILE, k, count - n * TILE, K - k);
             store_parts(out + n * TILE_VALUES, SPLIT_STEP, word, right);
         }
+        out += SPLIT_BLOCK;
+    }
 }
 
 static void split_pack_columns(void *panels, bool right, const Weight *w, int64_t count, int64_t K)
 {
     uint16_t *out = panels;
     for (int64_t i = 0; i < count; i += 2 * TILE)
-        for (int64_t k = 0; k < K; k += DEPTH, out += SPLIT_BLOCK)
+        for (int64_t k = 0; k < K; k += DEPTH) {
             for (int64_t n = 0; n < 2; n++) {
                 V word[PARTS][TILE];
                 int64_t first = i + n * TILE;
                 split_columns(word, w, k, first, count - first, K - k);
                 store_parts(out + n * TILE_VALUES, SPLIT_STEP, word, !right);
             }
+            out += SPLIT_BLOCK;
+        }
 }
 
 #define LEFT(part)                                                                                           \
@@ -218,11 +230,12 @@ static void split_pack_columns(void *panels, bool right, const Weight *w, int64_
     _tile_loadd(6, right + (part)*SPLIT_STEP, 64);                                                           \
     _tile_loadd(7, right + (part)*SPLIT_STEP + TILE_VALUES, 64)
 
-/* c[32, 32] from panels of a and b. Each step loads one of the operands anew, and the largest
- * product comes last. */
+/* c[32, 32] from panels of a and b. From product to product only one operand is loaded anew; the
+ * largest product comes last. */
 static void split_multiply(float *c, int64_t ldc, const void *a, const void *b, int64_t K, bool add)
 {
-    const uint16_t *left = a, *right = b;
+    const uint16_t *left = a;
+    const uint16_t *right = b;
     __asm__ volatile("" ::: "memory");
     if (add) {
         LOAD_SUMS(c, ldc);
@@ -232,7 +245,7 @@ static void split_multiply(float *c, int64_t ldc, const void *a, const void *b, 
         _tile_zero(2);
         _tile_zero(3);
     }
-    for (int64_t k = 0; k < K; k += DEPTH, left += SPLIT_BLOCK, right += SPLIT_BLOCK) {
+    for (int64_t k = 0; k < K; k += DEPTH) {
         LEFT(2);
         RIGHT(0);
         PRODUCTS();
@@ -246,6 +259,8 @@ static void split_multiply(float *c, int64_t ldc, const void *a, const void *b, 
         PRODUCTS();
         RIGHT(0);
         PRODUCTS();
+        left += SPLIT_BLOCK;
+        right += SPLIT_BLOCK;
     }
     STORE_SUMS(c, ldc);
     __asm__ volatile("" ::: "memory");

@@ -1,9 +1,14 @@
-/* The body of the sets that use vector registers: the including file says WIDTH (floats in a
- * register), TILE_ROWS and TILE_VECTORS (registers of a tile: rows, and vectors in each), SET
- * (the name of what it defines) and TITLE. It is written with the vector types of GCC and clang,
- * which become the instructions that the file is compiled for. */
+/* The body of the sets that use vector registers. It is written with the vector types of GCC and
+ * clang, which become the instructions that the including file is compiled for. That file defines
+ *   SET, TITLE                 the variable to define, and its name
+ *   WIDTH                      floats in a register
+ *   TILE_ROWS, TILE_VECTORS    the registers of a tile: rows, and vectors in each
+ *   STREAM_MAX, STREAM_ROWS, STREAM_COLS    few, and the registers of `stream` (kernels_stream.h)
+ *   EVENS, ODDS, INTERLEAVE_LOW, INTERLEAVE_HIGH, EACH_FOLD    shuffles of two registers
+ *   TILES                      where the CPU has matrix tiles (kernels_tiles.h) */
 #include "base/number.h"
 #include "kernel/kernels_loops.h"
+#include "kernel/scalar.h"
 
 #include <string.h>
 
@@ -52,8 +57,8 @@ INLINE V load_as(const void *p, Dtype type, int64_t at)
     return type == F32 ? load((const float *)p + at) : load_bf16((const uint16_t *)p + at);
 }
 
-/* The sum of a register's floats: log2(WIDTH) times, the half, quarter, ... that is left is
- * added to its neighbour. */
+/* The sum of a register's floats. Each fold adds to every float its partner in the other half, then
+ * in the other quarter, and so on. */
 INLINE float sum_of(V v)
 {
 #define FOLD(...) v += SHUFFLE(v, v, __VA_ARGS__);
@@ -67,18 +72,21 @@ INLINE float sum_of(V v)
 
 static void tile(float *c, int64_t ldc, const void *left, const void *top, int64_t K, bool add)
 {
-    const float *a = left, *b = top;
+    const float *a = left;
+    const float *b = top;
     V sum[TILE_ROWS][TILE_VECTORS];
     for (int m = 0; add && m < TILE_ROWS; m++)
         for (int j = 0; j < TILE_VECTORS; j++)
             __builtin_prefetch(c + m * ldc + j * WIDTH, 1);
     UNROLL for (int m = 0; m < TILE_ROWS; m++) UNROLL for (int j = 0; j < TILE_VECTORS; j++) sum[m][j] =
         (V){0};
-    for (int64_t k = 0; k < K; k++, a += TILE_ROWS, b += TILE_COLS) {
+    for (int64_t k = 0; k < K; k++) {
         V right[TILE_VECTORS];
         UNROLL for (int j = 0; j < TILE_VECTORS; j++) right[j] = load(b + j * WIDTH);
         UNROLL for (int m = 0; m < TILE_ROWS; m++) UNROLL for (int j = 0; j < TILE_VECTORS; j++) sum[m][j] +=
             all(a[m]) * right[j];
+        a += TILE_ROWS;
+        b += TILE_COLS;
     }
     UNROLL for (int m = 0; m < TILE_ROWS; m++) UNROLL for (int j = 0; j < TILE_VECTORS; j++)
     {
@@ -87,7 +95,8 @@ static void tile(float *c, int64_t ldc, const void *left, const void *top, int64
     }
 }
 
-/* Rows become columns: log2(WIDTH) times, the first half is interleaved with the second. */
+/* Rows become columns: log2(WIDTH) times, the first half of the rows is interleaved with the
+ * second. */
 INLINE void transpose(V row[WIDTH])
 {
     UNROLL for (int step = 1; step < WIDTH; step *= 2)
@@ -112,8 +121,8 @@ static void widen(float *out, const void *in, Dtype type, int64_t count)
         dtype_widen(out + i, (const unsigned char *)in + (size_t)i * dtype_size(type), type, count - i);
 }
 
-/* `rows` <= WIDTH rows from column `first` on to the panel's columns; k in steps of WIDTH, what
- * is left over one by one. */
+/* `columns` columns of a panel, from `rows` rows of K values; columns without a row become 0. Takes
+ * WIDTH values of k at a time, the rest one by one. */
 INLINE void pack_group(float *out, int width, const void *from, Dtype type, int64_t stride, int64_t rows,
                        int64_t columns, int64_t K)
 {
@@ -143,14 +152,12 @@ static void pack(void *panel, bool right, const Weight *w, int64_t rows, int64_t
     float *out = panel;
     const int width = right ? TILE_COLS : TILE_ROWS;
     if (w->type != F32 && w->type != BF16) {
-        plain_pack(out, width, w, rows, K);
+        scalar_pack(out, width, w, rows, K);
         return;
     }
     for (int64_t first = 0; first < width; first += WIDTH) {
-        int64_t left = rows - first, columns = width - first < WIDTH ? width - first : WIDTH,
-                some = left < 0         ? 0
-                       : left < columns ? left
-                                        : columns;
+        const int64_t columns = min_i64(width - first, WIDTH);
+        const int64_t some = max_i64(0, min_i64(rows - first, columns));
         const void *from = weight_at(w, some ? first : 0, 0);
         if (w->type == F32)
             pack_group(out + first, width, from, F32, w->stride, some, columns, K);
@@ -159,7 +166,7 @@ static void pack(void *panel, bool right, const Weight *w, int64_t rows, int64_t
     }
 }
 
-/* ACROSS values as float32, of which those from `count` on become 0. */
+/* out[ACROSS] = in[count] as float32, then zeros. */
 INLINE void copy_columns(const int ACROSS, const Dtype TYPE, float *out, const unsigned char *in,
                          int64_t count)
 {
@@ -173,7 +180,8 @@ INLINE void copy_columns(const int ACROSS, const Dtype TYPE, float *out, const u
     }
 }
 
-/* All panels are filled a row of the matrix at a time: a page of memory is visited once. */
+/* Fills all panels one row of the matrix after another, so that a page of memory is visited
+ * once. */
 INLINE void pack_across(const int ACROSS, const Dtype TYPE, float *out, const unsigned char *from,
                         int64_t stride, int64_t count, int64_t K)
 {
@@ -204,27 +212,28 @@ INLINE V choose(S mask, V yes, V no)
     return (V)((mask & (S)yes) | (~mask & (S)no));
 }
 
-static float most(const float *x, int64_t count)
+static float largest_of(const float *x, int64_t count)
 {
     if (count < WIDTH)
-        return kernels_plain.most(x, count);
+        return scalar_max(x, count);
     V largest = load(x);
     for (int64_t i = WIDTH; i < count; i += WIDTH) {
-        V v = load(x + (i + WIDTH <= count ? i : count - WIDTH));
+        V v = load(x + min_i64(i, count - WIDTH)); /* the last vector may overlap the one before */
         largest = choose(v > largest, v, largest);
     }
     float each[WIDTH];
     memcpy(each, &largest, sizeof each);
-    return kernels_plain.most(each, WIDTH);
+    return scalar_max(each, WIDTH);
 }
 
-/* As exp_float in kernels_plain.c. */
+/* As exp_float in scalar.c. */
 INLINE V exp_of(V x)
 {
     const float magic = 12582912.0f;
     x = choose(x < -87.0f, all(-87.0f), x);
     x = choose(x > 88.0f, all(88.0f), x);
-    V t = x * 1.44269504f + magic, n = t - magic;
+    V t = x * 1.44269504f + magic;
+    V n = t - magic;
     V r = x - n * 0.693359375f + n * 2.12194440e-4f;
     V p = all(1.9875691500e-4f);
     p = p * r + 1.3981999507e-3f;
@@ -250,10 +259,10 @@ static double exp_sum(float *x, float shift, int64_t count)
         sum += (double)sum_of(part);
     }
     int64_t whole = count / WIDTH * WIDTH;
-    return whole < count ? sum + kernels_plain.exp_sum(x + whole, shift, count - whole) : sum;
+    return whole < count ? sum + scalar_exp_sum(x + whole, shift, count - whole) : sum;
 }
 
-static void softmax(float *x, int64_t K, float scale, float *most, double *sum)
+static void softmax(float *x, int64_t K, float scale, float *max, double *sum)
 {
     enum { CHUNK = 32 };
     for (int j = 0; j < TILE_COLS; j += WIDTH) {
@@ -263,7 +272,7 @@ static void softmax(float *x, int64_t K, float scale, float *most, double *sum)
             largest = choose(v > largest, v, largest);
         }
         largest *= scale;
-        store(most + j, largest);
+        store(max + j, largest);
         for (int i = 0; i < WIDTH; i++)
             sum[j + i] = 0;
         for (int64_t k0 = 0; k0 < K; k0 += CHUNK) {
@@ -284,7 +293,7 @@ static void sigmoid(float *x, int64_t count)
     int64_t i = 0;
     for (; i + WIDTH <= count; i += WIDTH)
         store(x + i, 1.0f / (1.0f + exp_of(-load(x + i))));
-    kernels_plain.sigmoid(x + i, count - i);
+    scalar_sigmoid(x + i, count - i);
 }
 
 #ifdef TILES
@@ -304,13 +313,13 @@ const Kernels SET = {
     .name = TITLE,
     .tile = &float_tile,
     .widen = widen,
-    .few = STREAM_MOST,
+    .few = STREAM_MAX,
     .stream_width = stream_width,
     .prepare = prepare,
     .stream = stream,
     .scores = scores,
     .mix = mix,
-    .most = most,
+    .max = largest_of,
     .exp_sum = exp_sum,
     .softmax = softmax,
     .sigmoid = sigmoid,

@@ -33,7 +33,7 @@ typedef struct {
 /* Turns scores[count] into probabilities in place. */
 static SoftmaxRow softmax_row(float *row, int64_t count)
 {
-    SoftmaxRow r = {.most = kernels->most(row, count)};
+    SoftmaxRow r = {.most = kernels->max(row, count)};
     r.part = (float)(1 / kernels->exp_sum(row, r.most, count));
     for (int64_t j = 0; j < count; j++)
         row[j] *= r.part;

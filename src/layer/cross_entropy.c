@@ -14,7 +14,7 @@ enum { CHUNK = 128 };
 /* logits[V] of one row become dlogits; returns the row's loss, not scaled. */
 static double row_loss(float *logits, int64_t V, int32_t label, double scale)
 {
-    float most = kernels->most(logits, V);
+    float most = kernels->max(logits, V);
     double right = (double)logits[label] - (double)most, sum = kernels->exp_sum(logits, most, V),
            lse = exact_log(sum);
     float part = (float)(scale / sum);

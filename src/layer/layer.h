@@ -44,8 +44,8 @@ void layernorm_fwd(float *y, float *mean, float *rstd, const float *x, const flo
 void layernorm_bwd(float *dx, float *dw, float *db, const float *dy, const float *x, const float *mean,
                    const float *rstd, const float *w, int64_t N, int64_t D);
 
-/* rope.c: turns channels j and j + T/2 of every head of x[N,H*E] by angle[n, j], in place; T <= E: the
- * channels beyond T stay. cos, sin [N,T/2] live as long as the pass. */
+/* rope.c: turns channels j and j + T/2 of every head of x[N,H*E] by angle[n, j], in place; T <=
+ * E: the channels beyond T stay. cos, sin [N,T/2] live as long as the pass. */
 typedef struct {
     const float *cos, *sin;
     int64_t head, turned; /* E, T */

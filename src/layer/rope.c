@@ -1,12 +1,12 @@
-/* Rotary position embedding. In every head, channels j and j + T/2 of the first T turn as a pair by
- * angle[n, j]; the other channels stay:
+/* Rotary position embedding. In every head, channels j and j + T/2 of the first T turn as a pair
+ * by angle[n, j]; the other channels stay:
  *
  *     a' = a cos - b sin,  b' = b cos + a sin
  *
- * The gradient goes through the transposed matrix, which is the turn by the opposite angle. Both happen
- * in place, because nobody needs the values from before. Angles are formed in double from frequencies
- * rounded to float32, as transformers keeps them. (apply_rotary_pos_emb, apply_multimodal_rotary_pos_emb,
- * apply_rotary_pos_emb_vision; ROPE_INIT_FUNCTIONS) */
+ * The gradient goes through the transposed matrix, which is the turn by the opposite angle. Both
+ * happen in place, because nobody needs the values from before. Angles are formed in double from
+ * frequencies rounded to float32, as transformers keeps them. (apply_rotary_pos_emb,
+ * apply_multimodal_rotary_pos_emb, apply_rotary_pos_emb_vision; ROPE_INIT_FUNCTIONS) */
 #include "layer/layer.h"
 
 #include "base/elementary.h"
@@ -44,7 +44,8 @@ void rope_fwd(float *x, int64_t stride, const float *cos, const float *sin, int6
     turn(x, stride, cos, sin, 1, N, H, E, T);
 }
 
-/* forward: a' = a cos - b sin, b' = b cos + a sin; so da = da' cos + db' sin, db = db' cos - da' sin */
+/* forward: a' = a cos - b sin, b' = b cos + a sin; so da = da' cos + db' sin, db = db' cos - da'
+ * sin */
 void rope_bwd(float *dx, int64_t stride, const float *cos, const float *sin, int64_t N, int64_t H, int64_t E,
               int64_t T)
 {
@@ -72,7 +73,8 @@ Mat *rope(Run *run, const Rope *r, Mat *x)
     return x;
 }
 
-/* Number j of all frequencies, the i-th of its section's `count`; float32 at each step, as in transformers. */
+/* Number j of all frequencies, the i-th of its section's `count`; float32 at each step, as in
+ * transformers. */
 static float frequency(const RotaryRule *rule, int64_t j, int64_t i, int64_t count)
 {
     float power = rule->restart ? (float)i / (float)count : (float)j / (float)(rule->turned / 2);

@@ -50,7 +50,8 @@ static const Tensor *need(const SafeTensors *s, const char *name)
 /* Each value and, through unaligned memory, all at once. */
 static int check_widen(const SafeTensors *s, const char *name, const char *wide, Dtype type)
 {
-    const Tensor *t = need(s, name), *want = need(s, wide);
+    const Tensor *t = need(s, name);
+    const Tensor *want = need(s, wide);
     unsigned char *host = memory_new(2 * t->count + 1, 1, &(Error){0});
     float *got = memory_new(t->count, sizeof *got, &(Error){0});
     int failed = 0;
@@ -60,7 +61,8 @@ static int check_widen(const SafeTensors *s, const char *name, const char *wide,
     }
     dtype_widen(got, host + 1, type, t->count);
     for (int64_t i = 0; i < t->count; i++) {
-        uint32_t bits = bits_of(got[i]), right = bits_at(want->data, i, 4);
+        uint32_t bits = bits_of(got[i]);
+        uint32_t right = bits_at(want->data, i, 4);
         if (bits != right && !(is_nan(bits) && is_nan(right)))
             failed++;
     }
@@ -73,7 +75,8 @@ static int check_widen(const SafeTensors *s, const char *name, const char *wide,
 
 static int check_narrow(const SafeTensors *s, const char *name, Dtype type)
 {
-    const Tensor *t = need(s, "f32"), *want = need(s, name);
+    const Tensor *t = need(s, "f32");
+    const Tensor *want = need(s, name);
     unsigned char *out = memory_new(2 * t->count + 1, 1, &(Error){0});
     float *in = memory_new(t->count, sizeof *in, &(Error){0});
     int failed = 0;
@@ -81,7 +84,8 @@ static int check_narrow(const SafeTensors *s, const char *name, Dtype type)
         in[i] = float_of(bits_at(t->data, i, 4));
     dtype_narrow(out + 1, type, in, t->count);
     for (int64_t i = 0; i < t->count; i++) {
-        uint16_t got = (uint16_t)bits_at(out + 1, i, 2), right = (uint16_t)bits_at(want->data, i, 2);
+        uint16_t got = (uint16_t)bits_at(out + 1, i, 2);
+        uint16_t right = (uint16_t)bits_at(want->data, i, 2);
         bool nan = isnan(type == F16 ? f16_load(got) : bf16_load(got)) &&
                    isnan(type == F16 ? f16_load(right) : bf16_load(right));
         if (got != right && !nan) {

@@ -58,11 +58,16 @@ static void must_be_close(const char *what, float got, double wanted, int64_t K)
 /* stride: of w, whose rows may be a part of wider ones. */
 static void check_products(Run *run, int64_t N, int64_t O, int64_t I, int64_t stride, Dtype type)
 {
-    float *x = noise(N * I, 1), *w = noise(O * stride, 2), *dy = noise(N * O, 3), *y = noise(N * O, 4),
-          *dx = noise(N * I, 5), *dw = noise(O * I, 6);
+    float *x = noise(N * I, 1);
+    float *w = noise(O * stride, 2);
+    float *dy = noise(N * O, 3);
+    float *y = noise(N * O, 4);
+    float *dx = noise(N * I, 5);
+    float *dw = noise(O * I, 6);
     unsigned char *file = stored(w, type, O * stride);
     const Weight weight = {file + 1, type, stride, NULL};
-    float *dx0 = noise(N * I, 5), *dw0 = noise(O * I, 6);
+    float *dx0 = noise(N * I, 5);
+    float *dw0 = noise(O * I, 6);
     gemm_forward(run, y, x, &weight, N, O, I);
     gemm_input_grad(run, dx, dy, &weight, N, O, I);
     gemm_weight_grad(run, dw, dy, x, N, O, I);
@@ -106,9 +111,13 @@ static void check_row(const char *what, const float *y, const float *before, int
  * need. */
 static void check_decoding(int64_t N, int64_t K, int64_t I)
 {
-    float *q = noise(N * I, 1), *p = noise(N * (K + 3), 2), *keys = noise(K * (I + 5), 3),
-          *wide = noise(N * (K + 2), 4), *y = noise(N * (I + 2), 5);
-    float *wide0 = noise(N * (K + 2), 4), *y0 = noise(N * (I + 2), 5);
+    float *q = noise(N * I, 1);
+    float *p = noise(N * (K + 3), 2);
+    float *keys = noise(K * (I + 5), 3);
+    float *wide = noise(N * (K + 2), 4);
+    float *y = noise(N * (I + 2), 5);
+    float *wide0 = noise(N * (K + 2), 4);
+    float *y0 = noise(N * (I + 2), 5);
     double *sum = malloc((size_t)(K + I) * sizeof *sum);
     assert_non_null(sum);
     kernels->scores(wide, K + 2, q, keys, I + 5, N, K, I);
@@ -136,9 +145,9 @@ static void decoding(void **state)
                                         {2, 513, 131}, {6, 40, 37}, {1, 41, 128}, {5, 12, 16}};
     const Kernels *before = kernels;
     (void)state;
-    for (const Kernels *const *k = kernels_available(); *k; k++)
+    for (int k = 0; kernels_available(k); k++)
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-            kernels = *k;
+            kernels = kernels_available(k);
             check_decoding(shapes[i][0], shapes[i][1], shapes[i][2]);
         }
     kernels = before;
@@ -148,11 +157,11 @@ static void products(void **state)
 {
     const Kernels *before = kernels;
     (void)state;
-    for (const Kernels *const *k = kernels_available(); *k; k++) {
+    for (int k = 0; kernels_available(k); k++) {
         Arena arena;
         Error e = {0};
         arena_init(&arena);
-        assert_int_equal(kernels_choose((*k)->name, &e), OK);
+        assert_int_equal(kernels_choose(kernels_available(k)->name, &e), OK);
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
             for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
                 Run run = {.arena = &arena, .error = &e};
@@ -169,8 +178,10 @@ static void elementary(void **state)
 {
     enum { COUNT = 4000 };
     (void)state;
-    for (const Kernels *const *k = kernels_available(); *k; k++) {
-        float *x = noise(COUNT, 9), *y = noise(COUNT, 9), most = x[0];
+    for (int k = 0; kernels_available(k); k++) {
+        float *x = noise(COUNT, 9);
+        float *y = noise(COUNT, 9);
+        float most = x[0];
         for (int64_t i = 0; i < COUNT; i++) {
             x[i] *= 100;
             most = x[i] > most ? x[i] : most;
@@ -179,23 +190,25 @@ static void elementary(void **state)
             float largest = x[0];
             for (int64_t i = 1; i < count; i++)
                 largest = x[i] > largest ? x[i] : largest;
-            assert_true((*k)->most(x, count) == largest);
+            assert_true(kernels_available(k)->max(x, count) == largest);
             memcpy(y, x, (size_t)count * sizeof *y);
-            double sum = (*k)->exp_sum(y, largest, count), wanted = 0;
+            double sum = kernels_available(k)->exp_sum(y, largest, count);
+            double wanted = 0;
             for (int64_t i = 0; i < count; i++) {
                 double e = exact_exp((double)(x[i] - largest));
                 wanted += e;
                 if (fabs((double)y[i] - e) > 1.5e-7 * e + 2e-38)
                     fail_msg("exp(%.9g) by kernels %s: %.9g, wanted %.9g", (double)(x[i] - largest),
-                             (*k)->name, (double)y[i], e);
+                             kernels_available(k)->name, (double)y[i], e);
             }
             assert_true(fabs(sum - wanted) <= 1e-6 * wanted);
             memcpy(y, x, (size_t)count * sizeof *y);
-            (*k)->sigmoid(y, count);
+            kernels_available(k)->sigmoid(y, count);
             for (int64_t i = 0; i < count; i++)
                 if (fabs((double)y[i] - exact_sigmoid((double)x[i])) >
                     2e-7 * exact_sigmoid((double)x[i]) + 2e-38)
-                    fail_msg("sigmoid(%.9g) by kernels %s: %.9g", (double)x[i], (*k)->name, (double)y[i]);
+                    fail_msg("sigmoid(%.9g) by kernels %s: %.9g", (double)x[i], kernels_available(k)->name,
+                             (double)y[i]);
         }
         free(x);
         free(y);
@@ -205,13 +218,13 @@ static void elementary(void **state)
 static void what_is_not_a_number_stays(void **state)
 {
     (void)state;
-    for (const Kernels *const *k = kernels_available(); *k; k++) {
+    for (int k = 0; kernels_available(k); k++) {
         float x[40];
         for (int i = 0; i < 40; i++)
             x[i] = i == 21 ? NAN : 1;
-        (*k)->exp_sum(x, 1, 40);
+        kernels_available(k)->exp_sum(x, 1, 40);
         assert_true(isnan(x[21]) && x[20] == 1 && x[22] == 1);
-        (*k)->sigmoid(x, 40);
+        kernels_available(k)->sigmoid(x, 40);
         assert_true(isnan(x[21]) && !isnan(x[22]));
     }
 }

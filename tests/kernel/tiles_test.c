@@ -85,8 +85,8 @@ static void must_be_product(const char *what, const float *c, const float *c0, i
 {
     for (int64_t m = 0; m < M; m++)
         for (int64_t n = 0; n < N; n++) {
-            double sum = c0 ? (double)c0[m * N + n] : 0,
-                   most = 6e-8 * (sqrt((double)K) + 2) * ((double)K / 4 + 2) * (double)scale;
+            double sum = c0 ? (double)c0[m * N + n] : 0;
+            double most = 6e-8 * (sqrt((double)K) + 2) * ((double)K / 4 + 2) * (double)scale;
             for (int64_t k = 0; k < K; k++)
                 sum += (double)a[m * am + k * ak] * (double)b[n * bn + k * bk];
             if (!(fabs((double)c[m * N + n] - sum) <= most))
@@ -116,15 +116,18 @@ static void check(int64_t N, int64_t O, int64_t I, float scale)
     Error e = {0};
     arena_init(&arena);
     Run run = {.arena = &arena, .error = &e};
-    float *x = noise(&arena, N * I, 1, scale), *w = noise(&arena, O * stride, 2, 1),
-          *dy = noise(&arena, N * O, 3, scale), *y = noise(&arena, N * O, 4, 1);
+    float *x = noise(&arena, N * I, 1, scale);
+    float *w = noise(&arena, O * stride, 2, 1);
+    float *dy = noise(&arena, N * O, 3, scale);
+    float *y = noise(&arena, N * O, 4, 1);
     uint16_t *stored = arena_alloc(&arena, O * stride, sizeof *stored, &e);
     assert_non_null(stored);
     dtype_narrow(stored, BF16, w, O * stride);
     const Dtype types[] = {F32, BF16};
     for (int i = 0; i < 2; i++) {
         const Weight weight = {types[i] == F32 ? (const void *)w : stored, types[i], stride, NULL};
-        float *dx = noise(&arena, N * I, 5, 1), *dx0 = noise(&arena, N * I, 5, 1);
+        float *dx = noise(&arena, N * I, 5, 1);
+        float *dx0 = noise(&arena, N * I, 5, 1);
         if (types[i] == BF16)
             dtype_widen(w, stored, BF16, O * stride);
         gemm_forward(&run, y, x, &weight, N, O, I);
@@ -132,8 +135,9 @@ static void check(int64_t N, int64_t O, int64_t I, float scale)
         gemm_input_grad(&run, dx, dy, &weight, N, O, I);
         must_be_product("dx += dy w", dx, dx0, N, I, O, dy, O, 1, w, 1, stride, scale);
     }
-    float *dw = noise(&arena, O * I, 6, 1), *dw0 = noise(&arena, O * I, 6, 1),
-          *x1 = noise(&arena, N * I, 1, 1);
+    float *dw = noise(&arena, O * I, 6, 1);
+    float *dw0 = noise(&arena, O * I, 6, 1);
+    float *x1 = noise(&arena, N * I, 1, 1);
     gemm_weight_grad(&run, dw, dy, x1, N, O, I);
     must_be_product("dw += dy' x", dw, dw0, O, I, N, dy, 1, O, x1, 1, I, scale);
     assert_int_equal(e.status, OK);

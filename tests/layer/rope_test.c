@@ -1,5 +1,5 @@
-/* Rotary positions against transformers, tables and rotation: text with a triple of positions, vision
- * with rows and columns, partial rotary and long rope with one position. */
+/* Rotary positions against transformers, tables and rotation: text with a triple of positions,
+ * vision with rows and columns, partial rotary and long rope with one position. */
 #include "fixture/layer_bench.h"
 
 #include <stdarg.h>
