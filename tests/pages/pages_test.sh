@@ -1,6 +1,6 @@
 #!/bin/sh
-# What README.md and src/README.md name is there: each path below src, tests, conf, ref, golden or weights, each file `name.c` or `name.h`,
-# each C function `name()`, each tensor. And the other way round: src/README.md names every tensor of the checkpoints. Prints what is missing.
+# What README.md and src/MODEL.md name is there: each path below src, tests, conf, ref, golden or weights, each file `name.c` or `name.h`,
+# each C function `name()`, each tensor. And the other way round: src/MODEL.md names every tensor of the checkpoints. Prints what is missing.
 #
 # A tensor is written as `model.layers.N.self_attn.{q,k}_proj.weight`: N stands for any number, {a,b} for a and b, NAME in front for `model` and
 # `model.text_model`. A name may end where a part of a tensor's name does (`visual.merger`), or be a string of src/model (`model.visual.`).
@@ -136,16 +136,16 @@ verdict() { # NAME STATUS
     fi
 }
 
-for doc in README.md src/README.md; do
+for doc in README.md src/MODEL.md; do
     for what in files functions tensors; do
         "missing_$what" "$doc" >"$dir/out" 2>&1
         [ ! -s "$dir/out" ]
         verdict "$doc, $what" $?
     done
 done
-missing_mentions src/README.md >"$dir/out" 2>&1
+missing_mentions src/MODEL.md >"$dir/out" 2>&1
 [ -s "$dir/tensors" ] && [ ! -s "$dir/out" ]
-verdict 'src/README.md, every tensor' $?
+verdict 'src/MODEL.md, every tensor' $?
 
 # expect KIND TEXT WORD: of a page of this text, KIND prints one line that ends in WORD; '': it prints nothing
 expect() {
