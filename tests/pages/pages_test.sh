@@ -1,11 +1,26 @@
 #!/bin/sh
-# What README.md and src/MODEL.md name is there: each path below src, tests, conf, ref, golden or weights, each file `name.c` or `name.h`,
-# each C function `name()`, each tensor. And the other way round: src/MODEL.md names every tensor of the checkpoints. Prints what is missing.
+# The pages (README.md, src/*.md, SECURITY.md) say what is there. Each of these is looked up, and what is missing is printed:
+#
+#   files      paths below src, tests, conf, ref, golden or weights, or in a room of src; source files called `name.c` or `name.h`
+#   links      [text](path), from the page's own folder
+#   functions  C functions `name()`
+#   tensors    of the checkpoints in weights
+#   commands   `mpa NAME`, and options `--name` of mpa
+#   targets    `make NAME`
+#   keys       section.key of the configuration
+#   rooms      the map (src/README.md) has a row for each folder of src, and no other
+#   traces     each `mpa trace` of a code block runs, and its file has the tensors that the lines below it name
+#
+# And the other way round: src/MODEL.md names every tensor of the checkpoints; README.md is one screen; the INI file in it is accepted.
+# The numbers of src/MODEL.md are judged by numbers_test.c.
 #
 # A tensor is written as `model.layers.N.self_attn.{q,k}_proj.weight`: N stands for any number, {a,b} for a and b, NAME in front for `model` and
 # `model.text_model`. A name may end where a part of a tensor's name does (`visual.merger`), or be a string of src/model (`model.visual.`).
+# In a path NAME stands for anything: some such file must be there.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+mpa=${MPA:-./mpa}
+pages='README.md src/README.md src/MODEL.md src/PORTING.md src/SPEED.md SECURITY.md'
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 passed=0
@@ -40,16 +55,36 @@ spans() { # DOC
     awk -F '`' '{ for (i = 2; i <= NF; i += 2) print NR, $i }' "$1"
 }
 
+# "LINE TEXT" of each code span, and of each line of a code block (indented by four, or fenced).
+code_of() { # DOC
+    awk '
+        /^```/ { fenced = !fenced; next }
+        fenced || /^    / { print NR, $0; next }
+        { n = split($0, part, "`"); for (i = 2; i <= n; i += 2) print NR, part[i] }' "$1"
+}
+
+# Prints the lines "LINE NAME" of standard input whose NAME is not in FILE, as "DOC:LINE: WHAT NAME".
+not_in() { # FILE DOC WHAT
+    awk -v doc="$2" -v what="$3" 'NR == FNR { there[$1]; next } !($2 in there) { print doc ":" $1 ": " what " " $2 }' "$1" -
+}
+
+ls src >"$dir/rooms"
+
 missing_files() { # DOC
-    awk '{
-        gsub(/[^A-Za-z0-9_.\/*-]/, " ")
-        for (i = 1; i <= NF; i++) {
-            sub(/^\.\//, "", $i)
-            sub(/\.+$/, "", $i)
-            if ($i ~ /^(src|tests|conf|ref|golden|weights|\.ci)\//) print NR, $i
-        }
-    }' "$1" | while read -r line path; do
-        for found in $path; do
+    awk -v rooms="$(tr '\n' ' ' <"$dir/rooms")" '
+        BEGIN { n = split(rooms, list, " "); for (i = 1; i <= n; i++) if (list[i] !~ /\./) room[list[i]] }
+        {
+            gsub(/[^A-Za-z0-9_.\/*-]/, " ")
+            for (i = 1; i <= NF; i++) {
+                sub(/^\.\//, "", $i)
+                sub(/\.+$/, "", $i)
+                first = $i
+                sub(/\/.*/, "", first)
+                if ($i ~ /^(src|tests|conf|ref|golden|weights|\.ci)\//) print NR, $i, $i
+                else if ($i ~ /\// && first in room) print NR, $i, "src/" $i
+            }
+        }' "$1" | while read -r line path real; do
+        for found in $(echo "$real" | sed 's/NAME/*/g'); do
             [ -e "$found" ] || echo "$1:$line: there is no $path"
             break
         done
@@ -60,6 +95,59 @@ missing_files() { # DOC
             for (i = 2; i <= NF; i++)
                 if ($i ~ /^[A-Za-z_0-9]+\.[ch]$/ && !($i in there)) print doc ":" $1 ": no source file is called " $i
         }' "$dir/sources" -
+}
+
+missing_links() { # DOC
+    awk '{ while (match($0, /\]\([^)]*\)/)) { print NR, substr($0, RSTART + 2, RLENGTH - 3); $0 = substr($0, RSTART + RLENGTH) } }' "$1" |
+        while read -r line path; do
+            [ -e "$(dirname "$1")/$path" ] || echo "$1:$line: there is no $path"
+        done
+}
+
+"$mpa" --help | sed -n 's/^  mpa \([a-z]*\) .*/\1/p' >"$dir/commands"
+{
+    "$mpa" --help
+    while read -r command; do "$mpa" "$command" --help; done <"$dir/commands"
+} | grep -o -e '--[a-z][a-z-]*' | sort -u >"$dir/options"
+# Targets stand before a colon at the start of a line, or are .PHONY.
+sed -n 's/^\([a-z][a-z -]*\):.*/\1/p' Makefile | tr ' ' '\n' >"$dir/targets"
+"$mpa" run conf/demo.ini --dump-config | awk '/^\[/ { section = substr($0, 2, length($0) - 2) }
+    /^;? *[a-z_0-9]+ *=/ { sub(/^; */, ""); sub(/ *=.*/, ""); print section "." $0 }' | sort -u >"$dir/keys"
+sed 's/\..*//' "$dir/keys" | sort -u >"$dir/sections"
+
+missing_commands() { # DOC
+    code_of "$1" | awk '{
+        for (i = 2; i <= NF; i++)
+            if ($i ~ /^([^ ]*\/)?mpa$/ && $(i + 1) ~ /^[a-z]+$/ && (i == 2 || $i != "mpa")) print $1, $(i + 1)
+    }' | not_in "$dir/commands" "$1" 'mpa has no command'
+    code_of "$1" | awk '{ for (i = 2; i <= NF; i++) if ($i ~ /^--[a-z]/) { sub(/=.*/, "", $i); gsub(/[^a-z-]/, "", $i); print $1, $i } }' |
+        not_in "$dir/options" "$1" 'mpa has no option'
+}
+
+missing_targets() { # DOC
+    code_of "$1" | awk '{ for (i = 2; i < NF; i++) if ($i == "make" && $(i + 1) ~ /^[a-z-]+$/) print $1, $(i + 1) }' |
+        not_in "$dir/targets" "$1" 'make has no target'
+}
+
+missing_keys() { # DOC
+    awk -v sections="$(tr '\n' ' ' <"$dir/sections")" '
+        BEGIN { n = split(sections, list, " "); for (i = 1; i <= n; i++) section[list[i]] }
+        {
+            gsub(/[^A-Za-z0-9_.\/*()-]/, " ")
+            for (i = 1; i <= NF; i++)
+                if ($i ~ /^[a-z]+\.[a-z_0-9]+\.?$/ && $i !~ /\.(c|h|json|jsonl|md|ini|safetensors|journal)\.?$/) {
+                    sub(/\.$/, "", $i)
+                    if (substr($i, 1, index($i, ".") - 1) in section) print NR, $i
+                }
+        }' "$1" | not_in "$dir/keys" "$1" 'there is no key'
+}
+
+# The rooms of the map: `room/` alone in the first cell of a row.
+missing_rooms() { # DOC
+    sed -n 's/^| `\([a-z/]*\)\/` |.*/\1/p' "$1" | sort >"$dir/mapped"
+    (cd src && find . -mindepth 1 -type d ! -path './model/family/*') | sed 's|^\./||' | sort >"$dir/folders"
+    comm -13 "$dir/mapped" "$dir/folders" | sed "s|^|$1: has no row for src/|"
+    comm -23 "$dir/mapped" "$dir/folders" | sed "s|^|$1: has a row for a room that is not there: |"
 }
 
 missing_functions() { # DOC
@@ -136,16 +224,33 @@ verdict() { # NAME STATUS
     fi
 }
 
-for doc in README.md src/MODEL.md; do
-    for what in files functions tensors; do
+for doc in $pages; do
+    for what in files links functions tensors commands targets keys; do
         "missing_$what" "$doc" >"$dir/out" 2>&1
         [ ! -s "$dir/out" ]
         verdict "$doc, $what" $?
     done
 done
+for list in commands options targets keys rooms sources functions strings; do
+    [ -s "$dir/$list" ] || { echo "there are no $list to look up" && failed=$((failed + 1)); }
+done
 missing_mentions src/MODEL.md >"$dir/out" 2>&1
 [ -s "$dir/tensors" ] && [ ! -s "$dir/out" ]
 verdict 'src/MODEL.md, every tensor' $?
+missing_rooms src/README.md >"$dir/out" 2>&1
+[ ! -s "$dir/out" ]
+verdict 'src/README.md, rooms' $?
+
+# One screen: 80 lines of 120 columns, tables and links aside.
+awk '!/^\|/ && !/\]\(/ && length($0) > 120 { print FILENAME ":" FNR ": " length($0) " columns" }
+    END { if (FNR > 80) print FILENAME ": " FNR " lines, wanted at most 80" }' README.md >"$dir/out"
+[ ! -s "$dir/out" ]
+verdict 'README.md, one screen' $?
+
+# Its INI file, with the paths that it names.
+awk '/^    \[run\]/ { inside = 1 } !/^    / { inside = 0 } inside && NF' README.md | sed 's/^    //' >"$dir/first.ini"
+"$mpa" run "$dir/first.ini" --dump-config >"$dir/out" 2>&1 && grep -q 'questions = .*test.json' "$dir/out"
+verdict 'README.md, the INI file' $?
 
 # expect KIND TEXT WORD: of a page of this text, KIND prints one line that ends in WORD; '': it prints nothing
 expect() {
@@ -165,6 +270,18 @@ expect files     'Read src/layer/laier.h first.'                              sr
 expect files     'Run `./mpa run conf/demmo.ini`.'                            conf/demmo.ini
 expect files     'See `src/layers/*.c`.'                                      'src/layers/\*.c'
 expect files     'Then `rmsnorms.c`.'                                         rmsnorms.c
+expect files     'Begin with `layer/layer.h`, `model/family/NAME/picture.c`.' ''
+expect files     'Begin with `layer/layers.h`.'                               layer/layers.h
+expect files     'A row in tests/NAME/nothing_test.c.'                        tests/NAME/nothing_test.c
+expect links     'See [this](page) and [that](http.md).'                      http.md
+expect commands  'Run `mpa trace --grad`; `./mpa --version`; mpa sings.'      ''
+expect commands  'Run `./mpa sing`.'                                          sing
+expect commands  '    ./mpa run first.ini; build/x/mpa runs'                  runs
+expect commands  'With `--batch-size=3`.'                                     --batch-size
+expect targets   'By `make test SAN=address` or `make`; make of it what you will.' ''
+expect targets   '    make demmo        # a demo'                             demmo
+expect keys      'With run.dir, level.batch. And `level.c`, level.state/x.'   ''
+expect keys      'With `data.limit=20 level.epoch=5`.'                        level.epoch
 expect functions '`rope_table()`, `run_backward()`; f(x)'                      ''
 expect functions 'By `rope_tables()`.'                                         'rope_tables()'
 expect functions 'By `memcpy()`, which is only called.'                       'memcpy()'
@@ -182,6 +299,12 @@ if [ $smolvlm = yes ]; then
 else
     expect tensors '`model.vision_model.not.known.yet`'                       ''
 fi
+
+# A map of a room that is not there, without the others.
+printf '| `base/` |\n| `cellar/` | wine |\n' >"$dir/page"
+missing_rooms "$dir/page" >"$dir/out"
+[ "$(grep -c 'has no row' "$dir/out")" = "$(($(grep -c . "$dir/folders") - 1))" ] && grep -q 'not there: cellar$' "$dir/out"
+verdict 'a map with a wrong room' $?
 
 # Of two tensors the page names one.
 printf 'a.0.weight\nmodel.12.weight\n' >"$dir/tensors"
