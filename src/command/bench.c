@@ -14,7 +14,7 @@
 
 static void print_table(const Bench *b, const char *what)
 {
-    printf("%s: %s\n", what, b->vlm.family->model_type);
+    printf("%s: %s\n", what, b->vlm.type->name);
     printf("%d threads; %s\n", parallel_threads(), gemm_description());
     if (b->flops > 0)
         printf("this machine: %.0f GFLOP/s in float32 products, reads %.1f GB/s\n", b->flops / 1e9,
@@ -37,7 +37,7 @@ static Status print_json(const Bench *b, const char *what, Error *e)
 {
     json_t *o = json_object(), *list = json_array();
     json_put(o, "model", json_string(what), e);
-    json_put(o, "model_type", json_string(b->vlm.family->model_type), e);
+    json_put(o, "model_type", json_string(b->vlm.type->name), e);
     json_put(o, "threads", json_integer(parallel_threads()), e);
     json_put(o, "arithmetic", json_string(gemm_description()), e);
     json_put(o, "gflops", json_real(b->flops / 1e9), e);

@@ -124,7 +124,7 @@ Status command_inspect(Invocation *in, Error *e)
     if (*vlm.warning)
         log_warning(&in->log, "%s", vlm.warning);
     if (vlm.family->describe(&vlm, &about, e) == OK) {
-        printf("%s: %s\n%s", in->arguments[0], vlm.family->model_type, text_string(&about));
+        printf("%s: %s\n%s", in->arguments[0], vlm.type->name, text_string(&about));
         print_modules(&vlm.checkpoint);
         print_types(&vlm.checkpoint);
         print_memory(&vlm, &w);

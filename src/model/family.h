@@ -1,6 +1,6 @@
-/* What a family of models offers: one row of functions for each model_type of config.json.
+/* What a family of models offers: one row of facts and functions.
  *
- * A family is one folder, family/NAME/, with everything that is peculiar to it, and its rows in
+ * A family is one folder, family/NAME/, with everything that is peculiar to it, and its row in
  * family/families.c. Nothing else names it. */
 #ifndef MPA_MODEL_FAMILY_H
 #define MPA_MODEL_FAMILY_H
@@ -9,8 +9,30 @@
 #include "image/image.h"
 #include "model/batch.h"
 
+enum { MAX_TYPES = 4, MAX_TEMPLATES = 4 };
+
+/* A model_type of config.json. */
+struct ModelType {
+    const char *name;
+    /* chat_template_hash of each template whose text the family's chat() writes; 0: no more */
+    uint64_t template[MAX_TEMPLATES + 1];
+};
+
+/* Tensors whose name starts with `from` are known with `to` in its place. */
+typedef struct {
+    const char *from, *to;
+} Rename;
+
 struct Family {
-    const char *model_type; /* of config.json */
+    ModelType type[MAX_TYPES + 1]; /* name NULL: no more */
+    const Rename *renames;         /* newer names of tensors that become the older; from NULL: no more */
+    /* ends of the names of tensors that are no parameters, which newer transformers writes as
+     * buffers; NULL: no more */
+    const char *const *ignorable;
+
+    /* Reads config.json and preprocessor_config.json and asks the checkpoint for each parameter,
+     * with c->part set to what it belongs to. Fills in the sizes of vlm; may change
+     * vlm->generation, which is read already. */
     Status (*load)(Vlm *vlm, const Json *config, Error *e);
     Status (*picture)(const Vlm *vlm, Picture *out, const Image *rgb, const PictureOptions *options,
                       Error *e);

@@ -24,4 +24,8 @@ typedef struct {
 Status vlm_picture(const Vlm *vlm, Picture *out, const char *path, const PictureOptions *options, Error *e);
 void picture_free(Picture *p);
 
+/* The patches of pictures, one after another: [sum of rows, cols], a constant input. NULL after a
+ * failure. */
+Mat *picture_patches(Run *run, const Picture *const *pictures, int64_t count);
+
 #endif

@@ -21,10 +21,12 @@ typedef struct {
 } GenerationConfig;
 
 typedef struct Family Family;
+typedef struct ModelType ModelType;
 
 /* Owned: vlm_close. */
 typedef struct {
     const Family *family;
+    const ModelType *type; /* which of the family's */
     char *folder;
     void *model; /* the family's own struct; in arena */
     Arena arena; /* what lives as long as the model */

@@ -1,3 +1,5 @@
+/* Finds a checkpoint's chat template and says whether it is a known one. Invariant: an unknown
+ * template is a warning, never an error, because its usual chat text may well be right. */
 #include "text/chat_template.h"
 
 #include "base/file.h"
@@ -8,22 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LIMIT = 16 << 20 };
+enum { LIMIT = 16 << 20 }; /* bytes of a file */
 
-/* FNV-1a of the text without white space around it. */
+/* The template being judged, and where a warning goes. */
 typedef struct {
-    const char *family;
-    uint64_t hash;
-} Known;
+    const char *model_type;
+    const uint64_t *known;
+    char *warning;
+    size_t size;
+} Judge;
 
-static const Known known[] = {
-    {"qwen2_vl", UINT64_C(0x71242F76359E71E8)}, /* Qwen2-VL-2B-Instruct and -7B-Instruct */
-    {"idefics3", UINT64_C(0x92CF2B51E627E013)}, /* SmolVLM-256M, -500M and -Instruct */
-    {"smolvlm", UINT64_C(0x92CF2B51E627E013)},  /* the same */
-    {"smolvlm", UINT64_C(0x357A154938DB1B0B)},  /* SmolVLM2, where a video may stand for a picture */
-};
-
-static uint64_t hash_trimmed(const char *text)
+uint64_t chat_template_hash(const char *text)
 {
     static const char blank[] = " \t\r\n";
     text += strspn(text, blank);
@@ -33,14 +30,15 @@ static uint64_t hash_trimmed(const char *text)
     return hash_bytes(HASH_START, text, n);
 }
 
-static void judge(const char *template, const char *family, const char *path, char *warning, size_t size)
+static void judge(const Judge *j, const char *path, const char *template)
 {
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (!strcmp(known[i].family, family) && known[i].hash == hash_trimmed(template))
+    uint64_t hash = chat_template_hash(template);
+    for (const uint64_t *known = j->known; *known; known++)
+        if (*known == hash)
             return;
-    snprintf(warning, size,
+    snprintf(j->warning, j->size,
              "%s: the chat template is not one that is known for %s; its usual chat text is used instead",
-             path, family);
+             path, j->model_type);
 }
 
 /* The template in a JSON file: a string, or the one named "default" in a list. NULL: none. */
@@ -56,48 +54,48 @@ static const char *template_in(const json_t *root)
     return json_string_value(v);
 }
 
-/* *found: the file held a template. */
-static Status check_json(const char *path, const char *family, char *warning, size_t size, bool *found,
-                         Error *e)
+/* True: the file holds a template, which has been judged. */
+static bool check_json(const Judge *j, const char *path, Error *e)
 {
-    Json j;
-    Status status = json_open(&j, path, LIMIT, e);
-    if (status != OK)
-        return status;
-    const char *template = template_in(j.root);
-    *found = template != NULL;
+    Json json;
+    json_open(&json, path, LIMIT, e);
+    const char *template = template_in(json.root);
     if (template)
-        judge(template, family, path, warning, size);
-    json_close(&j);
-    return OK;
+        judge(j, path, template);
+    json_close(&json);
+    return template != NULL;
 }
 
-static Status check_text(const char *path, const char *family, char *warning, size_t size, bool *found,
-                         Error *e)
+/* The same for a file that is nothing but a template. */
+static bool check_text(const Judge *j, const char *path, Error *e)
 {
     Text text = {0};
-    Status status = file_read(&text, path, LIMIT, e);
-    *found = status == OK;
-    if (status == OK)
-        judge(text_string(&text), family, path, warning, size);
+    file_read(&text, path, LIMIT, e);
+    if (e->status == OK)
+        judge(j, path, text_string(&text));
     text_free(&text);
-    return status;
+    return e->status == OK;
 }
 
-Status chat_template_check(const char *folder, const char *family, char *warning, size_t size, Error *e)
+Status chat_template_check(const char *folder, const char *model_type, const uint64_t *known, char *warning,
+                           size_t size, Error *e)
 {
-    static const char *const names[] = {"chat_template.json", "chat_template.jinja", "tokenizer_config.json"};
+    static const struct {
+        const char *name;
+        bool (*check)(const Judge *j, const char *path, Error *e);
+    } files[] = {{"chat_template.json", check_json},
+                 {"chat_template.jinja", check_text},
+                 {"tokenizer_config.json", check_json}};
+    const Judge j = {model_type, known, warning, size};
     bool found = false;
-    Status status = OK;
+    if (e->status != OK)
+        return e->status;
     warning[0] = 0;
-    for (size_t i = 0; i < sizeof names / sizeof *names && status == OK && !found; i++) {
-        char *path = path_join(folder, names[i], e);
-        if (!path)
-            return NO_MEMORY;
-        if (file_exists(path))
-            status = (strstr(names[i], ".jinja") ? check_text : check_json)(path, family, warning, size,
-                                                                            &found, e);
+    for (size_t i = 0; i < sizeof files / sizeof *files && !found && e->status == OK; i++) {
+        char *path = path_join(folder, files[i].name, e);
+        if (path && file_exists(path))
+            found = files[i].check(&j, path, e);
         free(path);
     }
-    return status;
+    return e->status;
 }

@@ -3,7 +3,6 @@
 #include "fixture/model_pass.h"
 
 #include "model/block/decoder.h"
-#include "model/load.h"
 #include "model/family/qwen2vl/vision.h"
 #include "model/family/smolvlm/siglip.h"
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Checks the order of the folders in src/: a file includes only headers of its own folder and of folders before it in `rooms`, main.c all
-# of them; POSIX headers stand in src/base only. Prints each line that breaks this; exit status 1 where there is one.
+# of them; inside model/ likewise model, model/block, model/family/NAME, and no family another one (model/family/families.c names them all);
+# POSIX headers stand in src/base only. Prints each line that breaks this; exit status 1 where there is one.
 #
 #   tests/rooms/rooms.sh [SRC]      SRC: another folder than src (used by rooms_test.sh)
 set -u
@@ -20,6 +21,16 @@ find "$src" -name '*.[ch]' | sort | while IFS= read -r file; do
             own = index(file, "/") ? level[substr(file, 1, index(file, "/") - 1)] : count + 1
             if (!own) print "src/" file ": its folder is none of: " rooms
         }
+        # Where in model/ a path is: 1 model, 2 model/block, 3 model/family (families.c), its own name a family.
+        function shelf(path) {
+            if (path ~ /^model\/block\//) return 2
+            if (path ~ /^model\/family\/[^\/]*\//) { sub(/\/[^\/]*$/, "", path); return path }
+            return path ~ /^model\/family\// ? 3 : 1
+        }
+        function shelf_above(theirs, own) {
+            if (own == 3 || theirs == own) return 0
+            return theirs ~ /^model/ || (own !~ /^model/ && theirs > own)
+        }
         function broken(why) { print "src/" file ":" FNR ": " $0 ": " why }
         /^[ \t]*#[ \t]*include[ \t]*"/ {
             match($0, /"[^"]*"/)
@@ -27,6 +38,8 @@ find "$src" -name '*.[ch]' | sort | while IFS= read -r file; do
             theirs = index(path, "/") ? level[substr(path, 1, index(path, "/") - 1)] : 0
             if (!theirs) broken("write \"folder/file.h\", the folder one of: " rooms)
             else if (own && theirs > own) broken("goes up in the order: " rooms)
+            else if (path ~ /^model\// && shelf_above(shelf(path), room ~ /^model\// ? shelf(room) : 1))
+                broken("model/family/NAME is known to its own folder and families.c alone, model/block to families alone")
         }
         /^[ \t]*#[ \t]*include[ \t]*</ {
             match($0, /<[^>]*>/)

@@ -34,6 +34,15 @@ expect 1 'no room'                     layer/linear.c  '#include "layer.h"'
 expect 1 'a folder that is no room'    misc/things.c   '#include <stdio.h>'
 expect 1 'POSIX outside base'          mpa/identify.c  '#include <unistd.h>'
 expect 1 'sys outside base'            main.c          '#include <sys/stat.h>'
+expect 0 'a family its own'            model/family/a/a.c      '#include "model/family/a/picture.h"'
+expect 0 'a family the blocks'         model/family/a/a.c      '#include "model/block/decoder.h"'
+expect 0 'the table all families'      model/family/families.c '#include "model/family/a/a.h"'
+expect 0 'a room above what is shared' job/answerer.c          '#include "model/sample.h"'
+expect 1 'a family another'            model/family/a/a.c      '#include "model/family/b/picture.h"'
+expect 1 'a block a family'            model/block/decoder.c   '#include "model/family/a/a.h"'
+expect 1 'model/ a family'             model/vlm.c             '#include "model/family/a/a.h"'
+expect 1 'model/ a block'              model/vlm.c             '#include "model/block/decoder.h"'
+expect 1 'a room above a family'       job/answerer.c          '#include "model/family/a/a.h"'
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -2,4 +2,4 @@
 #include "model/family/qwen2vl/qwen2vl.h"
 #include "model/family/smolvlm/smolvlm.h"
 
-const Family *const families[] = {&family_qwen2vl, &family_idefics3, &family_smolvlm, NULL};
+const Family *const families[] = {&family_qwen2vl, &family_smolvlm, NULL};

@@ -3,7 +3,8 @@
 #include "model/family/qwen2vl/qwen2vl.h"
 
 #include "model/block/decoder.h"
-#include "model/load.h"
+#include "model/chat.h"
+#include "model/fields.h"
 #include "model/family/qwen2vl/picture.h"
 #include "model/family/qwen2vl/vision.h"
 #include "tensor/probe.h"
@@ -20,62 +21,56 @@ typedef struct {
     Qwen2VLPictures pictures;
 } Model;
 
-static Status load_rope(Model *m, const Json *config, int64_t half, Error *e)
+/* rope_scaling: M-RoPE's sections of a head's frequencies. */
+static void load_sections(Model *m, const Json *config, int64_t half, Error *e)
 {
-    json_t *scaling, *section;
+    json_t *scaling;
+    json_t *section;
     const char *type;
-    if (json_object_in(config, config->root, "", "rope_scaling", &scaling, e) != OK)
-        return e->status;
+    json_object_in(config, config->root, "", "rope_scaling", &scaling, e);
     /* "type" is the older name of "rope_type"; "mrope" and "default" mean the same here. */
     const char *key = json_object_get(scaling, "rope_type") ? "rope_type" : "type";
     json_string_or(config, scaling, "rope_scaling", key, "default", &type, e);
     if (e->status == OK && strcmp(type, "default") && strcmp(type, "mrope"))
-        return error_set(e, BAD_INPUT, "%s: rope_scaling.%s: wanted \"mrope\" or \"default\", found \"%s\"",
-                         config->path, key, type);
+        error_set(e, BAD_INPUT, "%s: rope_scaling.%s: wanted \"mrope\" or \"default\", found \"%s\"",
+                  config->path, key, type);
     if (json_array_in(config, scaling, "rope_scaling", "mrope_section", &section, e) != OK)
-        return e->status;
+        return;
     int64_t sum = 0;
     for (size_t i = 0; i < SECTIONS; i++) {
         m->section[i] = json_integer_value(json_array_get(section, i));
         sum += m->section[i] > 0 ? m->section[i] : half;
     }
     if (json_array_size(section) != SECTIONS || sum != half)
-        return error_set(
+        error_set(
             e, BAD_INPUT,
             "%s: rope_scaling.mrope_section: wanted 3 positive integers with sum %lld (half a head's width)",
             config->path, (long long)half);
-    return OK;
 }
 
 static Status load(Vlm *vlm, const Json *config, Error *e)
 {
-    Checkpoint *c = &vlm->checkpoint;
     DecoderSizes z = {152064, 8192, 29568, 80, 64, 8, 0, 32768, 1e-5, 1e6, true};
     bool tied;
-    Model *m = vlm->model = arena_zero(&vlm->arena, 1, sizeof *m, e);
-    if (!m || decoder_sizes(&z, config, config->root, "", true, e) != OK ||
-        load_rope(m, config, z.head_width / 2, e) != OK)
+    Model *m = arena_zero(&vlm->arena, 1, sizeof *m, e);
+    vlm->model = m;
+    if (!m || decoder_sizes(&z, config, config->root, "", true, e) != OK)
         return e->status;
+    load_sections(m, config, z.head_width / 2, e);
     json_bool_or(config, config->root, "", "tie_word_embeddings", false, &tied, e);
-    load_token(config, "image_token_id", z.vocab, -1, &vlm->image, e);
-    load_token(config, "vision_start_token_id", z.vocab, -1, &m->vision_start, e);
-    load_token(config, "vision_end_token_id", z.vocab, -1, &m->vision_end, e);
-    checkpoint_rename(c, "model.language_model.", "model.", e);
-    checkpoint_rename(c, "model.visual.", "visual.", e);
-    if (e->status == OK)
-        decoder_load(&m->decoder, vlm, "model", &z, tied, e);
-    if (e->status == OK)
-        qwen2vl_vision_load(&m->vision, vlm, config, z.width, e);
-    if (e->status == OK)
-        qwen2vl_pictures_load(&m->pictures, vlm->folder, e);
-    int64_t patch_width = 8 * m->vision.width + 2 * m->vision.hidden + m->vision.patch_values,
-            merge2 = m->vision.merge * m->vision.merge;
-    vlm->picture_layers = m->vision.depth;
-    vlm->picture_row_bytes = patch_width * merge2 * (int64_t)sizeof(float);
+    field_token(config, "image_token_id", z.vocab, -1, &vlm->image, e);
+    field_token(config, "vision_start_token_id", z.vocab, -1, &m->vision_start, e);
+    field_token(config, "vision_end_token_id", z.vocab, -1, &m->vision_end, e);
+    decoder_load(&m->decoder, vlm, "model", &z, tied, e);
+    qwen2vl_vision_load(&m->vision, vlm, config, z.width, e);
+    qwen2vl_pictures_load(&m->pictures, vlm->folder, e);
     int64_t values = 3 * m->pictures.temporal * m->pictures.patch * m->pictures.patch;
     if (e->status == OK && (values != m->vision.patch_values || m->pictures.merge != m->vision.merge))
         error_set(e, BAD_INPUT, "%s: its patch or merge sizes are not those of preprocessor_config.json",
                   config->path);
+    int64_t patch_width = 8 * m->vision.width + 2 * m->vision.hidden + m->vision.patch_values;
+    vlm->picture_layers = m->vision.depth;
+    vlm->picture_row_bytes = patch_width * m->vision.merge * m->vision.merge * (int64_t)sizeof(float);
     return e->status;
 }
 
@@ -85,53 +80,48 @@ static Status picture(const Vlm *vlm, Picture *out, const Image *rgb, const Pict
     return qwen2vl_picture(&m->pictures, out, rgb, options, e);
 }
 
-static Status add_prompt(const Vlm *vlm, Ids *ids, const Picture *pictures, int64_t n_pictures,
-                         const char *text, const char *newline, Error *e)
+/* <|im_start|>system, the default system text, <|im_start|>user, pictures, text: each picture is
+ * vision_start, its tokens, vision_end. Only special tokens cut a text: the line end before the
+ * question and the one behind it may merge with the question's first and last characters. */
+static void add_prompt(const Vlm *vlm, Ids *ids, const Picture *pictures, const Question *q,
+                       const char *newline, Error *e)
 {
     const Model *m = vlm->model;
-    /* Only special tokens cut a text. The line end before the question and the one behind it may
-     * merge with its first and last characters. */
-    Text head = {0}, user = {0}, *last = n_pictures ? &user : &head;
-    Status status =
-        text_format(&head, e,
-                    "<|im_start|>system\nYou are a helpful assistant.%s<|im_end|>\n<|im_start|>user\n",
-                    newline)
-            ? OK
-            : NO_MEMORY;
-    if (status == OK && !text_format(last, e, "%s%s", text, newline))
-        status = NO_MEMORY;
-    if (status == OK)
-        status = add_user_text(vlm, ids, text_string(&head), e);
-    for (int64_t i = 0; status == OK && i < n_pictures; i++)
-        if (!ids_add(ids, m->vision_start, e) || !ids_repeat(ids, vlm->image, pictures[i].tokens, e) ||
-            !ids_add(ids, m->vision_end, e))
-            status = NO_MEMORY;
-    if (status == OK && n_pictures)
-        status = add_user_text(vlm, ids, text_string(&user), e);
-    if (status == OK)
-        status = add_text(vlm, ids, "<|im_end|>\n<|im_start|>assistant\n", e);
+    Text head = {0};
+    Text user = {0};
+    text_format(&head, e, "<|im_start|>system\nYou are a helpful assistant.%s<|im_end|>\n<|im_start|>user\n",
+                newline);
+    text_format(q->n_images ? &user : &head, e, "%s%s", q->text, newline);
+    chat_add_user(vlm, ids, text_string(&head), e);
+    for (int64_t i = 0; i < q->n_images; i++) {
+        ids_add(ids, m->vision_start, e);
+        ids_repeat(ids, vlm->image, pictures[i].tokens, e);
+        ids_add(ids, m->vision_end, e);
+    }
+    chat_add_user(vlm, ids, text_string(&user), e);
+    chat_add(vlm, ids, "<|im_end|>\n<|im_start|>assistant\n", e);
     text_free(&head);
     text_free(&user);
-    return status;
 }
 
-static Status add_answer(const Vlm *vlm, Ids *ids, const char *text, const char *newline, Error *e)
+/* The trainer tokenises the answer apart from the prompt; its end and the last line end count. */
+static void add_answer(const Vlm *vlm, Ids *ids, const char *answer, const char *newline, Error *e)
 {
     Text t = {0};
-    Status status = text_format(&t, e, "%s%s<|im_end|>\n", text, newline) ? OK : NO_MEMORY;
-    if (status == OK)
-        status = add_user_text(vlm, ids, text_string(&t), e);
+    text_format(&t, e, "%s%s<|im_end|>\n", answer, newline);
+    chat_add_user(vlm, ids, text_string(&t), e);
     text_free(&t);
-    return status;
 }
 
 static Status chat(const Vlm *vlm, Ids *ids, int64_t *answer_at, const Picture *pictures, const Question *q,
                    const ChatOptions *options, Error *e)
 {
     const char *newline = options && options->newline ? "\n" : "";
-    Status status = add_prompt(vlm, ids, pictures, q->n_images, q->text, newline, e);
+    add_prompt(vlm, ids, pictures, q, newline, e);
     *answer_at = ids->count;
-    return status == OK && q->answer ? add_answer(vlm, ids, q->answer, newline, e) : status;
+    if (q->answer)
+        add_answer(vlm, ids, q->answer, newline, e);
+    return e->status;
 }
 
 /* M-RoPE (get_rope_index): text counts in all three rows; a picture's tokens stand at one time
@@ -194,8 +184,8 @@ static Status describe(const Vlm *vlm, Text *text, Error *e)
                      "          pictures of %lld to %lld pixels\n",
                      (long long)v->depth, (long long)v->width, (long long)v->heads, (long long)v->hidden,
                      (long long)m->pictures.patch, (long long)m->pictures.patch, (long long)v->merge,
-                     (long long)v->merge, (long long)m->pictures.min_pixels,
-                     (long long)m->pictures.max_pixels))
+                     (long long)v->merge, (long long)m->pictures.limits.min,
+                     (long long)m->pictures.limits.max))
         return NO_MEMORY;
     return decoder_describe(&m->decoder, vlm, text, e);
 }
@@ -221,7 +211,9 @@ static void probe_inputs(Run *run, const Vlm *vlm, const Sample *s)
 }
 
 const Family family_qwen2vl = {
-    .model_type = "qwen2_vl",
+    .type = {{"qwen2_vl", {UINT64_C(0x71242F76359E71E8)}}}, /* Qwen2-VL-2B-Instruct, -7B-Instruct */
+    .renames = (const Rename[]){{"model.language_model.", "model."}, {"model.visual.", "visual."}, {0}},
+    .ignorable = (const char *const[]){"rotary_emb.inv_freq", "rotary_pos_emb.inv_freq", NULL},
     .load = load,
     .picture = picture,
     .chat = chat,

@@ -1,4 +1,4 @@
-/* Qwen2-VL: the family's row in families.c. */
+/* Qwen2-VL: the family's row for families.c. */
 #ifndef MPA_MODEL_FAMILY_QWEN2VL_QWEN2VL_H
 #define MPA_MODEL_FAMILY_QWEN2VL_QWEN2VL_H
 

@@ -3,6 +3,7 @@
  * is full within one picture. */
 #include "model/family/qwen2vl/vision.h"
 
+#include "model/fields.h"
 #include "model/load.h"
 #include "tensor/probe.h"
 
@@ -16,10 +17,8 @@ static const double theta = 10000, eps = 1e-6;
 static Status load_sizes(Qwen2VLVision *v, int64_t patch_dim[5], const Json *config, int64_t out, Error *e)
 {
     const char *where = "vision_config";
-    json_t *none;
-    const json_t *o = load_section(config, where, &none, e);
-    if (!o)
-        return e->status;
+    const json_t *o;
+    field_section(config, where, &o, e);
     int64_t patch, temporal, channels;
     double ratio;
     const char *act;
@@ -42,7 +41,6 @@ static Status load_sizes(Qwen2VLVision *v, int64_t patch_dim[5], const Json *con
     if (e->status == OK && v->out != out)
         error_set(e, BAD_INPUT, "%s: %s.hidden_size %lld is not the text model's hidden_size %lld",
                   config->path, where, (long long)v->out, (long long)out);
-    json_decref(none);
     if (e->status != OK)
         return e->status;
     v->hidden = (int64_t)((double)v->width * ratio);

@@ -3,6 +3,7 @@
  * within one frame. */
 #include "model/family/smolvlm/siglip.h"
 
+#include "model/fields.h"
 #include "model/load.h"
 #include "tensor/probe.h"
 
@@ -13,10 +14,8 @@
 static Status load_sizes(Siglip *v, double *eps, const Json *config, Error *e)
 {
     const char *where = "vision_config", *act;
-    json_t *none;
-    const json_t *o = load_section(config, where, &none, e);
-    if (!o)
-        return e->status;
+    const json_t *o;
+    field_section(config, where, &o, e);
     int64_t heads, channels, image;
     json_integer_or(config, o, where, "hidden_size", 1, 1 << 20, 1152, &v->width, e);
     json_integer_or(config, o, where, "intermediate_size", 1, 1 << 20, 3072, &v->hidden, e);
@@ -36,7 +35,6 @@ static Status load_sizes(Siglip *v, double *eps, const Json *config, Error *e)
     if (e->status == OK && !(v->side = image / v->patch))
         error_set(e, BAD_INPUT, "%s: %s: image_size %lld is less than patch_size %lld", config->path, where,
                   (long long)image, (long long)v->patch);
-    json_decref(none);
     if (e->status == OK)
         v->attention =
             (Attention){heads, heads, v->width / heads, (float)(1 / sqrt((double)(v->width / heads))), false};

@@ -3,6 +3,8 @@
 #include "model/family/smolvlm/smolvlm.h"
 
 #include "model/block/decoder.h"
+#include "model/chat.h"
+#include "model/fields.h"
 #include "model/load.h"
 #include "model/family/smolvlm/siglip.h"
 #include "model/family/smolvlm/picture.h"
@@ -21,42 +23,40 @@ typedef struct {
 /* transformers' defaults for a text_config: LlamaConfig's. */
 static const DecoderSizes llama = {32000, 4096, 11008, 32, 32, 0, 0, 2048, 1e-6, 10000, false};
 
-static Status load_text(Vlm *vlm, Model *m, const Json *config, Error *e)
+static void load_text(Vlm *vlm, Model *m, const Json *config, Error *e)
 {
     DecoderSizes z = llama;
-    bool tied = false, meant = false;
-    json_t *none;
-    const json_t *text = load_section(config, "text_config", &none, e);
-    if (text && decoder_sizes(&z, config, text, "text_config", false, e) == OK &&
-        load_token(config, "image_token_id", z.vocab, 128257, &vlm->image, e) == OK) {
-        /* transformers 4.49 goes by text_config; others by the root, and then leave the head out. */
-        json_bool_or(config, text, "text_config", "tie_word_embeddings", false, &tied, e);
-        json_bool_or(config, config->root, "", "tie_word_embeddings", false, &meant, e);
-        decoder_load(&m->decoder, vlm, "model.text_model", &z,
-                     tied || (meant && !checkpoint_has(&vlm->checkpoint, "lm_head.weight")), e);
-    }
-    json_decref(none);
-    return e->status;
+    bool tied, meant;
+    const json_t *text;
+    field_section(config, "text_config", &text, e);
+    if (decoder_sizes(&z, config, text, "text_config", false, e) != OK)
+        return;
+    field_token(config, "image_token_id", z.vocab, 128257, &vlm->image, e);
+    /* transformers 4.49 goes by text_config; others by the root, and then leave the head out. */
+    json_bool_or(config, text, "text_config", "tie_word_embeddings", false, &tied, e);
+    json_bool_or(config, config->root, "", "tie_word_embeddings", false, &meant, e);
+    bool headless = !checkpoint_has(&vlm->checkpoint, "lm_head.weight");
+    decoder_load(&m->decoder, vlm, "model.text_model", &z, tied || (meant && headless), e);
 }
 
 static Status load(Vlm *vlm, const Json *config, Error *e)
 {
-    Model *m = vlm->model = arena_zero(&vlm->arena, 1, sizeof *m, e);
-    if (!m || load_text(vlm, m, config, e) != OK)
+    Model *m = arena_zero(&vlm->arena, 1, sizeof *m, e);
+    vlm->model = m;
+    if (!m)
         return e->status;
+    load_text(vlm, m, config, e);
     json_integer_or(config, config->root, "", "scale_factor", 1, 64, 2, &m->scale, e);
-    if (e->status != OK || siglip_load(&m->vision, vlm, config, "model.vision_model", e) != OK)
-        return e->status;
-    int64_t shuffled = m->vision.width * m->scale * m->scale;
+    siglip_load(&m->vision, vlm, config, "model.vision_model", e);
     vlm->checkpoint.part = PART_MERGER;
-    m->connector = load_linear(&vlm->checkpoint, vlm->width, shuffled, false, e,
+    m->connector = load_linear(&vlm->checkpoint, vlm->width, m->vision.width * m->scale * m->scale, false, e,
                                "model.connector.modality_projection.proj");
     m->pictures.patch = m->vision.patch;
     m->pictures.scale = m->scale;
     int64_t patch_width = 8 * m->vision.width + 2 * m->vision.hidden + 3 * m->vision.patch * m->vision.patch;
     vlm->picture_layers = m->vision.depth;
     vlm->picture_row_bytes = patch_width * m->scale * m->scale * (int64_t)sizeof(float);
-    return e->status == OK ? smolvlm_pictures_load(&m->pictures, vlm->folder, e) : e->status;
+    return smolvlm_pictures_load(&m->pictures, vlm->folder, e);
 }
 
 static Status picture(const Vlm *vlm, Picture *out, const Image *rgb, const PictureOptions *options, Error *e)
@@ -66,66 +66,59 @@ static Status picture(const Vlm *vlm, Picture *out, const Image *rgb, const Pict
     return smolvlm_picture(&m->pictures, out, rgb, e);
 }
 
-/* What stands for a picture. Its pieces are told apart by added tokens, so each is tokenised on
- * its own. A "\n" ends a row of tiles; the last one and the blank line before the global picture
- * are one piece, "\n\n". */
-static Status add_picture(const Vlm *vlm, Ids *ids, const Picture *p, Error *e)
+/* A picture's place in the text. Added tokens separate its pieces, so each is tokenised on its
+ * own. A "\n" ends a row of tiles; the last one and the blank line before the whole picture are one
+ * piece, "\n\n". */
+static void add_picture(const Vlm *vlm, Ids *ids, const Picture *p, Error *e)
 {
-    int64_t tokens = p->tokens / p->grid[0], cols = p->tiles[1];
-    char text[80];
-    Status status = OK;
-    for (int64_t t = 0; status == OK && t < p->tiles[0] * cols; t++) {
+    int64_t tokens = p->tokens / p->grid[0];
+    int64_t cols = p->tiles[1];
+    for (int64_t t = 0; t < p->tiles[0] * cols; t++) {
+        char text[80];
         snprintf(text, sizeof text, "%s<fake_token_around_image><row_%lld_col_%lld>",
                  t && t % cols == 0 ? "\n" : "", (long long)(t / cols + 1), (long long)(t % cols + 1));
-        if ((status = add_text(vlm, ids, text, e)) == OK && !ids_repeat(ids, vlm->image, tokens, e))
-            status = NO_MEMORY;
+        chat_add(vlm, ids, text, e);
+        ids_repeat(ids, vlm->image, tokens, e);
     }
-    if (status == OK)
-        status = add_text(
-            vlm, ids,
-            cols ? "\n\n<fake_token_around_image><global-img>" : "<fake_token_around_image><global-img>", e);
-    if (status == OK && !ids_repeat(ids, vlm->image, tokens, e))
-        status = NO_MEMORY;
-    return status == OK ? add_text(vlm, ids, "<fake_token_around_image>", e) : status;
+    chat_add(vlm, ids, cols ? "\n\n" : "", e);
+    chat_add(vlm, ids, "<fake_token_around_image><global-img>", e);
+    ids_repeat(ids, vlm->image, tokens, e);
+    chat_add(vlm, ids, "<fake_token_around_image>", e);
 }
 
-static Status add_prompt(const Vlm *vlm, Ids *ids, const Picture *pictures, int64_t n_pictures,
-                         const char *text, const char *newline, Error *e)
+static void add_prompt(const Vlm *vlm, Ids *ids, const Picture *pictures, const Question *q,
+                       const char *newline, Error *e)
 {
     Text user = {0};
-    Status status = OK;
-    if (n_pictures)
-        status = add_text(vlm, ids, "<|im_start|>User:", e);
-    for (int64_t i = 0; status == OK && i < n_pictures; i++)
-        status = add_picture(vlm, ids, pictures + i, e);
-    if (status == OK &&
-        !text_format(&user, e, "%s%s%s", n_pictures ? "" : "<|im_start|>User: ", text, newline))
-        status = NO_MEMORY;
-    if (status == OK)
-        status = add_user_text(vlm, ids, text_string(&user), e);
-    if (status == OK)
-        status = add_text(vlm, ids, "<end_of_utterance>\nAssistant:", e);
+    if (q->n_images)
+        chat_add(vlm, ids, "<|im_start|>User:", e);
+    for (int64_t i = 0; i < q->n_images; i++)
+        add_picture(vlm, ids, pictures + i, e);
+    text_format(&user, e, "%s%s%s", q->n_images ? "" : "<|im_start|>User: ", q->text, newline);
+    chat_add_user(vlm, ids, text_string(&user), e);
+    chat_add(vlm, ids, "<end_of_utterance>\nAssistant:", e);
     text_free(&user);
-    return status;
 }
 
-static Status add_answer(const Vlm *vlm, Ids *ids, const char *text, const char *newline, Error *e)
+/* The answer begins with the space that the prompt leaves out; its end and the last line end
+ * count. */
+static void add_answer(const Vlm *vlm, Ids *ids, const char *answer, const char *newline, Error *e)
 {
     Text t = {0};
-    Status status = text_format(&t, e, " %s%s<end_of_utterance>\n", text, newline) ? OK : NO_MEMORY;
-    if (status == OK)
-        status = add_user_text(vlm, ids, text_string(&t), e);
+    text_format(&t, e, " %s%s<end_of_utterance>\n", answer, newline);
+    chat_add_user(vlm, ids, text_string(&t), e);
     text_free(&t);
-    return status;
 }
 
 static Status chat(const Vlm *vlm, Ids *ids, int64_t *answer_at, const Picture *pictures, const Question *q,
                    const ChatOptions *options, Error *e)
 {
     const char *newline = options && options->newline ? "\n" : "";
-    Status status = add_prompt(vlm, ids, pictures, q->n_images, q->text, newline, e);
+    add_prompt(vlm, ids, pictures, q, newline, e);
     *answer_at = ids->count;
-    return status == OK && q->answer ? add_answer(vlm, ids, q->answer, newline, e) : status;
+    if (q->answer)
+        add_answer(vlm, ids, q->answer, newline, e);
+    return e->status;
 }
 
 static Status positions(const Vlm *vlm, Sample *s, Error *e)
@@ -227,20 +220,12 @@ static void probe_inputs(Run *run, const Vlm *vlm, const Sample *s)
     probe_array(run, mask, I32, 4, (int64_t[]){1, frames, H, W}, "pixel_attention_mask");
 }
 
-const Family family_idefics3 = {
-    .model_type = "idefics3",
-    .load = load,
-    .picture = picture,
-    .chat = chat,
-    .positions = positions,
-    .vision = vision,
-    .text = text,
-    .describe = describe,
-    .probe_inputs = probe_inputs,
-};
-
 const Family family_smolvlm = {
-    .model_type = "smolvlm",
+    .type = {{"idefics3", {UINT64_C(0x92CF2B51E627E013)}}, /* SmolVLM-256M, -500M and -Instruct */
+             /* SmolVLM2: the same, or with videos, which come in a picture's place */
+             {"smolvlm", {UINT64_C(0x92CF2B51E627E013), UINT64_C(0x357A154938DB1B0B)}}},
+    .renames = (const Rename[]){{0}},
+    .ignorable = (const char *const[]){"rotary_emb.inv_freq", NULL},
     .load = load,
     .picture = picture,
     .chat = chat,

@@ -15,12 +15,12 @@ static const char source[] = "src/model/family/qwen2vl/picture.c";
 
 static Qwen2VLPictures settings(const Golden *g)
 {
-    Qwen2VLPictures p = {.patch = (int64_t)golden_number(g, "patch_size"),
-                         .temporal = (int64_t)golden_number(g, "temporal_patch_size"),
-                         .merge = (int64_t)golden_number(g, "merge_size"),
-                         .min_pixels = (int64_t)golden_number(g, "min_pixels"),
-                         .max_pixels = (int64_t)golden_number(g, "max_pixels"),
-                         .normalise = {.rescale = golden_number(g, "rescale_factor")}};
+    Qwen2VLPictures p = {
+        .patch = (int64_t)golden_number(g, "patch_size"),
+        .temporal = (int64_t)golden_number(g, "temporal_patch_size"),
+        .merge = (int64_t)golden_number(g, "merge_size"),
+        .limits = {(int64_t)golden_number(g, "min_pixels"), (int64_t)golden_number(g, "max_pixels")},
+        .normalise = {.rescale = golden_number(g, "rescale_factor")}};
     for (size_t c = 0; c < 3; c++) {
         p.normalise.mean[c] =
             (float)json_number_value(json_array_get(json_object_get(g->notes.root, "image_mean"), c));
@@ -87,7 +87,8 @@ static void test_sizes(void **state)
         /* to a side of 0 the processor cannot resize either */
         bool wanted = number(row, 4) > 0 && number(row, 5) > 0;
         Error e = {0};
-        Status status = qwen2vl_smart_resize(&height, &width, 28, number(row, 2), number(row, 3), false, &e);
+        Status status = qwen2vl_smart_resize(&height, &width, 28,
+                                             &(PixelLimits){number(row, 2), number(row, 3)}, false, &e);
         refused += !wanted;
         if ((status == OK) != wanted || (wanted && (width != number(row, 4) || height != number(row, 5))))
             fail_msg("row %zu: %lld x %lld came to %lld x %lld (%s); read %s", i, (long long)number(row, 0),
@@ -109,14 +110,17 @@ static void test_published_sizes(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         int64_t height = rows[i][0], width = rows[i][1];
         Error e = {0};
-        assert_int_equal(qwen2vl_smart_resize(&height, &width, 28, 4 * 784, 16384 * 784, true, &e), OK);
+        assert_int_equal(
+            qwen2vl_smart_resize(&height, &width, 28, &(PixelLimits){4 * 784, 16384 * 784}, true, &e), OK);
         assert_true(height == rows[i][2] && width == rows[i][3]);
-        assert_int_equal(qwen2vl_smart_resize(&height, &width, 28, 128 * 784, 512 * 784, false, &e), OK);
+        assert_int_equal(
+            qwen2vl_smart_resize(&height, &width, 28, &(PixelLimits){128 * 784, 512 * 784}, false, &e), OK);
         assert_true(height == rows[i][4] && width == rows[i][5]);
     }
     int64_t height = 10, width = 300; /* a side under 28 grows there, and is an error elsewhere */
     Error e = {0};
-    assert_int_equal(qwen2vl_smart_resize(&height, &width, 28, 4 * 784, 16384 * 784, true, &e), OK);
+    assert_int_equal(
+        qwen2vl_smart_resize(&height, &width, 28, &(PixelLimits){4 * 784, 16384 * 784}, true, &e), OK);
     assert_int_equal(height, 28);
 }
 

@@ -1,0 +1,13 @@
+/* Chat text as token ids: what the families' chat() is made of. */
+#ifndef MPA_MODEL_CHAT_H
+#define MPA_MODEL_CHAT_H
+
+#include "model/vlm.h"
+
+/* Appends the ids of text that belongs to the chat itself. */
+Status chat_add(const Vlm *vlm, Ids *ids, const char *text, Error *e);
+/* The same with text that a user wrote, or that holds a user's. BAD_INPUT: the picture token is in
+ * it, which would be taken for a picture. */
+Status chat_add_user(const Vlm *vlm, Ids *ids, const char *text, Error *e);
+
+#endif
