@@ -112,7 +112,7 @@ static void fill(float *out, const void *from)
 static Mat *elementwise(Run *run, Function *f, Mat *x)
 {
     Saved *s = x ? record(run, backward, sizeof *s) : NULL;
-    Mat *y = s ? mat_formed(run, x->rows, x->cols, fill, s) : NULL;
+    Mat *y = s ? mat_lazy(run, x->rows, x->cols, fill, s) : NULL;
     if (!y)
         return NULL;
     assert(x->stride == x->cols);
@@ -180,7 +180,7 @@ static bool same_shape(const Mat *a, const Mat *b)
 Mat *swiglu(Run *run, Mat *gate, Mat *up)
 {
     SavedPair *s = gate && up ? record(run, swiglu_backward, sizeof *s) : NULL;
-    Mat *y = s ? mat_formed(run, gate->rows, gate->cols, swiglu_fill, s) : NULL;
+    Mat *y = s ? mat_lazy(run, gate->rows, gate->cols, swiglu_fill, s) : NULL;
     if (!y)
         return NULL;
     assert(same_shape(gate, up));

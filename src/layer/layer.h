@@ -85,7 +85,7 @@ typedef struct {
 Mat *attention(Run *run, const Attention *a, Mat *q, Mat *k, Mat *v, const Seqs *seqs, KvCache *cache,
                int64_t layer);
 
-/* activation.c: all but add return a matrix that keeps no values (mat_formed); x, gate and up
+/* activation.c: all but add return a matrix that keeps no values (mat_lazy); x, gate and up
  * must stay as they are */
 Mat *gelu(Run *run, Mat *x);               /* x/2 (1 + erf(x / sqrt 2)) */
 Mat *gelu_tanh(Run *run, Mat *x);          /* the tanh approximation */

@@ -31,7 +31,8 @@ static Status sort_names(Checkpoint *c, Error *e)
     if (c->names)
         qsort(c->name, (size_t)c->names, sizeof *c->name, name_order);
     for (int64_t i = 1; i < c->names; i++) {
-        const Name *a = c->name + i - 1, *b = c->name + i;
+        const Name *a = c->name + i - 1;
+        const Name *b = c->name + i;
         if (!strcmp(a->name, b->name))
             return error_set(e, BAD_INPUT, "%s: tensor %s and tensor %s of %s are the same parameter, %s",
                              b->path, b->tensor->name, a->tensor->name, file_name(a->path), b->name);
@@ -126,8 +127,8 @@ static Status check_index(const Checkpoint *c, const Json *index, const json_t *
     }
     for (int64_t f = 0; f < c->files; f++)
         for (int64_t i = 0; i < c->file[f].count; i++) {
-            const char *name = c->file[f].tensor[i].name,
-                       *listed = json_string_value(json_object_get(map, name));
+            const char *name = c->file[f].tensor[i].name;
+            const char *listed = json_string_value(json_object_get(map, name));
             if (!listed || strcmp(listed, file_name(c->file[f].path)))
                 return error_set(e, BAD_INPUT, "%s: tensor %s is not listed for this file in %s",
                                  c->file[f].path, name, file_name(index->path));
@@ -184,8 +185,8 @@ Status checkpoint_open(Checkpoint *c, const char *folder, Error *e)
 {
     *c = (Checkpoint){0};
     c->folder = memory_copy(folder, e);
-    char *single = path_join(folder, "model.safetensors", e),
-         *index = path_join(folder, "model.safetensors.index.json", e);
+    char *single = path_join(folder, "model.safetensors", e);
+    char *index = path_join(folder, "model.safetensors.index.json", e);
     Status status = c->folder && single && index ? OK : NO_MEMORY;
     if (status == OK && file_exists(single)) {
         status = add_file(c, "model.safetensors", e);

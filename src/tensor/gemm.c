@@ -1,9 +1,14 @@
-/* Products of matrices: c = a b, or c += a b, cut into tiles that fit the registers (kernels.h).
+/* Products of matrices, c = a b or c += a b, in one of four ways:
+ *   few rows          each weight row is read once, as it is stored (kernels->stream)
+ *   bf16 on tiles     on a CPU's matrix tiles, weights as they are stored (kernels->split_multiply)
+ *   register tiles    the usual way (kernels->fastest)
+ *   blocks            in sets without tiles, by BLAS or plain C (gemm_block)
+ * On register tiles, all of a is packed once into panels, a chunk of k at a time. Then each
+ * thread takes blocks of c's columns, packs its part of b, and multiplies: it is in packing that
+ * weights become float32.
  *
- * All of a is packed once into panels, a chunk of k at a time; then each thread takes blocks of
- * c's columns, packs its part of b, which is where weights become float32, and multiplies. An
- * element of c is a sum over k in those chunks, whoever computes it: results do not depend on
- * the number of threads. */
+ * The invariant: an element of c is one sum over k in fixed chunks, whoever computes it, so the
+ * bits do not depend on the number of threads. */
 #include "tensor/gemm.h"
 
 #include "base/number.h"
@@ -16,10 +21,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* COLUMNS, and at most about ROWS: of c that one thread takes at a time; GROUP: panels of a that
- * are packed, and at least multiplied, by one thread; STRIP: weight rows at a time, at most, and
- * a multiple of STEP. */
-enum { COLUMNS = 128, ROWS = 960, GROUP = 8, STRIP = 96, STEP = 12, MOST_TILE = 16 * 64 };
+enum {
+    COLUMNS = 128, /* of c in the block that a thread takes at a time */
+    ROWS = 960,    /* of c in that block, at most about */
+    GROUP = 8,     /* panels of a that a thread packs at a time; a block has at least as many */
+    STRIP = 96,    /* weight rows that a thread streams at a time: at most, in multiples of STEP */
+    STEP = 12,
+    MAX_TILE = 16 * 64 /* values of the largest tile */
+};
 
 /* A factor [count, K] of a product: the stored matrix or, without `rows`, its transpose. */
 typedef struct {
@@ -39,11 +48,12 @@ static int64_t packed_row(const Tile *t, int64_t K)
     return ceil_div(K, t->step) * t->step * t->bytes;
 }
 
-/* The panels of rows first .. first + count - 1, k from k0 on, one after another. */
+/* The panels of rows first .. first + count - 1 of a factor, from k0 on, one after another. */
 static void pack_panels(unsigned char *out, const Tile *t, bool right, const Factor *f, int64_t first,
                         int64_t count, int64_t k0, int64_t K)
 {
-    const int64_t width = right ? t->cols : t->rows, row = packed_row(t, K);
+    const int64_t width = right ? t->cols : t->rows;
+    const int64_t row = packed_row(t, K);
     if (!f->rows) {
         const Weight part = weight_part(&f->w, k0, first);
         t->pack_columns(out, right, &part, count, K);
@@ -61,29 +71,30 @@ typedef struct {
     Factor b;
     bool add;
     const Tile *tile;
-    const unsigned char *a; /* packed: chunks of k, in each its panels */
+    const unsigned char *a; /* packed: chunks of k, in each all panels */
     int64_t panels;         /* of a */
 } Product;
 
-/* One tile; at the edges only what belongs to c is taken over. */
+/* One tile. At the edges of c, what lies beyond them is dropped. */
 static void multiply_tile(const Product *p, const unsigned char *a, const unsigned char *b, int64_t m,
                           int64_t n, int64_t K, bool add)
 {
     const Tile *t = p->tile;
-    int64_t rows = min_i64(t->rows, p->M - m), columns = min_i64(t->cols, p->N - n);
+    int64_t rows = min_i64(t->rows, p->M - m);
+    int64_t columns = min_i64(t->cols, p->N - n);
     float *c = p->c + m * p->ldc + n;
     if (rows == t->rows && columns == t->cols) {
         t->multiply(c, p->ldc, a, b, K, add);
         return;
     }
-    float whole[MOST_TILE];
+    float whole[MAX_TILE];
     t->multiply(whole, t->cols, a, b, K, false);
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < columns; j++)
             c[i * p->ldc + j] = whole[i * t->cols + j] + (add ? c[i * p->ldc + j] : 0);
 }
 
-/* The block of c from (m0, n0) to before row m1. */
+/* The block of c from (m0, n0) on, up to row m1 (not included) and COLUMNS columns. */
 static void multiply_block(const Product *p, int64_t m0, int64_t m1, int64_t n0, unsigned char *scratch)
 {
     const Tile *t = p->tile;
@@ -91,7 +102,8 @@ static void multiply_block(const Product *p, int64_t m0, int64_t m1, int64_t n0,
     if (t->start)
         t->start();
     for (int64_t k0 = 0; k0 < p->K; k0 += t->chunk) {
-        int64_t K = min_i64(t->chunk, p->K - k0), row = packed_row(t, K);
+        int64_t K = min_i64(t->chunk, p->K - k0);
+        int64_t row = packed_row(t, K);
         const unsigned char *a = p->a + p->panels * t->rows * packed_row(t, k0);
         pack_panels(scratch, t, true, &p->b, n0, n1 - n0, k0, K);
         for (int64_t m = m0; m < m1; m += t->rows)
@@ -102,16 +114,21 @@ static void multiply_block(const Product *p, int64_t m0, int64_t m1, int64_t n0,
         t->stop();
 }
 
+/* All of a, packed; NULL after a failure. */
 static const unsigned char *pack_all(Run *run, const Tile *t, const Factor *a, int64_t M, int64_t K,
                                      int64_t panels)
 {
-    int64_t chunks = ceil_div(K, t->chunk), groups = ceil_div(panels, GROUP), rows = GROUP * t->rows;
+    int64_t chunks = ceil_div(K, t->chunk);
+    int64_t groups = ceil_div(panels, GROUP);
+    int64_t rows = GROUP * t->rows;
     unsigned char *out = run_alloc(run, panels * t->rows, (size_t)packed_row(t, K));
     if (!out)
         return NULL;
 #pragma omp parallel for schedule(static) if (parallel_worth(M * K))
     for (int64_t i = 0; i < chunks * groups; i++) {
-        int64_t k0 = i / groups * t->chunk, m = i % groups * rows, part = min_i64(t->chunk, K - k0);
+        int64_t k0 = i / groups * t->chunk;
+        int64_t m = i % groups * rows;
+        int64_t part = min_i64(t->chunk, K - k0);
         pack_panels(out + panels * t->rows * packed_row(t, k0) + m * packed_row(t, part), t, false, a, m,
                     min_i64(rows, M - m), k0, part);
     }
@@ -122,16 +139,17 @@ static void multiply(Run *run, float *c, int64_t M, int64_t N, int64_t K, Factor
 {
     ArenaMark mark = arena_mark(run->arena);
     const Tile *t = kernels->fastest;
-    int64_t panels = ceil_div(M, t->rows), size = (COLUMNS + t->cols) * packed_row(t, t->chunk);
-    assert(COLUMNS % t->cols == 0 && t->rows * t->cols <= MOST_TILE);
+    const int64_t panels = ceil_div(M, t->rows);
+    const int64_t size = (COLUMNS + t->cols) * packed_row(t, t->chunk);
+    assert(COLUMNS % t->cols == 0 && t->rows * t->cols <= MAX_TILE);
     const Product p = {c, N, M, N, K, b, add, t, pack_all(run, t, &a, M, K, panels), panels};
-    unsigned char *scratch = p.a ? run_alloc(run, size * parallel_threads(), 1) : NULL;
-    /* Two blocks per thread at least, but none of few rows: each packs its part of b. */
-    int64_t across = ceil_div(N, COLUMNS),
-            wanted = min_i64(ceil_div(2 * parallel_threads(), across), ceil_div(panels, GROUP));
-    int64_t down = ceil_div(M, ROWS), rows = ceil_div(panels, down < wanted ? wanted : down) * t->rows;
-    down = ceil_div(M, rows);
-    if (scratch) {
+    unsigned char *scratch = run_alloc(run, size * parallel_threads(), 1);
+    /* At least two blocks per thread, but none of few rows, because each packs its part of b. */
+    const int64_t across = ceil_div(N, COLUMNS);
+    const int64_t wanted = min_i64(ceil_div(2 * parallel_threads(), across), ceil_div(panels, GROUP));
+    const int64_t rows = ceil_div(panels, max_i64(ceil_div(M, ROWS), wanted)) * t->rows;
+    const int64_t down = ceil_div(M, rows);
+    if (p.a && scratch) {
 #pragma omp parallel for schedule(dynamic) if (parallel_worth(M * N * K / 16))
         for (int64_t i = 0; i < down * across; i++)
             multiply_block(&p, i % down * rows, min_i64((i % down + 1) * rows, M), i / down * COLUMNS,
@@ -140,57 +158,80 @@ static void multiply(Run *run, float *c, int64_t M, int64_t N, int64_t K, Factor
     arena_release(run->arena, mark);
 }
 
-/* y[N,O] = x w' on matrix tiles. All of x is split once, by panels of rows and chunks of k; then
- * each thread takes OUTPUTS weight rows and a panel, and forms their part of y the other way
- * round, because weights are the first operand there. */
+/* x[N,I] split into its three bf16 parts: panels of split_panel rows, in each chunks of split_chunk
+ * columns. */
+typedef struct {
+    uint16_t *parts;
+    int64_t width; /* I rounded up: values of a row in each part */
+} SplitRows;
+
+enum { OUTPUTS = 128, PARTS = 3, SPLIT_EDGE = 32 };
+
+static uint16_t *split_at(const SplitRows *s, int64_t n, int64_t k)
+{
+    return s->parts + (n * s->width + kernels->split_panel * k) * PARTS;
+}
+
+/* Rows n .. and columns o .. of y, a panel and OUTPUTS of them at most. c[OUTPUTS, split_panel] is
+ * scratch: it holds that part of y transposed, because weights are the first operand there. */
+static void split_block(float *y, const SplitRows *x, const Weight *w, int64_t N, int64_t O, int64_t I,
+                        int64_t n, int64_t o, float *c)
+{
+    const int64_t panel = kernels->split_panel;
+    const int64_t rows = min_i64(panel, N - n);
+    const int64_t outputs = min_i64(OUTPUTS, O - o);
+    memset(c, 0, (size_t)(OUTPUTS * panel) * sizeof *c);
+    for (int64_t k = 0; k < I; k += kernels->split_chunk) {
+        const Weight part = weight_part(w, o, k);
+        kernels->split_multiply(c, split_at(x, n, k), rows, &part, outputs,
+                                min_i64(kernels->split_chunk, I - k));
+    }
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t j = 0; j < outputs; j++)
+            y[(n + r) * O + o + j] = c[j * panel + r];
+}
+
+/* y[N,O] = x w' on matrix tiles. All of x is split once; then each thread takes blocks of y. */
 static void multiply_split(Run *run, float *y, const float *x, const Weight *w, int64_t N, int64_t O,
                            int64_t I)
 {
-    enum { OUTPUTS = 128, EDGE = 32, BYTES = 3 };
-    const int64_t PANEL = kernels->split_panel, CHUNK = kernels->split_chunk, panels = ceil_div(N, PANEL),
-                  chunks = ceil_div(I, CHUNK);
-    const int64_t width = ceil_div(I, EDGE) * EDGE, blocks = ceil_div(O, OUTPUTS);
+    const int64_t panel = kernels->split_panel;
+    const int64_t chunk = kernels->split_chunk;
+    const int64_t panels = ceil_div(N, panel);
+    const int64_t chunks = ceil_div(I, chunk);
+    const int64_t blocks = ceil_div(O, OUTPUTS);
     ArenaMark mark = arena_mark(run->arena);
-    uint16_t *parts = run_alloc(run, panels * PANEL * width * BYTES, sizeof *parts);
-    float *scratch = run_alloc(run, OUTPUTS * PANEL * parallel_threads(), sizeof *scratch);
-    if (parts && scratch) {
+    SplitRows s = {.width = round_up(I, SPLIT_EDGE)};
+    s.parts = run_alloc(run, panels * panel * s.width * PARTS, sizeof *s.parts);
+    float *scratch = run_alloc(run, OUTPUTS * panel * parallel_threads(), sizeof *scratch);
+    if (s.parts && scratch) {
 #pragma omp parallel for schedule(dynamic) if (parallel_worth(N * I))
         for (int64_t i = 0; i < panels * chunks; i++) {
-            int64_t n = i / chunks * PANEL, k = i % chunks * CHUNK;
-            kernels->split(parts + (n * width + PANEL * k) * BYTES, x + n * I + k, I, min_i64(PANEL, N - n),
-                           min_i64(CHUNK, I - k));
+            const int64_t n = i / chunks * panel;
+            const int64_t k = i % chunks * chunk;
+            kernels->split(split_at(&s, n, k), x + n * I + k, I, min_i64(panel, N - n),
+                           min_i64(chunk, I - k));
         }
 #pragma omp parallel for schedule(dynamic) if (parallel_worth(N * O * I / 64))
-        for (int64_t i = 0; i < panels * blocks; i++) {
-            int64_t n = i / blocks * PANEL, o = i % blocks * OUTPUTS, rows = min_i64(PANEL, N - n),
-                    outputs = min_i64(OUTPUTS, O - o);
-            float *c = scratch + parallel_index() * OUTPUTS * PANEL;
-            memset(c, 0, (size_t)(OUTPUTS * PANEL) * sizeof *c);
-            for (int64_t k = 0; k < I; k += CHUNK) {
-                const Weight part = weight_part(w, o, k);
-                kernels->split_multiply(c, parts + (n * width + PANEL * k) * BYTES, rows, &part, outputs,
-                                        min_i64(CHUNK, I - k));
-            }
-            for (int64_t r = 0; r < rows; r++)
-                for (int64_t j = 0; j < outputs; j++)
-                    y[(n + r) * O + o + j] = c[j * PANEL + r];
-        }
+        for (int64_t i = 0; i < panels * blocks; i++)
+            split_block(y, &s, w, N, O, I, i / blocks * panel, i % blocks * OUTPUTS,
+                        scratch + parallel_index() * OUTPUTS * panel);
     }
     arena_release(run->arena, mark);
 }
 
-/* Few rows, as in decoding: every weight row is read once, as it is stored, and multiplied with
- * all of them. */
+/* Few rows, as in decoding: each weight row is read once, as it is stored, and multiplied with all
+ * rows of x. */
 static void stream(Run *run, float *y, const float *x, const Weight *w, int64_t N, int64_t O, int64_t I)
 {
     ArenaMark mark = arena_mark(run->arena);
-    const int64_t width = kernels->stream_width(w->type, I),
-                  strip = min_i64(STRIP, ceil_div(ceil_div(O, 4 * parallel_threads()), STEP) * STEP);
+    const int64_t width = kernels->stream_width(w->type, I);
+    const int64_t strip = min_i64(STRIP, round_up(ceil_div(O, 4 * parallel_threads()), STEP));
     float *prepared = run_alloc(run, N * width, sizeof *prepared);
-#pragma omp parallel for schedule(static) if (prepared && parallel_worth(N * I))
-    for (int64_t n = 0; n < (prepared ? N : 0); n++)
-        kernels->prepare(prepared + n * width, x + n * I, w->type, I);
     if (prepared) {
+#pragma omp parallel for schedule(static) if (parallel_worth(N * I))
+        for (int64_t n = 0; n < N; n++)
+            kernels->prepare(prepared + n * width, x + n * I, w->type, I);
 #pragma omp parallel for schedule(static) if (parallel_worth(N * O * I / 4))
         for (int64_t o = 0; o < O; o += strip) {
             const Weight part = weight_part(w, o, 0);
@@ -200,8 +241,8 @@ static void stream(Run *run, float *y, const float *x, const Weight *w, int64_t 
     arena_release(run->arena, mark);
 }
 
-/* Without a tile, by gemm_block (BLAS, or plain C): blocks of b's rows, widened where they are
- * not float32, as one factor. */
+/* For sets without a tile, by gemm_block (BLAS, or plain C), COLUMNS columns of c at a time. Their
+ * part of b is widened first where it is not float32. */
 static void multiply_by_blocks(Run *run, float *c, int64_t M, int64_t N, int64_t K, const Factor *a,
                                const Factor *b, bool add)
 {
@@ -255,8 +296,8 @@ void gemm_weight_grad(Run *run, float *dw, const float *dy, const float *x, int6
     product(run, dw, O, I, N, (Factor){floats(dy, O), false}, (Factor){floats(x, I), false}, true);
 }
 
-/* One product of each kind on matrix tiles, checked: they are the one thing here that a system
- * may switch off or an emulator get wrong. */
+/* Checks one product of each kind on matrix tiles: a system may switch them off, an emulator may
+ * get them wrong. */
 static bool tiles_work(void)
 {
     enum { N = 33, O = 17, I = 40 };
@@ -268,8 +309,10 @@ static bool tiles_work(void)
     uint16_t w[O * I];
     for (int i = 0; i < N * I; i++)
         x[i] = (float)(i % 19 - 9) / 7;
-    for (int i = 0; i < O * I; i++)
-        w[i] = bf16_store(wide[i] = (float)(i % 23 - 11));
+    for (int i = 0; i < O * I; i++) {
+        wide[i] = (float)(i % 23 - 11);
+        w[i] = bf16_store(wide[i]);
+    }
     multiply_split(&run, y, x, &(Weight){w, BF16, I, NULL}, N, O, I);
     multiply(&run, from_wide, N, O, I, (Factor){floats(x, I), true}, (Factor){floats(wide, I), true}, false);
     bool good = e.status == OK;
@@ -287,12 +330,16 @@ static bool tiles_work(void)
 
 Status gemm_start(Error *e)
 {
+    if (e->status != OK)
+        return e->status;
     const char *name = getenv("MPA_KERNELS");
     gemm_block_start();
-    if (kernels_choose(name, e) != OK || !kernels->split_panel || tiles_work())
+    kernels_choose(name, e);
+    if (e->status != OK || !kernels->split_panel || tiles_work())
         return e->status;
-    return name && *name ? error_set(e, FAILED, "kernels %s give wrong products here", kernels->name)
-                         : kernels_choose("avx512", e);
+    if (name && *name)
+        return error_set(e, FAILED, "kernels %s give wrong products here", kernels->name);
+    return kernels_choose("avx512", e);
 }
 
 const char *gemm_description(void)

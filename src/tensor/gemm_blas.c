@@ -1,4 +1,4 @@
-/* gemm_block by OpenBLAS. */
+/* gemm_block by OpenBLAS. One thread per call: the callers share work out themselves. */
 #include "tensor/gemm.h"
 
 #include <cblas.h>

@@ -28,7 +28,8 @@ static Status read_shape(const SafeTensors *s, Tensor *t, const json_t *info, ui
         return bad(s, t, "shape: wanted a list", e);
     if (json_array_size(shape) > MAX_DIMS)
         return bad(s, t, "shape: more dimensions than are supported", e);
-    uint64_t count = 1, width = (uint64_t)dtype_bits(t->dtype);
+    uint64_t count = 1;
+    uint64_t width = (uint64_t)dtype_bits(t->dtype);
     for (size_t i = 0; i < json_array_size(shape); i++) {
         const json_t *d = json_array_get(shape, i);
         if (!json_is_integer(d) || json_integer_value(d) < 0)
@@ -50,12 +51,14 @@ static Status read_shape(const SafeTensors *s, Tensor *t, const json_t *info, ui
 static Status read_offsets(const SafeTensors *s, Tensor *t, const json_t *info, uint64_t bits, Data data,
                            Error *e)
 {
-    const json_t *offsets = json_object_get(info, "data_offsets"), *begin = json_array_get(offsets, 0),
-                 *end = json_array_get(offsets, 1);
+    const json_t *offsets = json_object_get(info, "data_offsets");
+    const json_t *begin = json_array_get(offsets, 0);
+    const json_t *end = json_array_get(offsets, 1);
     if (json_array_size(offsets) != 2 || !json_is_integer(begin) || !json_is_integer(end) ||
         json_integer_value(begin) < 0)
         return bad(s, t, "data_offsets: wanted two integers from 0 up", e);
-    json_int_t first = json_integer_value(begin), last = json_integer_value(end);
+    json_int_t first = json_integer_value(begin);
+    json_int_t last = json_integer_value(end);
     if (last < first || (uint64_t)last > data.size)
         return error_set(e, BAD_INPUT,
                          "%s: tensor %s: data_offsets [%lld, %lld] do not lie in the file's %zu bytes of "
@@ -96,7 +99,8 @@ static int name_order(const void *a, const void *b)
 /* Tensors without elements may share their offset with others. */
 static int data_order(const void *a, const void *b)
 {
-    const Tensor *x = a, *y = b;
+    const Tensor *x = a;
+    const Tensor *y = b;
     if (x->data != y->data)
         return x->data < y->data ? -1 : 1;
     if (x->bytes != y->bytes)
@@ -244,7 +248,8 @@ void safetensors_close(SafeTensors *s)
 
 const Tensor *safetensors_find(const SafeTensors *s, const char *name)
 {
-    Tensor key = {.name = (char *)(uintptr_t)name}, *wanted = &key;
+    Tensor key = {.name = (char *)(uintptr_t)name};
+    Tensor *wanted = &key;
     Tensor **found =
         s->count ? bsearch(&wanted, s->named, (size_t)s->count, sizeof *s->named, name_order) : NULL;
     return found ? *found : NULL;
@@ -322,10 +327,12 @@ static char *header_json(const TensorOut *tensors, int64_t count)
 /* Length and header, padded with spaces so that the data start at a multiple of 8. */
 static Status put_header(FileWriter *w, const TensorOut *tensors, int64_t count, Error *e)
 {
-    char *json = header_json(tensors, count), length[8];
+    char *json = header_json(tensors, count);
+    char length[8];
     if (!json)
         return error_set(e, NO_MEMORY, "%s: out of memory while writing the header", w->path);
-    size_t bytes = strlen(json), padding = (8 - bytes % 8) % 8;
+    size_t bytes = strlen(json);
+    size_t padding = (8 - bytes % 8) % 8;
     store_u64(length, bytes + padding);
     file_put(w, length, sizeof length, e);
     file_put(w, json, bytes, e);

@@ -49,7 +49,7 @@ static void tape_or_not(void **state)
     case_open(&c, *state, FROM_GOLDEN);
     pass_run(&off, &c, (PassKind){0});
     pass_run(&on, &c, (PassKind){.tape = true});
-    same_hidden(&off, &on, "with a tape (read src/tensor/run.c)");
+    same_hidden(&off, &on, "with a tape (read src/tensor/tape.c)");
     pass_free(&on);
     pass_free(&off);
     done(&c);
@@ -75,8 +75,8 @@ static void checkpointing_or_not(void **state)
     case_open(&c, *state, FROM_GOLDEN);
     pass_run(&whole, &c, (PassKind){.gradients = true});
     pass_run(&again, &c, (PassKind){.gradients = true, .recompute = true, .probe = true});
-    same_hidden(&whole, &again, "with gradient checkpointing (read run_block in src/tensor/run.c)");
-    same_gradients(&c, &whole, &again, "with gradient checkpointing (read run_block in src/tensor/run.c)");
+    same_hidden(&whole, &again, "with gradient checkpointing (read run_block in src/tensor/tape.c)");
+    same_gradients(&c, &whole, &again, "with gradient checkpointing (read run_block in src/tensor/tape.c)");
     for (int64_t i = 0; i < again.probe.count; i++) /* running a block again shows nothing twice */
         for (int64_t j = 0; j < i; j++)
             assert_string_not_equal(again.probe.tensor[i].name, again.probe.tensor[j].name);
