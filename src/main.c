@@ -1,5 +1,5 @@
 /* mpa: the Model Parity Aligner. One line per command. */
-#include "base/options.h"
+#include "base/word.h"
 #include "base/signals.h"
 #include "command/command.h"
 #include "kernel/kernels.h"

@@ -1,3 +1,5 @@
+/* What the CPU and the system offer. Linux gives a process the tile registers only when it asks for
+ * them (arch_prctl, Documentation/arch/x86/xstate.rst). */
 #define _DEFAULT_SOURCE /* syscall */
 #include "base/cpu.h"
 
@@ -8,8 +10,10 @@
 
 bool cpu_tiles(void)
 {
-    const unsigned tile = 1u << 24, bf16 = 1u << 22; /* of leaf 7, edx */
-    const long ask = 0x1023, tile_data = 18;         /* ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA */
+    const unsigned tile = 1u << 24; /* of leaf 7, edx */
+    const unsigned bf16 = 1u << 22;
+    const long ask = 0x1023;   /* ARCH_REQ_XCOMP_PERM */
+    const long tile_data = 18; /* XFEATURE_XTILEDATA */
     unsigned a, b, c, d;
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & tile) && (d & bf16) &&
            syscall(SYS_arch_prctl, ask, tile_data) == 0;

@@ -4,7 +4,8 @@
 
 #include <stdbool.h>
 
-/* Matrix tiles for bf16 (AMX-BF16). Asks the system for leave to use them, once for the process. */
+/* Whether there are matrix tiles for bf16 (AMX-BF16) and the system permits this process to use
+ * them; asks for the permission. */
 bool cpu_tiles(void);
 
 #endif

@@ -1,3 +1,5 @@
+/* Elementary functions in double: reduce the argument, sum a series, put the result together. They use
+ * only operations that IEEE 754 rounds correctly, so they give the same bits on every machine. */
 #include "base/elementary.h"
 
 #include <math.h>
@@ -13,7 +15,7 @@ static double power_of_two(int k)
     return x;
 }
 
-/* exp(x) = 2^k exp(r), |r| <= ln(2)/2, by Taylor's series to r^13 */
+/* exp(x) = 2^k exp(r), |r| <= ln(2)/2, by Taylor's series up to r^13 */
 double exact_exp(double x)
 {
     if (!(x > -708))
@@ -36,7 +38,8 @@ double exact_exp(double x)
     p = p * r + 0.5;
     p = p * r * r + r;
     /* 2^1024 is no double: scale in two steps. */
-    int n = (int)k, half = n / 2;
+    int n = (int)k;
+    int half = n / 2;
     return (1 + p) * power_of_two(half) * power_of_two(n - half);
 }
 
@@ -49,7 +52,9 @@ double exact_log(double x)
         m *= 2;
         k--;
     }
-    double s = (m - 1) / (m + 1), s2 = s * s, sum = 0;
+    double s = (m - 1) / (m + 1);
+    double s2 = s * s;
+    double sum = 0;
     for (int n = 29; n >= 1; n -= 2)
         sum = sum * s2 + 1.0 / n;
     return k * 0x1.62e42feep-1 + (k * 0x1.a39ef35793c76p-33 + 2 * s * sum);
@@ -63,7 +68,9 @@ double exact_pow(double x, double y)
 /* erf(x) = 2/sqrt(pi) exp(-x^2) x sum_n (2 x^2)^n / (1 3 5 ... (2n+1)): all terms of one sign */
 double exact_erf(double x)
 {
-    double a = fabs(x), term = a, sum = a;
+    double a = fabs(x);
+    double term = a;
+    double sum = a;
     if (!(a < 6))
         return x > 0 ? 1 : x < 0 ? -1 : x;
     for (int n = 1; term > sum * 1e-17; n++) {
@@ -76,7 +83,8 @@ double exact_erf(double x)
 
 double exact_tanh(double x)
 {
-    double t = exact_exp(-2 * fabs(x)), y = (1 - t) / (1 + t);
+    double t = exact_exp(-2 * fabs(x));
+    double y = (1 - t) / (1 + t);
     return x < 0 ? -y : y;
 }
 
@@ -85,13 +93,15 @@ double exact_sigmoid(double x)
     return 1 / (1 + exact_exp(-x));
 }
 
-/* x = q pi/2 + r, |r| <= pi/4, pi/2 in three parts whose first two have 33 bits: q times them is
- * exact */
+/* x = q pi/2 + r, |r| <= pi/4. pi/2 is split into three parts, of which the first two have 33 bits,
+ * so that q times them is exact. */
 void exact_sincos(double x, double *sin_x, double *cos_x)
 {
     double q = floor(x * 0.6366197723675814 + 0.5);
     double r = ((x - q * 0x1.921fb544p+0) - q * 0x1.0b4611a6p-34) - q * 0x1.3198a2e037073p-69;
-    double r2 = r * r, s = 0, c = 0;
+    double r2 = r * r;
+    double s = 0;
+    double c = 0;
     for (int n = 17; n >= 3; n -= 2) /* sin r = r (1 - r^2/(2 3) (1 - r^2/(4 5) (...))) */
         s = r2 / ((n - 1) * n) * (1 - s);
     for (int n = 18; n >= 2; n -= 2)

@@ -1,6 +1,6 @@
-/* Elementary functions in double, our own because the C libraries' differ from each other and,
- * on one machine, with and without fused multiply-add. Errors are below 3e-15 of the result (of
- * 1 for erf, tanh, sin and cos), far below what a float32 result can show. */
+/* Elementary functions in double. They are our own because C libraries differ from each other and, on
+ * one machine, with and without fused multiply-add. The error is below 3e-15 of the result (of 1
+ * for erf, tanh, sin and cos), far below what a float32 result can show. */
 #ifndef MPA_BASE_ELEMENTARY_H
 #define MPA_BASE_ELEMENTARY_H
 

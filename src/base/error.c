@@ -1,3 +1,4 @@
+/* Errors. Invariant: the first failure stays, since what fails after it is mostly its consequence. */
 #include "base/error.h"
 
 #include <stdarg.h>
@@ -36,7 +37,7 @@ Status error_prefix(Error *e, const char *format, ...)
     va_end(args);
     make_printable(prefix);
     size_t used = strlen(prefix);
-    if (used > sizeof e->text / 2)
+    if (used > sizeof e->text / 2) /* leaves half of the room to the message itself */
         used = sizeof e->text / 2;
     memcpy(e->text, prefix, used);
     if (snprintf(e->text + used, sizeof e->text - used, ": %s", old) < 0)

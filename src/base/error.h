@@ -1,4 +1,4 @@
-/* Errors: what failed, where, what was wanted and found, what to do.
+/* Errors: what failed, where, what was wanted, what was found, what to do.
  *
  * A function that can fail is handed the caller's Error (never NULL), fills it and returns its
  * status. The first error stays, and whoever is handed a failed Error returns at once and does

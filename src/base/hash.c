@@ -1,7 +1,7 @@
 /* FNV-1a: h = (h xor unit) * prime for each unit, a byte or a word (Fowler, Noll and Vo). */
 #include "base/hash.h"
 
-#include "base/file.h"
+#include "base/bytes.h"
 
 #include <string.h>
 

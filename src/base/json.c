@@ -1,3 +1,6 @@
+/* Reading JSON files through jansson. Every message names the file, the field, what was wanted and
+ * what was found. A file is read with the strictest rules that real checkpoints pass; the one
+ * exception is a file with an integer beyond 64 bits, whose integers are then all read as reals. */
 #include "base/json.h"
 
 #include "base/file.h"
@@ -24,35 +27,39 @@ const char *json_kind(const json_t *value)
     return "an unknown value";
 }
 
+/* Owned reference; NULL with e set. */
+static json_t *parse(const Text *text, const char *path, Error *e)
+{
+    if (e->status != OK)
+        return NULL;
+    const char *start = text_string(text);
+    size_t count = text->count, flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
+    if (count >= 3 && !memcmp(start, "\xEF\xBB\xBF", 3)) { /* a byte order mark */
+        start += 3;
+        count -= 3;
+    }
+    json_error_t why;
+    json_t *root = json_loadb(start, count, flags, &why);
+    /* Many a tokenizer_config.json has a length of 1e30, written as an integer. */
+    if (!root && json_error_code(&why) == json_error_numeric_overflow)
+        root = json_loadb(start, count, flags | JSON_DECODE_INT_AS_REAL, &why);
+    if (!root && json_error_code(&why) == json_error_out_of_memory)
+        error_set(e, NO_MEMORY, "%s: out of memory while reading JSON", path);
+    else if (!root)
+        error_set(e, BAD_INPUT, "%s:%d: not valid JSON: %s", path, why.line, why.text);
+    return root;
+}
+
 Status json_open(Json *j, const char *path, size_t limit, Error *e)
 {
-    *j = (Json){0};
     Text text = {0};
-    Status status = file_read(&text, path, limit, e);
-    if (status == OK) {
-        const char *start = text_string(&text);
-        size_t count = text.count;
-        if (count >= 3 && !memcmp(start, "\xEF\xBB\xBF", 3)) { /* a byte order mark */
-            start += 3;
-            count -= 3;
-        }
-        json_error_t why;
-        size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
-        j->root = json_loadb(start, count, flags, &why);
-        /* as in many a tokenizer_config.json */
-        if (!j->root && json_error_code(&why) == json_error_numeric_overflow)
-            j->root = json_loadb(start, count, flags | JSON_DECODE_INT_AS_REAL, &why);
-        if (!j->root && json_error_code(&why) == json_error_out_of_memory)
-            status = error_set(e, NO_MEMORY, "%s: out of memory while reading JSON", path);
-        else if (!j->root)
-            status = error_set(e, BAD_INPUT, "%s:%d: not valid JSON: %s", path, why.line, why.text);
-        else if (!(j->path = memory_copy(path, e)))
-            status = NO_MEMORY;
-    }
+    file_read(&text, path, limit, e);
+    json_t *root = parse(&text, path, e);
+    *j = (Json){memory_copy(path, e), root};
     text_free(&text);
-    if (status != OK)
+    if (e->status != OK)
         json_close(j);
-    return status;
+    return e->status;
 }
 
 void json_close(Json *j)
@@ -75,8 +82,8 @@ static json_t *field(const json_t *object, const char *key)
     return json_is_null(v) ? NULL : v;
 }
 
-/* A file with an integer beyond 64 bits has all of its integers read as reals, so integers are
- * recognised by value. */
+/* Integers are recognised by value, for the files whose integers were read as reals: up to 2^53,
+ * where a double still holds every integer. */
 static bool as_integer(const json_t *v, int64_t *value)
 {
     double d = json_number_value(v);
@@ -110,21 +117,21 @@ Status json_integer_in(const Json *j, const json_t *object, const char *where, c
 Status json_integer_or(const Json *j, const json_t *object, const char *where, const char *key, int64_t low,
                        int64_t high, int64_t fallback, int64_t *value, Error *e)
 {
-    *value = fallback;
-    if (e->status == OK && field(object, key) &&
-        json_integer_in(j, object, where, key, low, high, value, e) != OK)
-        *value = fallback;
+    int64_t found = fallback;
+    if (field(object, key))
+        json_integer_in(j, object, where, key, low, high, &found, e);
+    *value = e->status == OK ? found : fallback;
     return e->status;
 }
 
 Status json_real_or(const Json *j, const json_t *object, const char *where, const char *key, double low,
                     double high, double fallback, double *value, Error *e)
 {
-    *value = fallback;
     json_t *v = field(object, key);
-    if (e->status != OK || !v)
-        return e->status;
     double found = json_number_value(v);
+    *value = fallback;
+    if (!v || e->status != OK)
+        return e->status;
     if (!json_is_number(v))
         return wrong(j, where, key, "a number", v, e);
     if (!(found >= low && found <= high))
@@ -137,9 +144,9 @@ Status json_real_or(const Json *j, const json_t *object, const char *where, cons
 Status json_bool_or(const Json *j, const json_t *object, const char *where, const char *key, bool fallback,
                     bool *value, Error *e)
 {
-    *value = fallback;
     json_t *v = field(object, key);
-    if (e->status != OK || !v)
+    *value = fallback;
+    if (!v || e->status != OK)
         return e->status;
     if (!json_is_boolean(v))
         return wrong(j, where, key, "true or false", v, e);
@@ -150,10 +157,10 @@ Status json_bool_or(const Json *j, const json_t *object, const char *where, cons
 Status json_string_in(const Json *j, const json_t *object, const char *where, const char *key,
                       const char **value, Error *e)
 {
+    json_t *v = field(object, key);
     *value = "";
     if (e->status != OK)
         return e->status;
-    json_t *v = field(object, key);
     if (!json_is_string(v))
         return wrong(j, where, key, "a string", v, e);
     *value = json_string_value(v);
@@ -163,36 +170,37 @@ Status json_string_in(const Json *j, const json_t *object, const char *where, co
 Status json_string_or(const Json *j, const json_t *object, const char *where, const char *key,
                       const char *fallback, const char **value, Error *e)
 {
-    *value = fallback;
-    if (e->status == OK && field(object, key) && json_string_in(j, object, where, key, value, e) != OK)
-        *value = fallback;
+    const char *found = fallback;
+    if (field(object, key))
+        json_string_in(j, object, where, key, &found, e);
+    *value = e->status == OK ? found : fallback;
     return e->status;
+}
+
+/* A field that must be of this kind: an object or an array. */
+static Status container_in(const Json *j, const json_t *object, const char *where, const char *key,
+                           json_type type, json_t **value, Error *e)
+{
+    json_t *v = field(object, key);
+    *value = NULL;
+    if (e->status != OK)
+        return e->status;
+    if (!v || json_typeof(v) != type)
+        return wrong(j, where, key, type == JSON_OBJECT ? "an object" : "an array", v, e);
+    *value = v;
+    return OK;
 }
 
 Status json_object_in(const Json *j, const json_t *object, const char *where, const char *key, json_t **value,
                       Error *e)
 {
-    *value = NULL;
-    if (e->status != OK)
-        return e->status;
-    json_t *v = field(object, key);
-    if (!json_is_object(v))
-        return wrong(j, where, key, "an object", v, e);
-    *value = v;
-    return OK;
+    return container_in(j, object, where, key, JSON_OBJECT, value, e);
 }
 
 Status json_array_in(const Json *j, const json_t *object, const char *where, const char *key, json_t **value,
                      Error *e)
 {
-    *value = NULL;
-    if (e->status != OK)
-        return e->status;
-    json_t *v = field(object, key);
-    if (!json_is_array(v))
-        return wrong(j, where, key, "an array", v, e);
-    *value = v;
-    return OK;
+    return container_in(j, object, where, key, JSON_ARRAY, value, e);
 }
 
 Status json_put(json_t *object, const char *key, json_t *value, Error *e)

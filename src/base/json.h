@@ -1,5 +1,5 @@
-/* Reading JSON files through jansson, with errors that name file, field, what was wanted and
- * what was found. */
+/* Reading JSON files through jansson, with messages that name the file, the field, what was wanted
+ * and what was found. */
 #ifndef MPA_BASE_JSON_H
 #define MPA_BASE_JSON_H
 
@@ -13,9 +13,9 @@ typedef struct {
     json_t *root; /* owned */
 } Json;
 
-/* `limit`: the largest size in bytes that is read. A file with integers beyond 64 bits has all its
- * integers read as reals (tokenizer_config.json); duplicate keys, NaN
- * and bytes after the value are errors. */
+/* A file of more than `limit` bytes is BAD_INPUT; so are duplicate keys, NaN and bytes after the
+ * value. Where an integer is beyond 64 bits (tokenizer_config.json), all integers of the file are
+ * read as reals. After a failure *j is empty and may be closed. */
 Status json_open(Json *j, const char *path, size_t limit, Error *e);
 void json_close(Json *j);
 

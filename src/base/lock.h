@@ -6,12 +6,12 @@
 
 /* Owned: folder_unlock. A zeroed one holds nothing. */
 typedef struct {
-    char *path; /* of the file "lock" in the folder, which is there while the lock is held; owned */
+    char *path; /* of the file "lock" in the folder; owned. The file exists while the lock is held */
     int descriptor;
 } FolderLock;
 
-/* FAILED, without waiting, when another process holds it. A process that ends in whatever way
- * gives it back. Where the file system knows no locks, nothing is locked. */
+/* FAILED, without waiting, when another process holds the lock. A process that ends, in whatever
+ * way, gives it back. Where the file system knows no locks, nothing is locked. */
 Status folder_lock(FolderLock *lock, const char *folder, Error *e);
 void folder_unlock(FolderLock *lock);
 

@@ -1,3 +1,4 @@
+/* Messages and progress. Nothing but this file and main.c's usage lines writes to standard error. */
 #include "base/log.h"
 
 #include "base/memory.h"
@@ -19,7 +20,8 @@ static int terminal_width(void)
 
 void log_init(Log *l, bool quiet, bool verbose)
 {
-    const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+    const char *no_color = getenv("NO_COLOR");
     bool terminal = isatty(2) && term && strcmp(term, "dumb");
     *l = (Log){quiet, verbose, terminal, terminal && !(no_color && *no_color),
                terminal ? terminal_width() : 0};
@@ -30,7 +32,7 @@ bool output_is_terminal(void)
     return isatty(1);
 }
 
-/* A line of its own: a progress line that is being redrawn is wiped first. */
+/* One line. On a terminal it first wipes the progress line that may stand there. */
 static void print(const Log *l, const char *prefix, const char *format, va_list args)
 {
     fputs(l->terminal ? "\r\x1b[K" : "", stderr);
@@ -86,12 +88,14 @@ void progress_begin(Progress *p, const Log *l, const char *label, int64_t done, 
 
 void progress_show(Progress *p, int64_t done, const char *note)
 {
-    double now = clock_seconds(), pause = p->log->terminal ? 0.2 : 10;
+    double now = clock_seconds();
+    double pause = p->log->terminal ? 0.2 : 10;
     bool end = done >= p->total;
     if (p->log->quiet || (!end && now - p->last < pause))
         return;
     p->last = now;
-    double spent = now - p->start, rate = spent > 0 ? (double)(done - p->first) / spent : 0;
+    double spent = now - p->start;
+    double rate = spent > 0 ? (double)(done - p->first) / spent : 0;
     char line[200];
     int n = snprintf(line, sizeof line, "%s %lld/%lld", p->label, (long long)done, (long long)p->total);
     if (n > 0 && n < 150 && rate > 0)

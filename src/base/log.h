@@ -19,17 +19,18 @@ void log_error(const Log *l, const Error *e);
 
 bool output_is_terminal(void); /* standard output */
 
-double clock_seconds(void); /* of a clock that only goes forward */
+double clock_seconds(void); /* of a clock that only goes forward, from an unknown start */
 
-/* done/total with rate and time left: redrawn on a terminal, else one plain line per 10 s and
- * one at the end. */
+/* A line "done/total" with rate and time left. On a terminal it is redrawn in place; elsewhere a
+ * plain line is written every 10 s, and one at the end. */
 typedef struct {
     const Log *log;
     const char *label;    /* borrowed */
-    int64_t total, first; /* first: done before this process began */
-    double start, last;
+    int64_t total, first; /* first: how many were done before this process began */
+    double start, last;   /* by clock_seconds; last: when a line was written */
 } Progress;
 void progress_begin(Progress *p, const Log *l, const char *label, int64_t done, int64_t total);
-void progress_show(Progress *p, int64_t done, const char *note); /* note: NULL or a few words */
+/* May be called often: writes a line only when it is time for one. note: a few words, or NULL. */
+void progress_show(Progress *p, int64_t done, const char *note);
 
 #endif

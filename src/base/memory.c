@@ -1,3 +1,6 @@
+/* Memory. An arena is a list of blocks; invariant: the blocks before `current` are in use,
+ * `current` is in use up to `used`, those after it are free. So allocating moves a position, and
+ * releasing to a mark puts it back. */
 #include "base/memory.h"
 
 #include <stdio.h>
@@ -20,11 +23,11 @@ void arena_init(Arena *a)
 
 static void blocks_free(Arena *a)
 {
-    for (ArenaBlock *b = a->first, *next; b; b = next) {
-        next = b->next;
+    while (a->first) {
+        ArenaBlock *b = a->first;
+        a->first = b->next;
         free(b);
     }
-    a->first = NULL;
 }
 
 void arena_free(Arena *a)
@@ -47,20 +50,25 @@ static ArenaBlock *block_new(size_t size, Error *e)
     return b;
 }
 
+/* The size of a new block that must hold `bytes`: a power of two, but little more than `bytes` where
+ * these are many. The first block after arena_release is as large as all blocks ever were. */
+static size_t block_size(const Arena *a, size_t bytes)
+{
+    size_t size = BLOCK_BYTES;
+    while (size < bytes)
+        size = size > SIZE_MAX / 2 ? bytes : size * 2;
+    if (size > bytes + bytes / 4 && bytes > 16 * (size_t)BLOCK_BYTES)
+        size = bytes;
+    return !a->first && size < a->peak ? a->peak : size;
+}
+
 /* Makes `current` a block with room for `bytes`: the next free one if it is large enough, else a
  * new one put before it. */
 static bool block_take(Arena *a, size_t bytes, Error *e)
 {
     ArenaBlock **link = a->current ? &a->current->next : &a->first;
     if (!*link || (*link)->size < bytes) {
-        size_t size = BLOCK_BYTES;
-        while (size < bytes)
-            size = size > SIZE_MAX / 2 ? bytes : size * 2;
-        if (size > bytes + bytes / 4 && bytes > 16 * (size_t)BLOCK_BYTES)
-            size = bytes;
-        if (!a->first && size < a->peak)
-            size = a->peak;
-        ArenaBlock *b = block_new(size, e);
+        ArenaBlock *b = block_new(block_size(a, bytes), e);
         if (!b)
             return false;
         b->next = *link;
@@ -174,21 +182,29 @@ static uint64_t number_in_file(const char *path, const char *key, uint64_t unit)
     return value;
 }
 
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t difference_or_zero(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
+}
+
 uint64_t memory_available(void)
 {
-    uint64_t least = number_in_file("/proc/meminfo", "MemAvailable:", 1024);
+    uint64_t room = number_in_file("/proc/meminfo", "MemAvailable:", 1024);
     uint64_t limit = number_in_file("/sys/fs/cgroup/memory.max", "", 1);
     uint64_t used = number_in_file("/sys/fs/cgroup/memory.current", "", 1);
-    if (limit != UINT64_MAX && used != UINT64_MAX && (limit > used ? limit - used : 0) < least)
-        least = limit > used ? limit - used : 0;
+    if (limit != UINT64_MAX && used != UINT64_MAX)
+        room = min_u64(room, difference_or_zero(limit, used));
     struct rlimit r;
     if (!getrlimit(RLIMIT_AS, &r) && r.rlim_cur != RLIM_INFINITY) {
         uint64_t size = number_in_file("/proc/self/status", "VmSize:", 1024);
-        uint64_t room = size < r.rlim_cur ? (uint64_t)r.rlim_cur - size : 0;
-        if (room < least)
-            least = room;
+        room = min_u64(room, difference_or_zero(r.rlim_cur, size));
     }
-    return least == UINT64_MAX ? 0 : least;
+    return room == UINT64_MAX ? 0 : room;
 }
 
 uint64_t memory_peak(void)

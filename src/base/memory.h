@@ -1,8 +1,8 @@
 /* Memory: checked allocation, and arenas that are marked and released.
  *
- * An arena is a list of blocks that only grows; release to a mark makes everything allocated
- * since then free again but keeps the blocks, so that a training step reuses the memory (and the
- * page tables) of the step before. Data are aligned to 64 bytes. */
+ * An arena is a list of blocks that only grows. Release to a mark frees everything allocated since
+ * then but keeps the blocks, so that a training step reuses the memory (and the page tables) of
+ * the step before. Data are aligned to 64 bytes. */
 #ifndef MPA_BASE_MEMORY_H
 #define MPA_BASE_MEMORY_H
 
@@ -30,21 +30,22 @@ void *arena_alloc(Arena *a, int64_t count, size_t size, Error *e);
 void *arena_zero(Arena *a, int64_t count, size_t size, Error *e); /* the same, cleared */
 char *arena_copy(Arena *a, const char *text, Error *e);           /* a copy of a string */
 ArenaMark arena_mark(const Arena *a);
-/* An arena that is empty again has one block, as large as it ever needed: passes of changing
- * shapes would else leave more and more blocks behind. */
+/* Frees everything allocated since the mark. An arena that becomes empty is given one block the
+ * next time, as large as it ever needed: passes of changing shapes would otherwise leave more and
+ * more blocks behind. */
 void arena_release(Arena *a, ArenaMark mark);
 
 /* malloc/calloc/realloc with overflow checks; NULL, with e set (NO_MEMORY), on failure, and NULL
  * at once when e has failed already. The result is owned by the caller: free(). */
 void *memory_new(int64_t count, size_t size, Error *e); /* cleared */
-/* old stays valid (and owned) on failure */
+/* Not cleared beyond what `old` held; `old` stays valid (and owned) on failure. */
 void *memory_grow(void *old, int64_t count, size_t size, Error *e);
-char *memory_copy(const char *text, Error *e); /* a copy of a string */
-/* the same of `count` bytes; a NUL is added */
+char *memory_copy(const char *text, Error *e); /* of a string */
+/* Of `count` bytes; a NUL is added. */
 char *memory_copy_bytes(const char *bytes, size_t count, Error *e);
 
-/* Bytes this process may still take: the least of the machine's available memory, the control
- * group's limit and RLIMIT_AS; 0: unknown. */
+/* Bytes that this process may still take: the minimum of what the machine has available, what the
+ * control group's limit leaves and what RLIMIT_AS leaves; 0: unknown. */
 uint64_t memory_available(void);
 /* The largest resident size of this process so far, in bytes; 0: unknown. */
 uint64_t memory_peak(void);

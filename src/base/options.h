@@ -1,5 +1,5 @@
-/* Command line options in the GNU manner: long options anywhere, --name=value and --name value,
- * -- ends them. */
+/* Command line options in the GNU manner: long options anywhere, as --name=value or --name value;
+ * "--" ends them. */
 #ifndef MPA_BASE_OPTIONS_H
 #define MPA_BASE_OPTIONS_H
 
@@ -8,23 +8,17 @@
 typedef struct {
     const char *name; /* without the dashes */
     bool takes_value;
-    const char **value; /* where the value goes (takes_value); borrowed from argv */
-    const char **list;  /* or, for an option that may be repeated, where all go, up to list_capacity */
-    int64_t *list_count;
-    bool *given; /* or where true goes */
+    bool *given;         /* without a value: becomes true */
+    const char **value;  /* with one: becomes the value, borrowed from argv */
+    const char **list;   /* or, where the option may be repeated, all values, up to LIST_CAPACITY */
+    int64_t *list_count; /* how many */
 } Option;
 
 enum { LIST_CAPACITY = 1000 };
 
-/* Takes the options out of arguments[*count]; what remains are the plain arguments, in order.
- * BAD_USAGE names an unknown option and the nearest known one. */
+/* Takes the options out of arguments[*count]. What remains are the plain arguments, in order.
+ * `options` ends with a row without a name. BAD_USAGE names an unknown option and the nearest known
+ * one. */
 Status options_parse(const Option *options, char **arguments, int *count, Error *e);
-
-/* The nearest of the NULL-ended words, if it is near enough to be a slip of the hand; else NULL. */
-const char *nearest_word(const char *word, const char *const *words);
-
-/* A whole string as a number; false for anything else. */
-bool parse_integer(const char *text, int64_t *value);
-bool parse_real(const char *text, double *value);
 
 #endif

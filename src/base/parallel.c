@@ -1,3 +1,4 @@
+/* Threads, through OpenMP or without it. Nothing else in the program calls OpenMP's functions. */
 #include "base/parallel.h"
 
 #include <string.h>

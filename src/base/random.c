@@ -1,3 +1,5 @@
+/* Random numbers: a hash of (seed, stream, counter). There is no generator state, so a number does not
+ * depend on what was drawn before. */
 #include "base/random.h"
 
 /* The finaliser of splitmix64 (Steele, Lea, Flood 2014): a bijection that mixes all bits. */
@@ -24,7 +26,8 @@ void random_permutation(int64_t *out, int64_t count, uint64_t seed, uint64_t str
     for (int64_t i = 0; i < count; i++)
         out[i] = i;
     for (int64_t i = count - 1; i > 0; i--) {
-        int64_t j = (int64_t)(random_u64(seed, stream, (uint64_t)i) % (uint64_t)(i + 1)), swap = out[i];
+        int64_t j = (int64_t)(random_u64(seed, stream, (uint64_t)i) % (uint64_t)(i + 1));
+        int64_t swap = out[i];
         out[i] = out[j];
         out[j] = swap;
     }

@@ -1,10 +1,12 @@
+/* SIGINT and SIGTERM. The handler only sets a flag, which the work asks for where it can stop. */
 #include "base/signals.h"
 
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
-/* A signal handler has no argument: this is the one piece of state that cannot be passed. */
+/* The number of the first signal; 0: none yet. A handler has no argument, so this is the one piece of
+ * state that cannot be passed. */
 static volatile int caught;
 
 static void on_signal(int number)

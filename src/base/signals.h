@@ -1,15 +1,15 @@
-/* SIGINT and SIGTERM: the first asks the work to stop at its next resting place, the second ends
- * the program at once. */
+/* SIGINT and SIGTERM: the first asks the work to stop where everything finished can be saved, the
+ * second ends the program at once. */
 #ifndef MPA_BASE_SIGNALS_H
 #define MPA_BASE_SIGNALS_H
 
-/* Catches both, and ignores SIGXFSZ, whose writes then fail with an error. A closed pipe ends
- * the program quietly, as it is usual. */
+/* Catches both. Ignores SIGXFSZ, so that writing beyond the limit of a file's size fails with an
+ * error. SIGPIPE stays as it is: a closed pipe ends the program quietly. */
 void signals_catch(void);
 /* The flag that the first signal sets (to its number). */
 const volatile int *signals_flag(void);
-/* After cleaning up: ends the process by the signal that was caught, so that a shell sees what
- * happened. Returns when there was none. */
+/* Ends the process by the signal that was caught, so that a shell sees what happened; to be called
+ * after everything is saved. Returns when no signal was caught. */
 void signals_finish(void);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/options.h"
 #include "base/signals.h"
+#include "base/word.h"
 #include "job/answerer.h"
 
 #include <stdio.h>

@@ -5,6 +5,7 @@
 
 #include "base/options.h"
 #include "base/parallel.h"
+#include "base/word.h"
 #include "model/family.h"
 #include "tensor/gemm.h"
 

@@ -1,8 +1,6 @@
 /* What several commands do first: checking their arguments, opening a model. */
 #include "command/command.h"
 
-#include "base/options.h"
-
 Status command_no_arguments(const Invocation *in, Error *e)
 {
     return in->count ? error_set(e, BAD_USAGE, "unexpected argument %s", in->arguments[0]) : OK;

@@ -1,6 +1,8 @@
 #include "command/compare.h"
 
+#include "base/bytes.h"
 #include "base/options.h"
+#include "base/word.h"
 #include "command/command.h"
 #include "tensor/safetensors.h"
 

@@ -2,6 +2,7 @@
 #include "command/command.h"
 
 #include "base/options.h"
+#include "base/word.h"
 #include "generate/generate.h"
 #include "model/family.h"
 #include "train/train.h"

@@ -2,6 +2,7 @@
 #include "command/command.h"
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/lock.h"
 #include "base/memory.h"
 #include "base/options.h"

@@ -2,7 +2,8 @@
 
 #include "base/options.h"
 #include "command/command.h"
-#include "base/file.h"
+#include "base/path.h"
+#include "base/utf8.h"
 #include "base/json.h"
 #include "text/tokenizer.h"
 

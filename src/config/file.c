@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/path.h"
 
 #include <ini.h>
 #include <stdlib.h>

@@ -2,9 +2,9 @@
  * does not; and the fields that the values become. */
 #include "config/keys.h"
 
-#include "base/file.h"
+#include "base/path.h"
+#include "base/word.h"
 #include "base/memory.h"
-#include "base/options.h"
 
 #include <assert.h>
 #include <ctype.h>

@@ -1,8 +1,11 @@
 #include "data/items.h"
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/memory.h"
-#include "base/options.h"
+#include "base/path.h"
+#include "base/utf8.h"
+#include "base/word.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -308,12 +311,6 @@ static void select_items(Items *items, const Config *c)
     for (int64_t i = kept; i < items->count; i++)
         item_free(items->item + i);
     items->count = kept;
-}
-
-static bool ends_with(const char *text, const char *ending)
-{
-    size_t n = strlen(text), m = strlen(ending);
-    return n >= m && !strcmp(text + n - m, ending);
 }
 
 Status items_load_images(Items *items, const Config *c, Error *e)

@@ -1,5 +1,7 @@
 #include "data/match.h"
 
+#include "base/utf8.h"
+
 #include <string.h>
 #include <utf8proc.h>
 

@@ -1,7 +1,9 @@
 #include "data/metrics.h"
 
 #include "base/memory.h"
-#include "base/options.h"
+#include "base/number.h"
+#include "base/utf8.h"
+#include "base/word.h"
 #include "base/text.h"
 #include "data/items.h"
 #include "data/match.h"
@@ -117,46 +119,25 @@ static int32_t *code_points(const char *s, int64_t *count, Error *e)
     return out;
 }
 
-/* Levenshtein's distance; -1 without memory. */
-static int64_t distance(const int32_t *a, int64_t n, const int32_t *b, int64_t m, Error *e)
-{
-    int64_t *row = memory_new(m + 1, sizeof *row, e);
-    if (!row)
-        return -1;
-    for (int64_t j = 0; j <= m; j++)
-        row[j] = j;
-    for (int64_t i = 1; i <= n; i++) {
-        int64_t diagonal = row[0];
-        row[0] = i;
-        for (int64_t j = 1; j <= m; j++) {
-            int64_t change = diagonal + (a[i - 1] != b[j - 1]),
-                    least = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            diagonal = row[j];
-            row[j] = change < least ? change : least;
-        }
-    }
-    int64_t d = row[m];
-    free(row);
-    return d;
-}
-
 bool metric_anls(double *score, const char *prediction, const json_t *answers, Error *e)
 {
-    int64_t n, m;
+    int64_t n;
     int32_t *p = code_points(prediction, &n, e);
-    bool ok = p != NULL;
     *score = 0;
-    for (size_t i = 0; i < json_array_size(answers) && ok; i++) {
+    for (size_t i = 0; i < json_array_size(answers) && e->status == OK; i++) {
+        int64_t m;
         int32_t *a = code_points(json_string_value(json_array_get(answers, i)), &m, e);
-        int64_t d = a ? distance(p, n, a, m, e) : -1, longer = n > m ? n : m;
-        double s = longer ? 1 - (double)d / (double)longer : 1;
-        ok = d >= 0;
+        int64_t *row = memory_new(m + 1, sizeof *row, e);
+        int64_t longer = max_i64(n, m);
+        double distance = row ? (double)edit_distance(p, n, a, m, row) : (double)longer;
+        double s = longer ? 1 - distance / (double)longer : 1;
         if (s > 0.5 && s > *score)
             *score = s;
+        free(row);
         free(a);
     }
     free(p);
-    return ok;
+    return e->status == OK;
 }
 
 /* A number, with a percent sign as hundredths. */

@@ -7,10 +7,10 @@
 #define STBI_NO_STDIO
 #include <stb/stb_image.h>
 
-Status jpeg_decode(Image *out, const Source *s, const JpegFrame *frame, Error *e)
+Status jpeg_pixels(Image *out, const Source *s, const JpegFrame *frame, Error *e)
 {
     if (frame->components == 4 && !frame->adobe)
-        return decode_failed(
+        return source_failed(
             s, "a CMYK picture without Adobe's marker; convert it to RGB, or build with JPEG=turbo", e);
     int width = 0, height = 0, components = 0;
     unsigned char *rgb = stbi_load_from_memory(s->data, (int)s->size, &width, &height, &components, 3);
@@ -19,11 +19,12 @@ Status jpeg_decode(Image *out, const Source *s, const JpegFrame *frame, Error *e
     if (!rgb)
         return error_set(e, BAD_INPUT, "%s: the JPEG data are broken or of a kind that is not read (%s)",
                          s->path, stbi_failure_reason());
-    bool same = width == out->width && height == out->height;
-    if (same)
+    if (width == out->width && height == out->height)
         memcpy(out->data, rgb, (size_t)(out->width * out->height) * 3);
+    else
+        source_failed(s, "the JPEG file holds pictures of different sizes", e);
     stbi_image_free(rgb);
-    return same ? OK : decode_failed(s, "the JPEG file holds pictures of different sizes", e);
+    return e->status;
 }
 
 const char *image_jpeg_decoder(void)

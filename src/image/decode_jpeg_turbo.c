@@ -10,8 +10,9 @@
 
 #include <jpeglib.h>
 
+/* The library reports an error through a function that must not return. */
 typedef struct {
-    struct jpeg_error_mgr base; /* first: the library's pointer to it is one to us */
+    struct jpeg_error_mgr base; /* first, so that the library's pointer to it is one to the whole */
     jmp_buf away;
     char text[JMSG_LENGTH_MAX];
 } Trouble;
@@ -33,7 +34,8 @@ static void rgb_from_cmyk(unsigned char *rgb, const unsigned char *cmyk, int64_t
 {
     for (int64_t x = 0; x < width; x++)
         for (int c = 0; c < 3; c++) {
-            unsigned k = cmyk[4 * x + 3], t = (255u - cmyk[4 * x + c]) * k + 128;
+            unsigned k = cmyk[4 * x + 3];
+            unsigned t = (255u - cmyk[4 * x + c]) * k + 128;
             rgb[3 * x + c] = (unsigned char)(k - (((t >> 8) + t) >> 8));
         }
 }
@@ -48,7 +50,7 @@ static Status decode(Image *out, struct jpeg_decompress_struct *d, const Source 
     d->out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
     jpeg_start_decompress(d);
     if (d->output_width != out->width || d->output_height != out->height)
-        return decode_failed(s, "the JPEG file holds pictures of different sizes", e);
+        return source_failed(s, "the JPEG file holds pictures of different sizes", e);
     while (d->output_scanline < d->output_height) {
         unsigned char *line = out->data + (int64_t)d->output_scanline * out->width * 3;
         JSAMPROW into = cmyk ? row : line;
@@ -60,28 +62,27 @@ static Status decode(Image *out, struct jpeg_decompress_struct *d, const Source 
     return OK;
 }
 
-Status jpeg_decode(Image *out, const Source *s, const JpegFrame *frame, Error *e)
+Status jpeg_pixels(Image *out, const Source *s, const JpegFrame *frame, Error *e)
 {
     struct jpeg_decompress_struct d = {0};
     Trouble trouble;
-    Status status;
+    (void)frame; /* the library finds it itself */
     unsigned char *row = memory_grow(NULL, out->width, 4, e);
-    (void)frame;
     if (!row)
-        return NO_MEMORY;
+        return e->status;
     d.err = jpeg_std_error(&trouble.base);
     trouble.base.error_exit = give_up;
     trouble.base.output_message = be_silent;
     if (setjmp(trouble.away)) {
-        status = error_set(e, BAD_INPUT, "%s: the JPEG data are broken or of a kind that is not read (%s)",
-                           s->path, trouble.text);
+        error_set(e, BAD_INPUT, "%s: the JPEG data are broken or of a kind that is not read (%s)", s->path,
+                  trouble.text);
     } else {
         jpeg_create_decompress(&d);
-        status = decode(out, &d, s, row, e);
+        decode(out, &d, s, row, e);
     }
     jpeg_destroy_decompress(&d);
     free(row);
-    return status;
+    return e->status;
 }
 
 const char *image_jpeg_decoder(void)

@@ -1,11 +1,12 @@
-/* PNG, as Pillow reads it. stb_image inflates; its own PNG reader is not used: it checks no sums
- * and drops the low byte where Pillow clips.
+/* PNG, as Pillow reads it. stb_image inflates the data; its own PNG reader is not used, because it
+ * checks no checksums and drops the low byte where Pillow clips.
  *
  * Samples become 8 bits: 1, 2 and 4 bits of grey are spread over 0 to 255; of 16 bits the high
  * byte counts, but pure grey is clipped to 255. The low bytes of a transparent colour (tRNS
  * without a palette) are compared with the 8-bit samples. A palette's missing entries are black. */
 #include "image/decode.h"
 
+#include "base/bytes.h"
 #include "base/memory.h"
 
 #include <limits.h>
@@ -23,9 +24,9 @@ typedef struct {
     int depth, colour, samples; /* bits per sample, PNG's colour type, samples per pixel */
     bool interlaced;
     bool keyed;                  /* there is a transparent colour */
+    uint32_t key[3];             /* its low bytes */
     bool palette;                /* there is a palette */
-    uint32_t key[3];             /* it: the low bytes */
-    unsigned char entry[256][4]; /* palette: RGB and opacity */
+    unsigned char entry[256][4]; /* of the palette: RGB and opacity */
     unsigned char *packed;       /* the compressed data, owned */
     size_t packed_size;
 } Png;
@@ -49,7 +50,7 @@ static Status read_header(Png *png, const Source *s, const unsigned char *p, siz
 {
     static const int samples[7] = {1, 0, 3, 1, 2, 0, 4};
     if (length < 13)
-        return decode_failed(s, "the PNG header is broken", e);
+        return source_failed(s, "the PNG header is broken", e);
     png->width = load_big32(p);
     png->height = load_big32(p + 4);
     png->depth = p[8];
@@ -57,8 +58,8 @@ static Status read_header(Png *png, const Source *s, const unsigned char *p, siz
     png->interlaced = p[12] == 1;
     png->samples = png->colour < 7 ? samples[png->colour] : 0;
     int d = png->depth;
-    bool low = d == 1 || d == 2 || d == 4,
-         known = d == 8 || (d == 16 && png->colour != PALETTE) || (low && png->samples == 1);
+    bool low = d == 1 || d == 2 || d == 4;
+    bool known = d == 8 || (d == 16 && png->colour != PALETTE) || (low && png->samples == 1);
     if (!known || !png->samples || p[12] > 1)
         return error_set(
             e, BAD_INPUT,
@@ -90,48 +91,67 @@ static Status add_packed(Png *png, const unsigned char *p, size_t length, Error 
 {
     unsigned char *more = memory_grow(png->packed, (int64_t)(png->packed_size + length), 1, e);
     if (!more)
-        return NO_MEMORY;
+        return e->status;
     memcpy(more + png->packed_size, p, length);
     png->packed = more;
     png->packed_size += length;
     return OK;
 }
 
-/* Up to the end of the picture's data. What follows them does not count. The sums of the data
- * chunks are left to the one of the inflated data. */
+/* A chunk is a length, a type of four letters, its data and a checksum of type and data. */
+enum { CHUNK_BYTES = 12 }; /* all but the data */
+
+static bool is_type(const unsigned char *type, const char *wanted)
+{
+    return !memcmp(type, wanted, 4);
+}
+
+/* One chunk; `first`: it is the first of the file. The checksums of data chunks (IDAT) are not
+ * checked: the inflated data have one of their own. */
+static Status read_chunk(Png *png, const Source *s, const unsigned char *type, size_t length, bool first,
+                         Error *e)
+{
+    const unsigned char *p = type + 4;
+    bool data = is_type(type, "IDAT");
+    if (first != is_type(type, "IHDR"))
+        return source_failed(s, "a PNG file must have one header, at its start", e);
+    if (is_type(type, "IEND"))
+        return source_failed(s, "a PNG file without a picture", e);
+    if (!data && checksum(type, length + 4) != load_big32(p + length))
+        return error_set(e, BAD_INPUT, "%s: the PNG data are broken: chunk %.4s has a wrong checksum",
+                         s->path, (const char *)type);
+    if (data && png->colour == PALETTE && !png->palette)
+        return source_failed(s, "a PNG picture without its palette", e);
+    if (data)
+        return add_packed(png, p, length, e);
+    if (first)
+        return read_header(png, s, p, length, e);
+    if (is_type(type, "PLTE"))
+        read_palette(png, p, length);
+    if (is_type(type, "tRNS"))
+        read_transparency(png, p, length);
+    return OK;
+}
+
+/* All chunks up to the end of the picture's data. What follows them is not looked at. */
 static Status read_chunks(Png *png, const Source *s, Error *e)
 {
-    Status status = OK;
+    const size_t signature = 8;
+    size_t at = signature;
     for (size_t i = 0; i < 256; i++)
         png->entry[i][3] = 255;
-    for (size_t at = 8; status == OK; at += 12) {
-        bool data = s->size - at >= 12 && !memcmp(s->data + at + 4, "IDAT", 4);
-        if (png->packed && !data)
+    while (e->status == OK) {
+        const unsigned char *chunk = s->data + at;
+        size_t rest = s->size - at;
+        if (png->packed && !(rest >= CHUNK_BYTES && is_type(chunk + 4, "IDAT")))
             break;
-        if (s->size - at < 12 || load_big32(s->data + at) > s->size - at - 12)
-            return decode_failed(s, "the PNG data are cut off", e);
-        size_t length = load_big32(s->data + at);
-        const unsigned char *type = s->data + at + 4, *p = type + 4;
-        if ((at == 8) != !memcmp(type, "IHDR", 4))
-            return decode_failed(s, "a PNG file must have one header, at its start", e);
-        if (!memcmp(type, "IEND", 4))
-            return decode_failed(s, "a PNG file without a picture", e);
-        if (!data && checksum(type, length + 4) != load_big32(p + length))
-            return error_set(e, BAD_INPUT, "%s: the PNG data are broken: chunk %.4s has a wrong checksum",
-                             s->path, (const char *)type);
-        if (data && png->colour == PALETTE && !png->palette)
-            return decode_failed(s, "a PNG picture without its palette", e);
-        if (data)
-            status = add_packed(png, p, length, e);
-        else if (!memcmp(type, "IHDR", 4))
-            status = read_header(png, s, p, length, e);
-        else if (!memcmp(type, "PLTE", 4))
-            read_palette(png, p, length);
-        else if (!memcmp(type, "tRNS", 4))
-            read_transparency(png, p, length);
-        at += length;
+        if (rest < CHUNK_BYTES || load_big32(chunk) > rest - CHUNK_BYTES)
+            return source_failed(s, "the PNG data are cut off", e);
+        size_t length = load_big32(chunk);
+        read_chunk(png, s, chunk + 4, length, at == signature, e);
+        at += length + CHUNK_BYTES;
     }
-    return status;
+    return e->status;
 }
 
 /* One of the seven interlace passes: the pixels (x0 + i dx, y0 + j dy). */
@@ -160,10 +180,12 @@ static size_t pass_bytes(const Png *png, const Pass *pass)
     return row ? (row + 1) * steps(png->height, pass->y0, pass->dy) : 0;
 }
 
-/* Which of left, up and the corner is nearest to left + up - corner. */
+/* Which of left, up and the corner is nearest to left + up - corner (the PNG specification, 9.4). */
 static unsigned paeth(int left, int up, int corner)
 {
-    int a = abs(up - corner), b = abs(left - corner), c = abs(left + up - 2 * corner);
+    int a = abs(up - corner);
+    int b = abs(left - corner);
+    int c = abs(left + up - 2 * corner);
     return (unsigned)(a <= b && a <= c ? left : b <= c ? up : corner);
 }
 
@@ -174,8 +196,9 @@ static bool unfilter(unsigned char *row, const unsigned char *up, size_t count, 
     if (filter > 4)
         return false;
     for (size_t i = 0; i < count; i++) {
-        unsigned left = i >= step ? row[i - step] : 0, above = up ? up[i] : 0,
-                 corner = up && i >= step ? up[i - step] : 0;
+        unsigned left = i >= step ? row[i - step] : 0;
+        unsigned above = up ? up[i] : 0;
+        unsigned corner = up && i >= step ? up[i - step] : 0;
         unsigned guess = filter == 1   ? left
                          : filter == 2 ? above
                          : filter == 3 ? (left + above) / 2
@@ -208,7 +231,9 @@ static unsigned char over_white(unsigned c, unsigned a)
 static void put_pixel(unsigned char *out, const Png *png, const unsigned char *row, size_t x)
 {
     size_t first = x * (size_t)png->samples;
-    unsigned v = sample(png, row, first), c[3] = {v, v, v}, a = 255;
+    unsigned v = sample(png, row, first);
+    unsigned c[3] = {v, v, v};
+    unsigned a = 255;
     if (png->colour == PALETTE) {
         for (int i = 0; i < 3; i++)
             c[i] = png->entry[v][i];
@@ -229,74 +254,81 @@ static void put_pixel(unsigned char *out, const Png *png, const unsigned char *r
 static Status decode_pass(Image *out, const Png *png, const Source *s, const Pass *pass, unsigned char *raw,
                           Error *e)
 {
-    size_t count = row_bytes(png, pass), step = (size_t)(png->samples * png->depth + 7) / 8;
-    uint32_t columns = steps(png->width, pass->x0, pass->dx),
-             rows = count ? steps(png->height, pass->y0, pass->dy) : 0;
+    size_t count = row_bytes(png, pass);
+    size_t step = (size_t)(png->samples * png->depth + 7) / 8;
+    uint32_t columns = steps(png->width, pass->x0, pass->dx);
+    uint32_t rows = count ? steps(png->height, pass->y0, pass->dy) : 0;
     const unsigned char *up = NULL;
-    for (uint32_t j = 0; j < rows; j++, raw += count + 1) {
-        if (!unfilter(raw + 1, up, count, step, raw[0]))
-            return decode_failed(s, "the PNG data are broken: unknown row filter", e);
-        up = raw + 1;
+    for (uint32_t j = 0; j < rows; j++) {
+        unsigned char *row = raw + j * (count + 1) + 1; /* behind the filter byte */
+        if (!unfilter(row, up, count, step, row[-1]))
+            return source_failed(s, "the PNG data are broken: unknown row filter", e);
+        up = row;
         size_t y = pass->y0 + (size_t)j * pass->dy;
         for (uint32_t i = 0; i < columns; i++)
-            put_pixel(out->data + (y * png->width + pass->x0 + (size_t)i * pass->dx) * 3, png, raw + 1, i);
+            put_pixel(out->data + (y * png->width + pass->x0 + (size_t)i * pass->dx) * 3, png, row, i);
     }
     return OK;
 }
 
-/* The sum that stands behind the compressed data; padding may follow it. */
-static bool sum_fits(const Png *png, const unsigned char *raw, size_t count)
+/* Adler-32 (RFC 1950): a = 1 + sum of bytes, b = sum of a's, both modulo 65521. */
+static uint32_t adler32(const unsigned char *p, size_t count)
 {
-    uint32_t a = 1, b = 0;
-    for (size_t i = 0; i < count;) {
-        /* as many as cannot overflow */
-        for (size_t end = count - i < 4096 ? count : i + 4096; i < end; i++) {
-            a += raw[i];
-            b += a;
+    const size_t piece = 4096; /* so many bytes cannot overflow b */
+    uint32_t a = 1;
+    uint32_t b = 0;
+    for (size_t i = 0; i < count; i++) {
+        a += p[i];
+        b += a;
+        if (i % piece == piece - 1) {
+            a %= 65521;
+            b %= 65521;
         }
-        a %= 65521;
-        b %= 65521;
     }
+    return (b % 65521) << 16 | a % 65521;
+}
+
+/* Whether the compressed data end with the checksum of the inflated ones; padding may follow it. */
+static bool checksum_is_there(const Png *png, uint32_t sum)
+{
     for (size_t i = png->packed_size; i >= 6; i--)
-        if (load_big32(png->packed + i - 4) == (b << 16 | a))
+        if (load_big32(png->packed + i - 4) == sum)
             return true;
     return false;
 }
 
-/* The buffer has the exact size, so that data which inflate without end fail at once. */
+/* The buffer has the exact size, so data that inflate to more than the picture fail at once. */
 static Status inflate_data(unsigned char *raw, size_t count, const Png *png, const Source *s, Error *e)
 {
     if (count > INT_MAX || png->packed_size > INT_MAX)
-        return decode_failed(s, "the PNG data are too large", e);
+        return source_failed(s, "the PNG data are too large", e);
     int got =
         stbi_zlib_decode_buffer((char *)raw, (int)count, (const char *)png->packed, (int)png->packed_size);
-    if (got < 0 || (size_t)got != count || !sum_fits(png, raw, count))
-        return decode_failed(s, "the PNG data are broken or cut off", e);
+    if (got < 0 || (size_t)got != count || !checksum_is_there(png, adler32(raw, count)))
+        return source_failed(s, "the PNG data are broken or cut off", e);
     return OK;
 }
 
 Status png_decode(Image *out, const Source *s, Error *e)
 {
     Png png = {0};
-    unsigned char *raw = NULL;
     size_t count = 0;
-    Status status = read_chunks(&png, s, e);
-    if (status == OK)
-        status = decode_start(out, s, png.width, png.height, e);
+    read_chunks(&png, s, e);
+    if (e->status == OK)
+        source_image(out, s, png.width, png.height, e);
     const Pass *pass = png.interlaced ? passes : &whole;
-    int number = png.interlaced ? 7 : 1;
-    for (int i = 0; status == OK && i < number; i++)
+    int n = e->status != OK ? 0 : png.interlaced ? 7 : 1;
+    for (int i = 0; i < n; i++)
         count += pass_bytes(&png, pass + i);
-    if (status == OK && !(raw = memory_grow(NULL, (int64_t)count, 1, e)))
-        status = NO_MEMORY;
-    if (status == OK)
-        status = inflate_data(raw, count, &png, s, e);
+    unsigned char *raw = memory_grow(NULL, (int64_t)count, 1, e);
+    if (e->status == OK)
+        inflate_data(raw, count, &png, s, e);
     unsigned char *at = raw;
-    for (int i = 0; status == OK && i < number; i++) {
-        status = decode_pass(out, &png, s, pass + i, at, e);
+    for (int i = 0; i < n && e->status == OK; i++) {
+        decode_pass(out, &png, s, pass + i, at, e);
         at += pass_bytes(&png, pass + i);
     }
     free(raw);
     free(png.packed);
-    return status;
+    return e->status;
 }

@@ -1,15 +1,16 @@
-/* Pillow's Image.resize for 8-bit RGB, bit for bit: one pass per axis whose size changes, rows
+/* Pillow's Image.resize for 8-bit RGB, bit for bit: one pass along each axis whose size changes, rows
  * first, each rounded to 8 bits.
  *
  *   s = in / out, f = max(s, 1), c = (x + 1/2) s: output x is the sum over |j + 1/2 - c| < R f of
  *   in[j] w_j,  w_j ~ filter((j + 1/2 - c) / f), sum w = 1
  *
- * with w as integers of 22 fractional bits. The order of the floating-point operations that make
- * w is Pillow's (src/libImaging/Resample.c). */
+ * with R = 2 (bicubic) or 3 (Lanczos) and w as integers of 22 fractional bits. w is computed in
+ * Pillow's order of floating-point operations (src/libImaging/Resample.c). */
 #include "image/image.h"
 
 #include "base/elementary.h"
 #include "base/memory.h"
+#include "base/number.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -17,12 +18,12 @@
 
 enum { FRACTION_BITS = 22 };
 
-/* The weights of one axis: output x takes count[x] inputs from first[x] on, with weight[x * most
- * + k]. */
+/* The weights of one axis: output x is the sum over k < count[x] of in[first[x] + k] times
+ * weight[x * max + k]. */
 typedef struct {
-    int64_t most;
+    int64_t max;            /* of count */
     int64_t *first, *count; /* [out], owned */
-    int32_t *weight;        /* [out, most], owned */
+    int32_t *weight;        /* [out, max], owned */
 } Axis;
 
 static double bicubic(double x)
@@ -56,11 +57,13 @@ static void axis_free(Axis *a)
     free(a->weight);
 }
 
-/* w[count] for the output whose centre lies at c, quantised into weight[count]; w is scratch. */
+/* weight[count] of the output whose centre lies at c, for the inputs from `first` on. w[count] is
+ * scratch. */
 static void output_weights(int32_t *weight, double *w, int64_t first, int64_t count, double c, double f,
                            Filter filter)
 {
-    double sum = 0, inverse = 1 / f;
+    double sum = 0;
+    double inverse = 1 / f;
     for (int64_t k = 0; k < count; k++) {
         double x = ((double)(k + first) - c + 0.5) * inverse;
         w[k] = filter == BICUBIC ? bicubic(x) : lanczos(x);
@@ -74,26 +77,32 @@ static void output_weights(int32_t *weight, double *w, int64_t first, int64_t co
 
 static Status axis_weights(Axis *a, int64_t in, int64_t out, Filter filter, Error *e)
 {
-    double s = (double)in / (double)out, f = s < 1 ? 1 : s, support = (filter == BICUBIC ? 2 : 3) * f;
-    *a = (Axis){.most = (int64_t)ceil(support) * 2 + 1};
-    if (a->most > in)
-        a->most = in;
-    double *w = memory_new(a->most, sizeof *w, e);
-    a->first = memory_new(out, sizeof *a->first, e);
-    a->count = memory_new(out, sizeof *a->count, e);
-    a->weight = out <= INT64_MAX / a->most ? memory_new(out * a->most, sizeof *a->weight, e) : NULL;
-    bool ok = w && a->first && a->count && a->weight;
-    for (int64_t x = 0; x < out && ok; x++) {
+    double s = (double)in / (double)out;
+    double f = s < 1 ? 1 : s;
+    double support = (filter == BICUBIC ? 2 : 3) * f;
+    int64_t max = min_i64((int64_t)ceil(support) * 2 + 1, in);
+    if (out > INT64_MAX / max)
+        return error_set(e, NO_MEMORY, "out of memory while resizing a picture");
+    double *w = memory_new(max, sizeof *w, e);
+    *a = (Axis){.max = max,
+                .first = memory_new(out, sizeof *a->first, e),
+                .count = memory_new(out, sizeof *a->count, e),
+                .weight = memory_new(out * max, sizeof *a->weight, e)};
+    for (int64_t x = 0; x < out && e->status == OK; x++) {
         double c = ((double)x + 0.5) * s;
-        int64_t first = (int64_t)(c - support + 0.5), last = (int64_t)(c + support + 0.5);
-        a->first[x] = first < 0 ? 0 : first;
-        a->count[x] = (last > in ? in : last) - a->first[x];
-        output_weights(a->weight + x * a->most, w, a->first[x], a->count[x], c, f, filter);
+        int64_t first = max_i64((int64_t)(c - support + 0.5), 0);
+        int64_t last = min_i64((int64_t)(c + support + 0.5), in);
+        a->first[x] = first;
+        a->count[x] = last - first;
+        output_weights(a->weight + x * max, w, first, last - first, c, f, filter);
     }
     free(w);
-    return ok ? OK : error_set(e, NO_MEMORY, "out of memory while resizing a picture");
+    return e->status;
 }
 
+static const int32_t half = 1 << (FRACTION_BITS - 1);
+
+/* A sum that began with a half, as 8 bits. */
 static unsigned char round_sum(int32_t sum)
 {
     if (sum < 0)
@@ -110,8 +119,10 @@ static void resize_rows(unsigned char *out, const unsigned char *in, const Axis 
     for (int64_t y = 0; y < height; y++)
         for (int64_t x = 0; x < width; x++) {
             const unsigned char *p = in + (y * from + a->first[x]) * 3;
-            const int32_t *w = a->weight + x * a->most;
-            int32_t r = 1 << (FRACTION_BITS - 1), g = r, b = r;
+            const int32_t *w = a->weight + x * a->max;
+            int32_t r = half;
+            int32_t g = half;
+            int32_t b = half;
             for (int64_t k = 0; k < a->count[x]; k++) {
                 r += p[3 * k] * w[k];
                 g += p[3 * k + 1] * w[k];
@@ -124,8 +135,8 @@ static void resize_rows(unsigned char *out, const unsigned char *in, const Axis 
         }
 }
 
-/* out[height, samples] from in[., samples]; a piece of a row at a time, so that the sums stay in
- * the cache */
+/* out[height, samples] from in[., samples]. Goes by pieces of a row, so that the sums stay in the
+ * cache. */
 static void resize_columns(unsigned char *out, const unsigned char *in, const Axis *a, int64_t samples,
                            int64_t height)
 {
@@ -134,12 +145,12 @@ static void resize_columns(unsigned char *out, const unsigned char *in, const Ax
     for (int64_t y = 0; y < height; y++)
         for (int64_t i = 0; i < samples; i += PIECE) {
             int32_t sum[PIECE];
-            int64_t n = samples - i < PIECE ? samples - i : PIECE;
+            int64_t n = min_i64(samples - i, PIECE);
             for (int64_t j = 0; j < n; j++)
-                sum[j] = 1 << (FRACTION_BITS - 1);
+                sum[j] = half;
             for (int64_t k = 0; k < a->count[y]; k++) {
                 const unsigned char *p = in + (a->first[y] + k) * samples + i;
-                int32_t w = a->weight[y * a->most + k];
+                int32_t w = a->weight[y * a->max + k];
                 for (int64_t j = 0; j < n; j++)
                     sum[j] += p[j] * w;
             }
@@ -148,41 +159,26 @@ static void resize_columns(unsigned char *out, const unsigned char *in, const Ax
         }
 }
 
-static Status image_new(Image *out, int64_t width, int64_t height, Error *e)
-{
-    *out = (Image){width, height, NULL};
-    if (width > INT64_MAX / 4 / height)
-        return error_set(e, NO_MEMORY, "a picture of %lld x %lld pixels is too large", (long long)width,
-                         (long long)height);
-    out->data = memory_grow(NULL, width * height, 3, e);
-    return out->data ? OK : NO_MEMORY;
-}
-
-/* The first pass, or the only one: another width. */
+/* One pass along the rows: another width. */
 static Status resize_width(Image *out, const Image *in, int64_t width, Filter filter, Error *e)
 {
-    Axis a;
-    Status status = image_new(out, width, in->height, e);
-    if (status != OK)
-        return status;
-    status = axis_weights(&a, in->width, width, filter, e);
-    if (status == OK)
+    Axis a = {0};
+    image_new(out, width, in->height, e);
+    if (axis_weights(&a, in->width, width, filter, e) == OK)
         resize_rows(out->data, in->data, &a, width, in->width, in->height);
     axis_free(&a);
-    return status;
+    return e->status;
 }
 
+/* One pass along the columns: another height. */
 static Status resize_height(Image *out, const Image *in, int64_t height, Filter filter, Error *e)
 {
-    Axis a;
-    Status status = image_new(out, in->width, height, e);
-    if (status != OK)
-        return status;
-    status = axis_weights(&a, in->height, height, filter, e);
-    if (status == OK)
+    Axis a = {0};
+    image_new(out, in->width, height, e);
+    if (axis_weights(&a, in->height, height, filter, e) == OK)
         resize_columns(out->data, in->data, &a, in->width * 3, height);
     axis_free(&a);
-    return status;
+    return e->status;
 }
 
 Status image_resize(Image *out, const Image *in, int64_t width, int64_t height, Filter filter, Error *e)
@@ -192,21 +188,20 @@ Status image_resize(Image *out, const Image *in, int64_t width, int64_t height, 
     if (width < 1 || height < 1 || in->width < 1 || in->height < 1)
         return error_set(e, BAD_INPUT, "a picture of %lld x %lld pixels cannot be resized to %lld x %lld",
                          (long long)in->width, (long long)in->height, (long long)width, (long long)height);
-    Status status = OK;
     if (width != in->width) {
-        status = resize_width(&wide, in, width, filter, e);
+        resize_width(&wide, in, width, filter, e);
         in = &wide;
     }
-    if (status == OK && height != in->height) {
-        status = resize_height(out, in, height, filter, e);
-    } else if (status == OK && wide.data) {
+    if (height != in->height) {
+        resize_height(out, in, height, filter, e);
+    } else if (wide.data) {
         *out = wide;
         wide = (Image){0};
-    } else if (status == OK && (status = image_new(out, width, height, e)) == OK) {
+    } else if (image_new(out, width, height, e) == OK) {
         memcpy(out->data, in->data, (size_t)(width * height) * 3);
     }
     image_free(&wide);
-    if (status != OK)
+    if (e->status != OK)
         image_free(out);
-    return status;
+    return e->status;
 }

@@ -1,6 +1,7 @@
 #include "job/answerer.h"
 
 #include "base/memory.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 

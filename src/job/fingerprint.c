@@ -1,7 +1,9 @@
 #include "job/fingerprint.h"
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/hash.h"
+#include "base/path.h"
 
 #include <stdlib.h>
 #include <string.h>

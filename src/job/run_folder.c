@@ -1,6 +1,7 @@
 #include "job/run_folder.h"
 
 #include "base/file.h"
+#include "base/path.h"
 
 #include <stdlib.h>
 #include <string.h>

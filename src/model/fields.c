@@ -3,6 +3,7 @@
 #include "model/fields.h"
 
 #include "base/file.h"
+#include "base/path.h"
 
 #include <math.h>
 #include <stdlib.h>

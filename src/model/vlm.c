@@ -3,6 +3,7 @@
 #include "model/vlm.h"
 
 #include "base/file.h"
+#include "base/path.h"
 #include "model/family.h"
 #include "tensor/gemm.h"
 #include "text/chat_template.h"

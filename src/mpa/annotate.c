@@ -1,6 +1,7 @@
 /* Stage 1, pseudo annotator: the teacher looks at every picture and writes one question with its
  * answer. Writes annotations.json, and audit.jsonl with the teacher's own words. */
 #include "base/file.h"
+#include "base/folder.h"
 #include "mpa/audit.h"
 #include "job/journal.h"
 #include "mpa/reply.h"

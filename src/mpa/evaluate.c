@@ -1,6 +1,6 @@
 /* Evaluation: student, aligned student and teacher answer a labelled set. Writes
  * evaluation/MODEL.json and scores.json. */
-#include "base/file.h"
+#include "base/folder.h"
 #include "job/journal.h"
 #include "data/metrics.h"
 #include "data/task.h"

@@ -1,6 +1,7 @@
 /* Stage 2, parity identifier: student and teacher answer the annotated questions; kept is what
  * only the teacher gets right. Writes student.json, teacher.json, parity.json and audit.jsonl. */
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/random.h"
 #include "mpa/audit.h"
 #include "job/journal.h"

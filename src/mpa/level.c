@@ -1,6 +1,7 @@
 /* Stage 3, parity leveler: the student is fine-tuned on the kept pairs only. Reads parity.json,
  * writes metrics.jsonl, timings.jsonl and aligned/. */
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/hash.h"
 #include "base/number.h"
 #include "job/fingerprint.h"

@@ -1,7 +1,7 @@
 #include "mpa/reply.h"
 
 #include "base/memory.h"
-#include "base/text.h"
+#include "base/utf8.h"
 #include "text/unicode.h"
 
 #include <string.h>

@@ -2,6 +2,8 @@
 #include "tensor/checkpoint_names.h"
 
 #include "base/json.h"
+#include "base/path.h"
+#include "base/word.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -249,11 +251,8 @@ Status checkpoint_finish(const Checkpoint *c, const char *const *ignorable, Erro
 {
     for (int64_t i = 0; i < c->names; i++) {
         bool used = c->name[i].used;
-        size_t length = strlen(c->name[i].name);
-        for (int k = 0; ignorable[k] && !used; k++) {
-            size_t n = strlen(ignorable[k]);
-            used = length >= n && !strcmp(c->name[i].name + length - n, ignorable[k]);
-        }
+        for (int k = 0; ignorable[k] && !used; k++)
+            used = ends_with(c->name[i].name, ignorable[k]);
         if (!used)
             return error_set(e, BAD_INPUT,
                              "%s: tensor %s belongs to no part of the model that config.json describes",

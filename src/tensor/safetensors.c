@@ -1,5 +1,6 @@
 #include "tensor/safetensors.h"
 
+#include "base/bytes.h"
 #include "base/memory.h"
 
 #include <jansson.h>

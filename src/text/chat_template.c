@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/path.h"
 
 #include <stdio.h>
 #include <stdlib.h>

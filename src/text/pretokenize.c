@@ -4,6 +4,8 @@
  * every character is covered by one of them. */
 #include "text/pretokenize.h"
 
+#include "base/utf8.h"
+
 #include "text/unicode.h"
 
 const char pretokenize_qwen2_pattern[] = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| "

@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "text/bpe.h"
 #include "text/tokenizer_load.h"
 #include "text/unicode.h"

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>

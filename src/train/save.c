@@ -2,8 +2,11 @@
 #include "train/train.h"
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/path.h"
+#include "base/word.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,12 +114,9 @@ static bool is_copied(const char *name)
                                            ".h5",          ".msgpack",
                                            ".gguf",        ".onnx",
                                            ".md",          ".tmp"};
-    size_t n = strlen(name);
-    for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++) {
-        size_t m = strlen(left_out[i]);
-        if (n >= m && !strcmp(name + n - m, left_out[i]))
+    for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++)
+        if (ends_with(name, left_out[i]))
             return false;
-    }
     return strcmp(name, "config.json") && strcmp(name, "LICENSE") && name[0] != '.';
 }
 

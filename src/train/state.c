@@ -1,8 +1,10 @@
 #include "train/state.h"
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/json.h"
 #include "base/hash.h"
+#include "base/path.h"
 
 #include <stdio.h>
 #include <stdlib.h>

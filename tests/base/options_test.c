@@ -1,5 +1,6 @@
 /* Command line options, nearest words, numbers: src/base/options.c. */
 #include "base/options.h"
+#include "base/word.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,6 @@
  * nothing else is. */
 #include "fixture/scratch.h"
 
-#include "base/file.h"
 #include "command/compare.h"
 #include "tensor/safetensors.h"
 

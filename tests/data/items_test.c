@@ -2,7 +2,7 @@
  * and which paths refused. src/data/items.c. */
 #include "fixture/scratch.h"
 
-#include "base/file.h"
+#include "base/folder.h"
 #include "data/items.h"
 
 #include <setjmp.h>

@@ -2,6 +2,7 @@
  * time and in batches, with repetition penalty, with several end tokens. Ids and texts must be
  * the same. */
 #include "base/json.h"
+#include "base/utf8.h"
 #include "generate/generate.h"
 
 #include <stdarg.h>

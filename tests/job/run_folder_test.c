@@ -3,6 +3,7 @@
 #include "fixture/scratch.h"
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "job/run_folder.h"
 
 #include <math.h>

@@ -3,6 +3,7 @@
 #include "fixture/model_folder.h"
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/memory.h"
 #include "model/vlm.h"
 

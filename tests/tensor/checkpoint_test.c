@@ -2,6 +2,7 @@
  * each error names the file and the tensor. */
 #include "fixture/scratch.h"
 
+#include "base/bytes.h"
 #include "tensor/checkpoint.h"
 
 #include <setjmp.h>

@@ -2,6 +2,7 @@
  * (ref/golden_tensor.py). Writing: what is read back. */
 #include "fixture/scratch.h"
 
+#include "base/bytes.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "tensor/safetensors.h"

@@ -2,6 +2,7 @@
  * every step and the final weights; and checkpoints that are saved and loaded again. */
 #include "fixture/golden.h"
 
+#include "base/folder.h"
 #include "base/text.h"
 #include "tensor/run.h"
 #include "model/batch.h"

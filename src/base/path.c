@@ -1,0 +1,65 @@
+/* Paths as text, and where they lead. A picture's path comes from a data set that someone else
+ * wrote: path_check_below keeps it inside the folder that the user named. */
+#define _XOPEN_SOURCE 700 /* realpath */
+
+#include "base/path.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+char *path_join(const char *folder, const char *name, Error *e)
+{
+    if (e->status != OK)
+        return NULL;
+    if (!folder || !*folder || *name == '/')
+        return memory_copy(name, e);
+    Text t = {0};
+    bool slash = folder[strlen(folder) - 1] == '/';
+    text_format(&t, e, "%s%s%s", folder, slash ? "" : "/", name);
+    return t.data;
+}
+
+char *path_folder(const char *path, Error *e)
+{
+    if (e->status != OK)
+        return NULL;
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return memory_copy(".", e);
+    return memory_copy_bytes(path, slash == path ? 1 : (size_t)(slash - path), e);
+}
+
+/* Whether `real` lies below `root`, both without links: "/a/b" is below "/a" and "/", "/ab" is not
+ * below "/a". */
+static bool is_below(const char *root, const char *real)
+{
+    size_t n = strlen(root);
+    return !strncmp(real, root, n) && (n == 1 || real[n] == '/');
+}
+
+Status path_check_below(const char *folder, const char *path, bool *missing, Error *e)
+{
+    *missing = false;
+    if (e->status != OK)
+        return e->status;
+    char *root = realpath(folder, NULL);
+    if (!root)
+        return error_set(e, BAD_INPUT, "%s: %s", folder, strerror(errno));
+    char *real = realpath(path, NULL);
+    if (!real) {
+        *missing = errno == ENOENT || errno == ENOTDIR;
+        error_set(e, BAD_INPUT, "%s: %s", path, strerror(errno));
+    } else if (!is_below(root, real)) {
+        error_set(e, BAD_INPUT, "%s: does not lie below %s; set image_root to a folder that holds it", path,
+                  folder);
+    } else if (file_size(real) < 0) {
+        error_set(e, BAD_INPUT, "%s: is not a regular file", path);
+    }
+    free(root);
+    free(real);
+    return e->status;
+}

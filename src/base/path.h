@@ -1,0 +1,17 @@
+/* Paths as text, and where they lead. */
+#ifndef MPA_BASE_PATH_H
+#define MPA_BASE_PATH_H
+
+#include "base/error.h"
+
+/* folder/name, or name alone when it is absolute or folder is empty or NULL. Owned by the caller;
+ * NULL after a failure. */
+char *path_join(const char *folder, const char *name, Error *e);
+/* The part before the last '/'; "." where there is none. Owned by the caller; NULL after a failure. */
+char *path_folder(const char *path, Error *e);
+
+/* OK when `path`, links followed, is a regular file below `folder`; else BAD_INPUT, and *missing
+ * says whether there is no such file at all. */
+Status path_check_below(const char *folder, const char *path, bool *missing, Error *e);
+
+#endif
