@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { SHAPE_SIZE = 200 };
+enum { KIND_SIZE = SHAPE_SIZE + 20 };
 
 typedef enum { SAME, DEPARTS, OTHER_SHAPE, OTHER_TYPE, MISSING } Verdict;
 
@@ -131,14 +131,12 @@ static Finding compare_tensors(const Tensor *a, const Tensor *b, double toleranc
     return f;
 }
 
-static void print_shape(char text[SHAPE_SIZE], const Tensor *t)
+/* "F32[2,3]" */
+static void print_kind(char text[KIND_SIZE], const Tensor *t)
 {
-    size_t used = (size_t)snprintf(text, SHAPE_SIZE, "%s[", dtype_name(t->dtype));
-    for (int i = 0; i < t->ndim && used < SHAPE_SIZE; i++)
-        used +=
-            (size_t)snprintf(text + used, SHAPE_SIZE - used, "%s%lld", i ? "," : "", (long long)t->dim[i]);
-    if (used < SHAPE_SIZE)
-        snprintf(text + used, SHAPE_SIZE - used, "]");
+    char shape[SHAPE_SIZE];
+    shape_print(shape, t->ndim, t->dim, ",");
+    snprintf(text, KIND_SIZE, "%s%s", dtype_name(t->dtype), shape);
 }
 
 /* A name as the terminal may see it; padded to `width` bytes. */
@@ -160,14 +158,14 @@ static double relative(const Finding *f)
 static void print_row(FILE *out, const Tensor *a, const Tensor *b, const Finding *f, int width,
                       int shape_width)
 {
-    char shape[SHAPE_SIZE], other[SHAPE_SIZE];
-    print_shape(shape, a);
+    char shape[KIND_SIZE], other[KIND_SIZE];
+    print_kind(shape, a);
     print_name(out, a->name, width);
     fprintf(out, "  %-*s", shape_width, shape);
     if (f->verdict == MISSING) {
         fprintf(out, "  missing in B\n");
     } else if (f->verdict == OTHER_SHAPE || f->verdict == OTHER_TYPE) {
-        print_shape(other, b);
+        print_kind(other, b);
         fprintf(out, "  %s in B\n", other);
     } else {
         fprintf(out, "  %10.3e  %10.3e  %10.3e%s\n", f->worst, f->rms, relative(f),
@@ -197,8 +195,8 @@ static void column_widths(const SafeTensors *s, int *name, int *shape)
     *name = (int)strlen("tensor");
     *shape = (int)strlen("type and shape");
     for (int64_t i = 0; i < s->count; i++) {
-        char text[SHAPE_SIZE];
-        print_shape(text, s->tensor + i);
+        char text[KIND_SIZE];
+        print_kind(text, s->tensor + i);
         int n = (int)strlen(s->tensor[i].name), m = (int)strlen(text);
         *name = n > *name ? n : *name;
         *shape = m > *shape ? m : *shape;
@@ -230,8 +228,8 @@ static Status compare_open(const SafeTensors *a, const SafeTensors *b, double to
         const Tensor *y = b->tensor + i;
         if (safetensors_find(a, y->name))
             continue;
-        char text[SHAPE_SIZE];
-        print_shape(text, y);
+        char text[KIND_SIZE];
+        print_kind(text, y);
         print_name(out, y->name, name);
         fprintf(out, "  %-*s  missing in A\n", shape, text);
         departing++;

@@ -1,4 +1,6 @@
-/* The files of a checkpoint, and the names of what is in them. */
+/* The files of a checkpoint folder, and the names of their tensors. The invariant once it is
+ * open: `name` holds every tensor of every file, sorted by name, and no name twice. (The layout
+ * is that of transformers' save_pretrained.) */
 #include "tensor/checkpoint_names.h"
 
 #include "base/json.h"
@@ -30,6 +32,8 @@ Name *checkpoint_find(const Checkpoint *c, const char *name)
 /* Sorts the names; two of the same are an error. */
 static Status sort_names(Checkpoint *c, Error *e)
 {
+    if (e->status != OK)
+        return e->status;
     if (c->names)
         qsort(c->name, (size_t)c->names, sizeof *c->name, name_order);
     for (int64_t i = 1; i < c->names; i++) {
@@ -46,37 +50,38 @@ static Status add_file(Checkpoint *c, const char *name, Error *e)
 {
     SafeTensors *more = memory_grow(c->file, c->files + 1, sizeof *c->file, e);
     char *path = path_join(c->folder, name, e);
-    Status status = more && path ? OK : NO_MEMORY;
     if (more)
         c->file = more;
-    if (status == OK)
-        status = safetensors_open(c->file + c->files, path, e);
-    if (status == OK)
+    if (e->status == OK && safetensors_open(c->file + c->files, path, e) == OK)
         c->files++;
     free(path);
-    return status;
+    return e->status;
 }
 
-/* After all files are open: their array no longer moves. */
+/* Called when all files are open: tensors are borrowed from their array, which must not move. */
 static Status collect_names(Checkpoint *c, Error *e)
 {
+    if (e->status != OK)
+        return e->status;
     int64_t total = 0;
     for (int64_t f = 0; f < c->files; f++)
         total += c->file[f].count;
-    if (!(c->name = memory_new(total, sizeof *c->name, e)))
-        return NO_MEMORY;
+    c->name = memory_new(total, sizeof *c->name, e);
+    if (!c->name)
+        return e->status;
     for (int64_t f = 0; f < c->files; f++)
         for (int64_t i = 0; i < c->file[f].count; i++) {
             const Tensor *t = c->file[f].tensor + i;
             char *copy = memory_copy(t->name, e);
             if (!copy)
-                return NO_MEMORY;
-            c->name[c->names++] = (Name){copy, t, c->file[f].path, NULL, false};
+                return e->status;
+            c->name[c->names] = (Name){copy, t, c->file[f].path, NULL, false};
+            c->names++;
         }
     return sort_names(c, e);
 }
 
-/* The shard of that name if it is open already, else NULL. */
+/* The shard of that name if it is open, else NULL. */
 static const SafeTensors *file_of(const Checkpoint *c, const char *name)
 {
     for (int64_t i = 0; i < c->files; i++)
@@ -89,23 +94,22 @@ static Status open_shards(Checkpoint *c, const Json *index, json_t *map, Error *
 {
     const char *tensor;
     json_t *shard;
-    Status status = OK;
     json_object_foreach(map, tensor, shard)
     {
         const char *name = json_string_value(shard);
-        if (status != OK)
-            break;
+        if (e->status != OK)
+            return e->status;
         if (!name || strchr(name, '/') || strchr(name, '\\') || strstr(name, "..") || !*name)
             return error_set(e, BAD_INPUT,
                              "%s: weight_map.%s: wanted the name of a file in this folder, found %s",
                              index->path, tensor, name ? name : json_kind(shard));
-        if (!file_of(c, name) && (status = add_file(c, name, e)) != OK)
+        if (!file_of(c, name) && add_file(c, name, e) != OK)
             error_prefix(e, "%s: weight_map.%s", index->path, tensor);
     }
-    return status;
+    return e->status;
 }
 
-/* A tensor that its shard lacks: it may stand in another. */
+/* The error for a tensor that its shard lacks: another shard may hold it. */
 static Status wrong_shard(const Checkpoint *c, const Json *index, const char *tensor, const char *shard,
                           Error *e)
 {
@@ -117,9 +121,11 @@ static Status wrong_shard(const Checkpoint *c, const Json *index, const char *te
                      shard);
 }
 
-/* Every tensor stands in the shard that the index names, and no shard holds another. */
+/* Every tensor of the index is in the shard that it names, and no shard holds any other. */
 static Status check_index(const Checkpoint *c, const Json *index, const json_t *map, Error *e)
 {
+    if (e->status != OK)
+        return e->status;
     const char *tensor;
     json_t *shard;
     json_object_foreach((json_t *)(uintptr_t)map, tensor, shard)
@@ -141,24 +147,19 @@ static Status check_index(const Checkpoint *c, const Json *index, const json_t *
 static Status open_index(Checkpoint *c, const char *path, Error *e)
 {
     Json index;
-    json_t *map = NULL;
-    Status status = json_open(&index, path, (size_t)1 << 28, e);
-    if (status != OK)
-        return status;
-    status = json_is_object(index.root)
-                 ? json_object_in(&index, index.root, "", "weight_map", &map, e)
-                 : error_set(e, BAD_INPUT, "%s: wanted an object, found %s", path, json_kind(index.root));
-    if (status == OK)
-        status = open_shards(c, &index, map, e);
-    if (status == OK)
-        status = check_index(c, &index, map, e);
-    if (status == OK)
-        status = collect_names(c, e);
+    json_t *map;
+    json_open(&index, path, (size_t)1 << 28, e);
+    if (e->status == OK && !json_is_object(index.root))
+        error_set(e, BAD_INPUT, "%s: wanted an object, found %s", path, json_kind(index.root));
+    json_object_in(&index, index.root, "", "weight_map", &map, e);
+    open_shards(c, &index, map, e);
+    check_index(c, &index, map, e);
+    collect_names(c, e);
     json_close(&index);
-    return status;
+    return e->status;
 }
 
-/* Neither file is there: says what is. */
+/* The error for a folder with neither file: it names what is there instead. */
 static Status nothing_found(const char *folder, Error *e)
 {
     static const char *const others[] = {"pytorch_model.bin", "pytorch_model.bin.index.json",
@@ -170,8 +171,6 @@ static Status nothing_found(const char *folder, Error *e)
         char *path = path_join(folder, others[i], e);
         bool there = path && file_exists(path);
         free(path);
-        if (!path)
-            return NO_MEMORY;
         if (there)
             return error_set(e, BAD_INPUT,
                              "%s: holds %s, but neither model.safetensors nor model.safetensors.index.json; "
@@ -182,26 +181,26 @@ static Status nothing_found(const char *folder, Error *e)
                      folder);
 }
 
-/* As in transformers, one whole file goes before an index. */
+/* As in transformers, a single file is preferred to an index. */
 Status checkpoint_open(Checkpoint *c, const char *folder, Error *e)
 {
     *c = (Checkpoint){0};
     c->folder = memory_copy(folder, e);
     char *single = path_join(folder, "model.safetensors", e);
     char *index = path_join(folder, "model.safetensors.index.json", e);
-    Status status = c->folder && single && index ? OK : NO_MEMORY;
-    if (status == OK && file_exists(single)) {
-        status = add_file(c, "model.safetensors", e);
-        if (status == OK)
-            status = collect_names(c, e);
-    } else if (status == OK) {
-        status = file_exists(index) ? open_index(c, index, e) : nothing_found(folder, e);
+    if (e->status == OK && file_exists(single)) {
+        add_file(c, "model.safetensors", e);
+        collect_names(c, e);
+    } else if (e->status == OK && file_exists(index)) {
+        open_index(c, index, e);
+    } else if (e->status == OK) {
+        nothing_found(folder, e);
     }
     free(single);
     free(index);
-    if (status != OK)
+    if (e->status != OK)
         checkpoint_close(c);
-    return status;
+    return e->status;
 }
 
 void checkpoint_close(Checkpoint *c)
@@ -229,13 +228,15 @@ void checkpoint_invent(Checkpoint *c)
 
 Status checkpoint_rename(Checkpoint *c, const char *from, const char *to, Error *e)
 {
+    if (e->status != OK)
+        return e->status;
     size_t length = strlen(from);
     for (int64_t i = 0; i < c->names; i++)
         if (!strncmp(c->name[i].name, from, length)) {
             Text t = {0};
-            assert(!c->name[i].param); /* parameters borrow their name */
+            assert(!c->name[i].param); /* a parameter borrows its name */
             if (!text_format(&t, e, "%s%s", to, c->name[i].name + length))
-                return NO_MEMORY;
+                return e->status;
             free(c->name[i].name);
             c->name[i].name = t.data;
         }
@@ -247,16 +248,22 @@ bool checkpoint_has(const Checkpoint *c, const char *name)
     return checkpoint_find(c, name) != NULL;
 }
 
+static bool ends_with_any(const char *name, const char *const *ending)
+{
+    for (; *ending; ending++)
+        if (ends_with(name, *ending))
+            return true;
+    return false;
+}
+
 Status checkpoint_finish(const Checkpoint *c, const char *const *ignorable, Error *e)
 {
-    for (int64_t i = 0; i < c->names; i++) {
-        bool used = c->name[i].used;
-        for (int k = 0; ignorable[k] && !used; k++)
-            used = ends_with(c->name[i].name, ignorable[k]);
-        if (!used)
+    if (e->status != OK)
+        return e->status;
+    for (int64_t i = 0; i < c->names; i++)
+        if (!c->name[i].used && !ends_with_any(c->name[i].name, ignorable))
             return error_set(e, BAD_INPUT,
                              "%s: tensor %s belongs to no part of the model that config.json describes",
                              c->name[i].path, c->name[i].name);
-    }
     return OK;
 }

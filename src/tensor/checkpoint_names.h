@@ -1,10 +1,10 @@
-/* What checkpoint.c and checkpoint_param.c share: the names of a checkpoint's tensors. */
+/* The names of a checkpoint's tensors, which checkpoint.c and checkpoint_param.c share. */
 #ifndef MPA_TENSOR_CHECKPOINT_NAMES_H
 #define MPA_TENSOR_CHECKPOINT_NAMES_H
 
 #include "tensor/checkpoint.h"
 
-/* A tensor of one of the files under the name by which it is asked for. */
+/* A tensor of one of the files, under the name by which it is asked for. */
 struct CheckpointName {
     char *name; /* owned */
     const Tensor *tensor;
@@ -15,7 +15,7 @@ struct CheckpointName {
 
 typedef struct CheckpointName Name;
 
-/* The tensor that is known as `name`, or NULL. Borrowed from the checkpoint. */
+/* The tensor of that name, or NULL. Borrowed from the checkpoint. */
 Name *checkpoint_find(const Checkpoint *c, const char *name);
 
 #endif

@@ -1,4 +1,6 @@
-/* The parameters of a checkpoint: found by name, checked, registered, made up, made trainable. */
+/* The parameters of a checkpoint: found by name, checked, registered, invented, made trainable.
+ * The invariant: a tensor becomes one parameter, however often it is asked for, and `param`
+ * keeps the order in which they were first asked for. */
 #include "tensor/checkpoint_names.h"
 
 #include <stdarg.h>
@@ -6,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Kernels read elements in place, so data that are not aligned, or not in the host's byte order,
- * get a private copy: the exception to "as stored". */
+/* Kernels read elements in place. So data that are not aligned, or not in the host's byte order,
+ * get a private copy: the one exception to "as stored". */
 static Status bind_data(Param *p, const Tensor *t, Error *e)
 {
     size_t size = dtype_size(t->dtype);
@@ -18,22 +20,14 @@ static Status bind_data(Param *p, const Tensor *t, Error *e)
         return OK;
     unsigned char *copy = memory_grow(NULL, (int64_t)t->bytes, 1, e);
     if (!copy)
-        return NO_MEMORY;
+        return e->status;
     if (!big)
         memcpy(copy, t->data, t->bytes);
     for (size_t i = 0; big && i < t->bytes; i++)
         copy[i] = t->data[i / size * size + (size - 1 - i % size)];
-    p->weight.data = p->copy = copy;
+    p->copy = copy;
+    p->weight.data = copy;
     return OK;
-}
-
-static void print_shape(char *text, size_t size, int ndim, const int64_t *dim)
-{
-    size_t used = (size_t)snprintf(text, size, "[");
-    for (int i = 0; i < ndim && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%lld", i ? ", " : "", (long long)dim[i]);
-    if (used < size)
-        snprintf(text + used, size - used, "]");
 }
 
 static Status check_shape(const Name *n, int ndim, const int64_t *dim, Error *e)
@@ -43,14 +37,15 @@ static Status check_shape(const Name *n, int ndim, const int64_t *dim, Error *e)
         same = n->tensor->dim[i] == dim[i];
     if (same)
         return OK;
-    char wanted[200], found[200];
-    print_shape(wanted, sizeof wanted, ndim, dim);
-    print_shape(found, sizeof found, n->tensor->ndim, n->tensor->dim);
+    char wanted[SHAPE_SIZE], found[SHAPE_SIZE];
+    shape_print(wanted, ndim, dim, ", ");
+    shape_print(found, n->tensor->ndim, n->tensor->dim, ", ");
     return error_set(e, BAD_INPUT, "%s: tensor %s: wanted shape %s (from config.json), found %s", n->path,
                      n->name, wanted, found);
 }
 
-/* Takes *p over into the list. */
+/* A new parameter at the end of the list, with name, shape and stored type of `like`, and with
+ * room for `extra` bytes after it. NULL after a failure. */
 static Param *add_param(Checkpoint *c, const Param *like, size_t extra, Error *e)
 {
     if (c->params == c->capacity) {
@@ -70,7 +65,9 @@ static Param *add_param(Checkpoint *c, const Param *like, size_t extra, Error *e
     p->weight.stride = 1;
     for (int i = 1; i < p->ndim; i++)
         p->weight.stride *= p->dim[i];
-    return c->param[c->params++] = p;
+    c->param[c->params] = p;
+    c->params++;
+    return p;
 }
 
 static Param *register_param(Checkpoint *c, Name *n, Error *e)
@@ -78,24 +75,27 @@ static Param *register_param(Checkpoint *c, Name *n, Error *e)
     const Tensor *t = n->tensor;
     Param like = {.name = n->name, .ndim = t->ndim, .count = t->count, .stored = t->dtype};
     memcpy(like.dim, t->dim, sizeof like.dim);
-    Param *p = n->param = add_param(c, &like, 0, e);
-    n->used = p != NULL;
-    return p && bind_data(p, t, e) == OK ? p : NULL;
+    n->param = add_param(c, &like, 0, e);
+    n->used = n->param != NULL;
+    return n->param && bind_data(n->param, t, e) == OK ? n->param : NULL;
 }
 
 /* The values of an invented matrix are between 2^-7 and 2^-5 in size, of either sign. Its name
- * stands behind the parameter. */
+ * is stored right after the parameter. */
 static Param *invent_param(Checkpoint *c, int ndim, const int64_t *dim, const char *name, Error *e)
 {
     Param like = {.ndim = ndim, .count = 1, .stored = BF16};
-    for (int i = 0; i < ndim; i++)
-        like.count *= like.dim[i] = dim[i];
+    for (int i = 0; i < ndim; i++) {
+        like.dim[i] = dim[i];
+        like.count *= dim[i];
+    }
     Param *p = add_param(c, &like, strlen(name) + 1, e);
     uint16_t *data = p ? memory_grow(NULL, p->count, sizeof *data, e) : NULL;
     if (!data)
         return NULL;
     p->name = strcpy((char *)(p + 1), name);
-    p->weight.data = p->copy = data;
+    p->copy = data;
+    p->weight.data = data;
     uint32_t state = (uint32_t)c->params;
     for (int64_t i = 0; i < p->count; i++) {
         state = state * 1664525 + 1013904223;
@@ -104,12 +104,13 @@ static Param *invent_param(Checkpoint *c, int ndim, const int64_t *dim, const ch
     return p;
 }
 
+/* checkpoint_param with its variable arguments as a list. */
 static Param *ask(Checkpoint *c, Error *e, int ndim, const int64_t *dim, const char *format, va_list args)
 {
-    char name[300];
-    vsnprintf(name, sizeof name, format, args);
     if (e->status != OK)
         return NULL;
+    char name[300];
+    vsnprintf(name, sizeof name, format, args);
     if (c->invented)
         return invent_param(c, ndim, dim, name, e);
     Name *n = checkpoint_find(c, name);
@@ -159,6 +160,8 @@ Param *checkpoint_matrix(Checkpoint *c, Error *e, int64_t rows, int64_t cols, co
 
 Status checkpoint_tied(Checkpoint *c, const char *name, const Param *p, Error *e)
 {
+    if (e->status != OK)
+        return e->status;
     Name *n = checkpoint_find(c, name);
     if (!n)
         return OK;
@@ -176,15 +179,16 @@ Status checkpoint_tied(Checkpoint *c, const char *name, const Param *p, Error *e
 
 Status checkpoint_make_trainable(Param *p, Error *e)
 {
-    if (p->master)
-        return OK;
+    if (e->status != OK || p->master)
+        return e->status;
     float *master = memory_grow(NULL, p->count, sizeof *master, e); /* not cleared */
     if (!master)
-        return NO_MEMORY;
+        return e->status;
     weight_widen(master, &p->weight, 0, p->count);
     free(p->copy);
     p->copy = NULL;
-    p->weight.data = p->master = master;
+    p->master = master;
+    p->weight.data = master;
     p->weight.type = F32;
     return OK;
 }

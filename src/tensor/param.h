@@ -1,4 +1,4 @@
-/* A parameter of a model, as it stands in the checkpoint. */
+/* A parameter of a model. */
 #ifndef MPA_TENSOR_PARAM_H
 #define MPA_TENSOR_PARAM_H
 
@@ -6,12 +6,12 @@
 
 enum { MAX_DIMS = 10 };
 
-/* The part of the model that a parameter belongs to: training has a learning rate for each, and
- * can freeze each. Merger: what joins vision to text. */
+/* The part of the model that a parameter belongs to. Training has a learning rate for each part
+ * and can freeze it. The merger joins vision to text. */
 typedef enum { PART_VISION, PART_MERGER, PART_TEXT } Part;
 
-/* The weight's values are borrowed from the file's memory map (or from `copy`) until the
- * parameter is made trainable; then they are the float32 master. */
+/* The weight's values are borrowed from the file's memory map, or from `copy`. When the
+ * parameter is made trainable, they become the float32 master. */
 typedef struct {
     const char *name; /* its Hugging Face name, the one it is saved under; borrowed from the checkpoint */
     Part part;

@@ -1,3 +1,5 @@
+/* Copies of named values in an arena of their own, which outlives the pass. They are kept in the
+ * order in which the pass computed them. */
 #include "tensor/probe.h"
 
 #include <stdarg.h>

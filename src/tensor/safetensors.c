@@ -1,15 +1,20 @@
+/* Reading the safetensors format: 8 bytes with the length of the header, the header, which is
+ * JSON with type, shape and offsets of each tensor, and the data. Nothing of a file is used
+ * before all of its header was checked: afterwards every tensor lies inside the map, and all of
+ * them together are the data. (safetensors/src/tensor.rs) */
 #include "tensor/safetensors.h"
 
 #include "base/bytes.h"
 #include "base/memory.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { MAX_HEADER = 100000000 };
 
-/* The part of the file behind the header. */
+/* The part of the file after the header. */
 typedef struct {
     const unsigned char *start;
     size_t size;
@@ -20,8 +25,8 @@ static Status bad(const SafeTensors *s, const Tensor *t, const char *what, Error
     return error_set(e, BAD_INPUT, "%s: tensor %s: %s", s->path, t->name, what);
 }
 
-/* The bits that the shape needs are counted as the reference counts them: in this order, in 64
- * bits. */
+/* *bits: what the shape takes, counted in the reference's order and in 64 bits, so that the same
+ * shapes are refused. */
 static Status read_shape(const SafeTensors *s, Tensor *t, const json_t *info, uint64_t *bits, Error *e)
 {
     const json_t *shape = json_object_get(info, "shape");
@@ -52,6 +57,8 @@ static Status read_shape(const SafeTensors *s, Tensor *t, const json_t *info, ui
 static Status read_offsets(const SafeTensors *s, Tensor *t, const json_t *info, uint64_t bits, Data data,
                            Error *e)
 {
+    if (e->status != OK)
+        return e->status;
     const json_t *offsets = json_object_get(info, "data_offsets");
     const json_t *begin = json_array_get(offsets, 0);
     const json_t *end = json_array_get(offsets, 1);
@@ -77,8 +84,9 @@ static Status read_offsets(const SafeTensors *s, Tensor *t, const json_t *info, 
 static Status read_tensor(SafeTensors *s, const char *name, const json_t *info, Data data, Error *e)
 {
     Tensor *t = s->tensor + s->count;
-    if (!(t->name = memory_copy(name, e)))
-        return NO_MEMORY;
+    t->name = memory_copy(name, e);
+    if (!t->name)
+        return e->status;
     s->count++;
     if (!json_is_object(info))
         return bad(s, t, "wanted an object with dtype, shape and data_offsets", e);
@@ -88,8 +96,8 @@ static Status read_tensor(SafeTensors *s, const char *name, const json_t *info, 
                          "%s: tensor %s: dtype: wanted one of safetensors' types (F32, BF16, ...), found %s",
                          s->path, name, type ? type : "none");
     uint64_t bits = 0;
-    Status status = read_shape(s, t, info, &bits, e);
-    return status == OK ? read_offsets(s, t, info, bits, data, e) : status;
+    read_shape(s, t, info, &bits, e);
+    return read_offsets(s, t, info, bits, data, e);
 }
 
 static int name_order(const void *a, const void *b)
@@ -97,7 +105,7 @@ static int name_order(const void *a, const void *b)
     return strcmp((*(Tensor *const *)a)->name, (*(Tensor *const *)b)->name);
 }
 
-/* Tensors without elements may share their offset with others. */
+/* By address; tensors without elements may share theirs with others. */
 static int data_order(const void *a, const void *b)
 {
     const Tensor *x = a;
@@ -123,9 +131,9 @@ static Status check_cover(const SafeTensors *s, Data data, Error *e)
         next += t->bytes;
     }
     size_t rest = (size_t)(data.start + data.size - next);
-    return rest ? error_set(e, BAD_INPUT, "%s: %zu bytes that belong to no tensor follow the data", s->path,
-                            rest)
-                : OK;
+    if (rest)
+        error_set(e, BAD_INPUT, "%s: %zu bytes that belong to no tensor follow the data", s->path, rest);
+    return e->status;
 }
 
 static Status check_metadata(const SafeTensors *s, json_t *metadata, Error *e)
@@ -147,17 +155,19 @@ static Status read_header(SafeTensors *s, json_t *header, Data data, Error *e)
     int64_t entries = (int64_t)json_object_size(header);
     s->tensor = memory_new(entries, sizeof *s->tensor, e);
     s->named = memory_new(entries, sizeof *s->named, e);
-    if (!s->tensor || !s->named)
-        return NO_MEMORY;
     const char *name;
     json_t *info;
     json_object_foreach(header, name, info)
     {
-        Status status =
-            strcmp(name, "__metadata__") ? read_tensor(s, name, info, data, e) : check_metadata(s, info, e);
-        if (status != OK)
-            return status;
+        if (e->status != OK)
+            return e->status;
+        if (strcmp(name, "__metadata__"))
+            read_tensor(s, name, info, data, e);
+        else
+            check_metadata(s, info, e);
     }
+    if (e->status != OK)
+        return e->status;
     qsort(s->tensor, (size_t)s->count, sizeof *s->tensor, data_order);
     for (int64_t i = 0; i < s->count; i++)
         s->named[i] = s->tensor + i;
@@ -174,12 +184,12 @@ static bool starts_with(const FileMap *m, size_t at, const char *start)
     return true;
 }
 
-/* What the first bytes say of a file that is none of ours; NULL: nothing known. As the length of
- * a header all of these are far too large. */
+/* What the first bytes say of a file of another kind; NULL: nothing. None of them could be the
+ * length of a header, because all are far too large. */
 static const char *foreign_kind(const FileMap *m)
 {
     static const struct {
-        const char *start, *kind; /* start: in small letters */
+        const char *start, *kind; /* start: in lower case */
     } known[] = {
         {"version https://git-lfs", "is a git-lfs pointer, not the weights; fetch them with `git lfs pull`"},
         {"<!doctype", "is a web page, not the weights; download them again"},
@@ -196,6 +206,8 @@ static const char *foreign_kind(const FileMap *m)
 
 static Status parse(SafeTensors *s, Error *e)
 {
+    if (e->status != OK)
+        return e->status;
     const char *foreign = foreign_kind(&s->map);
     if (foreign)
         return error_set(e, BAD_INPUT, "%s: %s", s->path, foreign);
@@ -217,23 +229,23 @@ static Status parse(SafeTensors *s, Error *e)
     if (!header)
         return error_set(e, BAD_INPUT, "%s: header: not valid JSON: %s", s->path, why.text);
     Data data = {s->map.data + 8 + length, s->map.size - 8 - (size_t)length};
-    Status status = json_is_object(header) ? read_header(s, header, data, e)
-                                           : error_set(e, BAD_INPUT, "%s: header: wanted an object", s->path);
+    if (json_is_object(header))
+        read_header(s, header, data, e);
+    else
+        error_set(e, BAD_INPUT, "%s: header: wanted an object", s->path);
     json_decref(header);
-    return status;
+    return e->status;
 }
 
 Status safetensors_open(SafeTensors *s, const char *path, Error *e)
 {
     *s = (SafeTensors){0};
-    if (!(s->path = memory_copy(path, e)))
-        return NO_MEMORY;
-    Status status = file_map(&s->map, path, e);
-    if (status == OK)
-        status = parse(s, e);
-    if (status != OK)
+    s->path = memory_copy(path, e);
+    file_map(&s->map, path, e);
+    parse(s, e);
+    if (e->status != OK)
         safetensors_close(s);
-    return status;
+    return e->status;
 }
 
 void safetensors_close(SafeTensors *s)
@@ -256,131 +268,36 @@ const Tensor *safetensors_find(const SafeTensors *s, const char *name)
     return found ? *found : NULL;
 }
 
+void shape_print(char text[SHAPE_SIZE], int ndim, const int64_t *dim, const char *comma)
+{
+    int used = snprintf(text, SHAPE_SIZE, "[");
+    for (int i = 0; i < ndim; i++)
+        used +=
+            snprintf(text + used, (size_t)(SHAPE_SIZE - used), "%s%lld", i ? comma : "", (long long)dim[i]);
+    assert(used + 2 <= SHAPE_SIZE);
+    memcpy(text + used, "]", 2);
+}
+
 bool tensor_read(const Tensor *t, float *out)
 {
-    size_t size = dtype_size(t->dtype);
     if (t->dtype != F32 && t->dtype != F16 && t->dtype != BF16 && t->dtype != F64)
         return false;
+    const size_t size = dtype_size(t->dtype);
     for (int64_t i = 0; i < t->count; i++) {
         const unsigned char *p = t->data + (size_t)i * size;
         uint64_t bits = 0;
-        double wide;
         for (size_t b = size; b-- > 0;)
             bits = bits << 8 | p[b];
-        uint32_t bits32 = (uint32_t)bits;
-        if (t->dtype == F64) {
-            memcpy(&wide, &bits, sizeof wide);
+        const uint32_t low = (uint32_t)bits;
+        double wide;
+        memcpy(&wide, &bits, sizeof wide);
+        memcpy(out + i, &low, sizeof *out);
+        if (t->dtype == F64)
             out[i] = (float)wide;
-        } else if (t->dtype == F32) {
-            memcpy(out + i, &bits32, sizeof *out);
-        } else {
-            out[i] = t->dtype == BF16 ? bf16_load((uint16_t)bits) : f16_load((uint16_t)bits);
-        }
+        else if (t->dtype == BF16)
+            out[i] = bf16_load((uint16_t)bits);
+        else if (t->dtype == F16)
+            out[i] = f16_load((uint16_t)bits);
     }
     return true;
-}
-
-static int64_t tensor_count(const TensorOut *t)
-{
-    int64_t count = 1;
-    for (int i = 0; i < t->ndim; i++)
-        count *= t->dim[i];
-    return count;
-}
-
-/* {"dtype": ..., "shape": ..., "data_offsets": ...}; NULL without memory. */
-static json_t *tensor_info(const TensorOut *t, int64_t begin, int64_t end)
-{
-    json_t *shape = json_array();
-    int failed = !shape;
-    for (int k = 0; k < t->ndim && !failed; k++)
-        failed = json_array_append_new(shape, json_integer(t->dim[k]));
-    if (failed) {
-        json_decref(shape);
-        return NULL;
-    }
-    return json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype_name(t->dtype), "shape", shape, "data_offsets",
-                     (json_int_t)begin, (json_int_t)end);
-}
-
-/* The header's JSON text, owned by the caller; NULL without memory. */
-static char *header_json(const TensorOut *tensors, int64_t count)
-{
-    json_t *root = json_pack("{s:{s:s}}", "__metadata__", "format", "pt");
-    int64_t offset = 0;
-    for (size_t width = 4; width >= 2 && root; width -= 2)
-        for (int64_t i = 0; i < count && root; i++) {
-            const TensorOut *t = tensors + i;
-            if (dtype_size(t->dtype) != width)
-                continue;
-            int64_t end = offset + tensor_count(t) * (int64_t)width;
-            if (json_object_set_new(root, t->name, tensor_info(t, offset, end))) {
-                json_decref(root);
-                root = NULL;
-            }
-            offset = end;
-        }
-    char *json = root ? json_dumps(root, JSON_COMPACT) : NULL;
-    json_decref(root);
-    return json;
-}
-
-/* Length and header, padded with spaces so that the data start at a multiple of 8. */
-static Status put_header(FileWriter *w, const TensorOut *tensors, int64_t count, Error *e)
-{
-    char *json = header_json(tensors, count);
-    char length[8];
-    if (!json)
-        return error_set(e, NO_MEMORY, "%s: out of memory while writing the header", w->path);
-    size_t bytes = strlen(json);
-    size_t padding = (8 - bytes % 8) % 8;
-    store_u64(length, bytes + padding);
-    file_put(w, length, sizeof length, e);
-    file_put(w, json, bytes, e);
-    free(json);
-    return file_put(w, "       ", padding, e);
-}
-
-static void narrow_int32(unsigned char *out, const int32_t *in, int64_t count)
-{
-    for (int64_t i = 0; i < 4 * count; i++)
-        out[i] = (unsigned char)((uint32_t)in[i / 4] >> 8 * (i % 4));
-}
-
-static Status put_tensor(FileWriter *w, const TensorOut *t, Error *e)
-{
-    enum { PIECE = 4096 };
-    unsigned char piece[PIECE * sizeof(float)];
-    float wide[PIECE];
-    int64_t count = tensor_count(t);
-    Status status = OK;
-    for (int64_t i = 0; i < count && status == OK; i += PIECE) {
-        int64_t n = count - i < PIECE ? count - i : PIECE;
-        if (t->dtype == I32) {
-            narrow_int32(piece, (const int32_t *)t->data + i, n);
-        } else {
-            dtype_widen(wide, (const unsigned char *)t->data + (size_t)i * dtype_size(t->held), t->held, n);
-            dtype_narrow(piece, t->dtype, wide, n);
-        }
-        status = file_put(w, piece, (size_t)n * dtype_size(t->dtype), e);
-    }
-    return status;
-}
-
-Status safetensors_write(const char *path, const TensorOut *tensors, int64_t count, Error *e)
-{
-    for (int64_t i = 0; i < count; i++)
-        if (tensors[i].dtype != F32 && tensors[i].dtype != F16 && tensors[i].dtype != BF16 &&
-            tensors[i].dtype != I32)
-            return error_set(e, FAILED, "%s: tensor %s: type %s cannot be written", path, tensors[i].name,
-                             dtype_name(tensors[i].dtype));
-    FileWriter w;
-    Status status = file_begin(&w, path, e);
-    if (status == OK)
-        status = put_header(&w, tensors, count, e);
-    for (size_t width = 4; width >= 2; width -= 2)
-        for (int64_t i = 0; i < count && status == OK; i++)
-            if (dtype_size(tensors[i].dtype) == width)
-                status = put_tensor(&w, tensors + i, e);
-    return file_commit(&w, e);
 }

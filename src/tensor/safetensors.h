@@ -1,9 +1,9 @@
-/* The safetensors format, reading and writing. Reading accepts what the reference implementation
- * accepts: a header of at most 100,000,000 bytes, offsets that cover the data without hole or
- * overlap, sizes that match shapes, metadata that are strings. Stricter than it in corners that
- * no writer makes: a name given twice, integers beyond 63 bits, more than MAX_DIMS dimensions, a
- * NUL inside a name, and serde's second spellings of an entry (a list for {dtype, shape,
- * data_offsets}) are refused. */
+/* The safetensors format, reading and writing. What the reference implementation accepts is
+ * accepted: a header of at most 100,000,000 bytes, offsets that cover the data without hole or
+ * overlap, sizes that match shapes, metadata that are strings. Some files that no writer makes
+ * are refused, although the reference takes them: a name given twice, integers beyond 63 bits,
+ * more than MAX_DIMS dimensions, a NUL inside a name, and serde's second spelling of an entry (a
+ * list for {dtype, shape, data_offsets}). */
 #ifndef MPA_TENSOR_SAFETENSORS_H
 #define MPA_TENSOR_SAFETENSORS_H
 
@@ -29,16 +29,21 @@ typedef struct {
     int64_t count;
 } SafeTensors;
 
-/* BAD_INPUT names the file, the tensor and what is wrong (a git-lfs pointer and an HTML page are
- * recognised). */
+/* BAD_INPUT names the file, the tensor and what is wrong; a git-lfs pointer, a web page and a zip
+ * archive are recognised. */
 Status safetensors_open(SafeTensors *s, const char *path, Error *e);
 void safetensors_close(SafeTensors *s);
-/* The values as float32 (F32, F16, BF16 or F64, rounded) in out[count]; false for another type. */
+/* out[count] = the values as float32, rounded where they are F64. False for another type than
+ * F32, F16, BF16 and F64. */
 bool tensor_read(const Tensor *t, float *out);
 const Tensor *safetensors_find(const SafeTensors *s, const char *name); /* NULL: none */
 
-/* A tensor to write: `data` holds values of type `held` (F32, BF16 or F16) that are written as
- * dtype (the same three), or int32 when dtype is I32. Borrowed. */
+/* "[2, 3]" for a comma ", ". There is room for MAX_DIMS of the largest numbers. */
+enum { SHAPE_SIZE = 220 };
+void shape_print(char text[SHAPE_SIZE], int ndim, const int64_t *dim, const char *comma);
+
+/* A tensor to write. Its values are of type `held` (F32, BF16 or F16) and are converted to dtype
+ * (one of the same three); with dtype I32 they are int32. Borrowed. */
 typedef struct {
     const char *name;
     Dtype dtype;
@@ -48,8 +53,8 @@ typedef struct {
     Dtype held; /* F32 when it is left out */
 } TensorOut;
 
-/* Writes path atomically (path.tmp, sync, rename), with metadata {"format": "pt"}. Streams: no
- * second copy of the data in memory. The data stand in the order given, but wider types before
+/* Writes path atomically (path.tmp, sync, rename), with metadata {"format": "pt"}, and needs no
+ * second copy of the data in memory. The data are in the order given, but wider types before
  * narrower ones, so that every tensor is aligned in the file. */
 Status safetensors_write(const char *path, const TensorOut *tensors, int64_t count, Error *e);
 

@@ -1,3 +1,6 @@
+/* The key/value cache: memory for all layers and slots at once. Attention writes into it, layer
+ * by layer, behind the `length` rows of a slot; kv_cache_advance then counts these rows, once
+ * for all layers. */
 #include "tensor/seqs.h"
 
 #include <string.h>

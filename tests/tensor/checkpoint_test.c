@@ -225,11 +225,44 @@ static void test_unaligned_and_types(void **state)
     scratch_remove(&s);
 }
 
+/* Whoever is handed a failed Error does nothing and keeps its message. */
+static void test_after_a_failure(void **state)
+{
+    (void)state;
+    Scratch s;
+    Checkpoint c;
+    Error e = {0};
+    scratch_make(&s);
+    write_vectors(&s, "model.safetensors", F32, (const char *const[]){"a", "b", NULL});
+    opens(&s, &c);
+    Param *p = checkpoint_vector(&c, &e, 6, "a");
+    error_set(&e, FAILED, "the first");
+    assert_int_equal(checkpoint_rename(&c, "b", "c", &e), FAILED);
+    assert_true(checkpoint_has(&c, "b") && !checkpoint_has(&c, "c"));
+    assert_int_equal(checkpoint_tied(&c, "b", p, &e), FAILED);
+    assert_int_equal(checkpoint_finish(&c, (const char *const[]){NULL}, &e), FAILED);
+    assert_int_equal(checkpoint_make_trainable(p, &e), FAILED);
+    assert_null(p->master);
+    assert_null(checkpoint_vector(&c, &e, 6, "b"));
+    assert_int_equal(c.params, 1);
+    checkpoint_close(&c);
+    assert_int_equal(checkpoint_open(&c, s.folder, &e), FAILED);
+    assert_true(c.files == 0 && c.names == 0);
+    assert_string_equal(e.text, "the first");
+    e = (Error){0};
+    opens(&s, &c);
+    assert_non_null(checkpoint_vector(&c, &e, 6, "a"));
+    assert_int_equal(checkpoint_finish(&c, (const char *const[]){NULL}, &e), BAD_INPUT); /* b is not used */
+    checkpoint_close(&c);
+    scratch_remove(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_index),      cmocka_unit_test(test_nothing_there),
-        cmocka_unit_test(test_parameters), cmocka_unit_test(test_rename),
-        cmocka_unit_test(test_tied),       cmocka_unit_test(test_unaligned_and_types)};
+        cmocka_unit_test(test_index),          cmocka_unit_test(test_nothing_there),
+        cmocka_unit_test(test_parameters),     cmocka_unit_test(test_rename),
+        cmocka_unit_test(test_tied),           cmocka_unit_test(test_unaligned_and_types),
+        cmocka_unit_test(test_after_a_failure)};
     return cmocka_run_group_tests_name("tensor/checkpoint", tests, NULL, NULL);
 }

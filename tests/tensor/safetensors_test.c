@@ -81,11 +81,12 @@ static void test_verdicts(void **state)
         fail_msg("%s", e.text);
     size_t i;
     json_t *c;
-    int failed = 0, accepted = 0;
+    int failed = 0;
+    int accepted = 0;
     json_array_foreach(list.root, i, c)
     {
-        const char *name = json_string_value(json_object_get(c, "name")),
-                   *hex = json_string_value(json_object_get(c, "file"));
+        const char *name = json_string_value(json_object_get(c, "name"));
+        const char *hex = json_string_value(json_object_get(c, "file"));
         bool accept = json_is_true(json_object_get(c, "accept"));
         Text file = {0};
         if (hex)
@@ -115,7 +116,8 @@ static void test_verdicts(void **state)
 
 static void write_text(Scratch *scratch, const char *header, size_t data)
 {
-    Text h = {0}, t = {0};
+    Text h = {0};
+    Text t = {0};
     unsigned char bytes[64] = {0};
     assert_true(text_add(&h, header, &(Error){0}));
     put_file(&t, &h, bytes, data);
@@ -166,13 +168,15 @@ static void test_every_byte(void **state)
         "{\"__metadata__\":{\"a\":\"b\"},\"w\":{\"dtype\":\"BF16\",\"shape\":[2,2],\"data_offsets\":[4,12]},"
         "\"v\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}",
         12);
-    Text good = {0}, bad = {0};
+    Text good = {0};
+    Text bad = {0};
     assert_int_equal(file_read(&good, scratch_path(&scratch, "weights"), 1000, &(Error){0}), OK);
     for (size_t i = 0; i < good.count * 4; i++) {
         static const char flips[3] = {1, 0x10, 0x40};
         text_clear(&bad);
         assert_true(text_add_bytes(&bad, good.data, good.count, &(Error){0}));
-        size_t at = i / 4, count = i % 4 == 3 ? at : good.count;
+        size_t at = i / 4;
+        size_t count = i % 4 == 3 ? at : good.count;
         if (i % 4 < 3)
             bad.data[at] = (char)(bad.data[at] ^ flips[i % 4]);
         SafeTensors s;
@@ -217,8 +221,9 @@ static void test_round_trip(void **state)
                     !memcmp(t->dim, out[i].dim, sizeof t->dim));
         assert_int_equal((size_t)(t->data - s.map.data) % dtype_size(t->dtype), 0);
     }
-    const Tensor *half = safetensors_find(&s, "half"), *f16 = safetensors_find(&s, "f16"),
-                 *id = safetensors_find(&s, out[2].name);
+    const Tensor *half = safetensors_find(&s, "half");
+    const Tensor *f16 = safetensors_find(&s, "f16");
+    const Tensor *id = safetensors_find(&s, out[2].name);
     assert_memory_equal(id->data, "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F\x4D\0\0\0", 12);
     assert_memory_equal(half->data, "\xC8\xC2\xC6\xC2", 4); /* -100 is C2C8, -99 C2C6 */
     assert_memory_equal(f16->data, "\x40\xD6\x30\xD6", 4);  /* D640, D630 */
@@ -235,7 +240,8 @@ static void test_write_failures(void **state)
 {
     (void)state;
     const float x[2] = {1, 2};
-    const TensorOut good = {"a", F32, 1, {2}, x, F32}, odd = {"a", I64, 1, {1}, x, F32};
+    const TensorOut good = {"a", F32, 1, {2}, x, F32};
+    const TensorOut odd = {"a", I64, 1, {1}, x, F32};
     Scratch scratch;
     scratch_make(&scratch);
     Error e = {0};
@@ -249,10 +255,49 @@ static void test_write_failures(void **state)
     scratch_remove(&scratch);
 }
 
+/* Whoever is handed a failed Error does nothing and keeps its message. */
+static void test_after_a_failure(void **state)
+{
+    (void)state;
+    const float x[2] = {1, 2};
+    const TensorOut good = {"a", F32, 1, {2}, x, F32};
+    Scratch scratch;
+    SafeTensors s;
+    Error e = {0};
+    scratch_make(&scratch);
+    scratch_write(&scratch, "out", "old", 3);
+    error_set(&e, NOT_FINITE, "the first");
+    assert_int_equal(safetensors_write(scratch_path(&scratch, "out"), &good, 1, &e), NOT_FINITE);
+    assert_int_equal(file_size(scratch_path(&scratch, "out")), 3);
+    assert_false(file_exists(scratch_path(&scratch, "out.tmp")));
+    assert_int_equal(safetensors_open(&s, scratch_path(&scratch, "out"), &e), NOT_FINITE);
+    assert_true(!s.path && !s.map.data && s.count == 0);
+    assert_string_equal(e.text, "the first");
+    scratch_remove(&scratch);
+}
+
+static void test_shapes_in_text(void **state)
+{
+    (void)state;
+    const int64_t big = INT64_MAX;
+    const int64_t dim[] = {2, 30};
+    const int64_t longest[MAX_DIMS] = {big, big, big, big, big, big, big, big, big, big};
+    char text[SHAPE_SIZE];
+    shape_print(text, 2, dim, ", ");
+    assert_string_equal(text, "[2, 30]");
+    shape_print(text, 0, dim, ",");
+    assert_string_equal(text, "[]");
+    shape_print(text, MAX_DIMS, longest, ", ");
+    assert_int_equal(strlen(text), 10 * 19 + 9 * 2 + 2);
+    assert_int_equal(text[strlen(text) - 1], ']');
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_verdicts), cmocka_unit_test(test_messages),
-                                       cmocka_unit_test(test_every_byte), cmocka_unit_test(test_round_trip),
-                                       cmocka_unit_test(test_write_failures)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_verdicts),       cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_every_byte),     cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_write_failures), cmocka_unit_test(test_after_a_failure),
+        cmocka_unit_test(test_shapes_in_text)};
     return cmocka_run_group_tests_name("tensor/safetensors", tests, NULL, NULL);
 }
