@@ -9,7 +9,9 @@
 #   targets    `make NAME`
 #   keys       section.key of the configuration
 #   rooms      the map (src/README.md) has a row for each folder of src, and no other
-#   traces     each `mpa trace` of a code block runs, and its file has the tensors that the lines below it name
+#   traces     each `mpa trace`, `mpa ask` and `mpa tokenize` of a code block of src/MODEL.md runs; a line "# NAME [SHAPE], ..." below a
+#              trace names tensors of its file, a line "# [...]" is what was printed
+#   layers     src/MODEL.md has an example of each layer of src/layer/layer.h
 #
 # And the other way round: src/MODEL.md names every tensor of the checkpoints; README.md is one screen; the INI file in it is accepted.
 # The numbers of src/MODEL.md are judged by numbers_test.c.
@@ -214,6 +216,42 @@ missing_mentions() { # DOC
         }'
 }
 
+# Runs the commands of the code blocks, and compares what a trace holds with the line below it.
+missing_traces() { # DOC
+    traced=0
+    grep -n '^    \(printf .*|\)\{0,1\} *\./mpa \(trace\|ask\|tokenize\)\|^    # .*\[.*\]' "$1" | sed 's/^\([0-9]*\):    /\1 /' >"$dir/commands_of_page"
+    while read -r line command; do
+        case $command in
+        '# ['*)
+            [ "${command#\# }" = "$(cat "$dir/said")" ] || echo "$1:$line: the command above says $(cat "$dir/said")"
+            ;;
+        '#'*)
+            echo "${command#\#}" | sed 's/\], */]\n/g' | while read -r name shape; do
+                grep -q "^$name  *[A-Z0-9]*$(echo "$shape" | sed 's/[][]/\\&/g') " "$dir/traced" || echo "$1:$line: the trace above has no $name $shape"
+            done
+            ;;
+        *)
+            rm -f "$dir/t.safetensors"
+            command=$(echo "$command" | sed "s|\./mpa|$mpa|; s|t\.safetensors|$dir/t.safetensors|")
+            sh -c "$command" >"$dir/said" 2>&1 </dev/null || { echo "$1:$line: $command" && cat "$dir/said"; }
+            if [ -f "$dir/t.safetensors" ]; then
+                "$mpa" compare "$dir/t.safetensors" "$dir/t.safetensors" >"$dir/traced"
+                traced=$((traced + 1))
+            fi
+            ;;
+        esac
+    done <"$dir/commands_of_page"
+    [ "$traced" -gt 0 ] || echo "$1: no trace is shown"
+}
+
+missing_layers() { # DOC
+    sed -n 's/^[A-Za-z].*[ *]\([a-z_]*\)(Run \*run, .*/\1/p' src/layer/layer.h | grep -v '^rope_table$' | sort >"$dir/layers"
+    [ -s "$dir/layers" ] || echo 'src/layer/layer.h has no layer'
+    while read -r layer; do
+        grep -q "^    $layer: " "$1" || echo "$1: has no example of $layer"
+    done <"$dir/layers"
+}
+
 verdict() { # NAME STATUS
     if [ "$2" = 0 ]; then
         passed=$((passed + 1))
@@ -237,6 +275,12 @@ done
 missing_mentions src/MODEL.md >"$dir/out" 2>&1
 [ -s "$dir/tensors" ] && [ ! -s "$dir/out" ]
 verdict 'src/MODEL.md, every tensor' $?
+missing_traces src/MODEL.md >"$dir/out" 2>&1
+[ ! -s "$dir/out" ]
+verdict 'src/MODEL.md, its commands' $?
+missing_layers src/MODEL.md >"$dir/out" 2>&1
+[ ! -s "$dir/out" ]
+verdict 'src/MODEL.md, every layer' $?
 missing_rooms src/README.md >"$dir/out" 2>&1
 [ ! -s "$dir/out" ]
 verdict 'src/README.md, rooms' $?
@@ -299,6 +343,13 @@ if [ $smolvlm = yes ]; then
 else
     expect tensors '`model.vision_model.not.known.yet`'                       ''
 fi
+
+# Of a trace one tensor has another shape, and one is not there; a model is not there.
+trace='    ./mpa trace --model weights/tiny-qwen2vl-a --prompt hello --out t.safetensors'
+printf '%s\n    # logits [1,2,3], model.norm [1,28,60], model.nord [1]\n%s\n' "$trace" "$(echo "$trace" | sed s/-a/-z/)" >"$dir/page"
+missing_traces "$dir/page" >"$dir/out"
+[ "$(grep -c 'the trace above has no' "$dir/out")" = 2 ] && ! grep -q 'no model.norm' "$dir/out" && grep -q "^$dir/page:3: " "$dir/out"
+verdict 'a page of wrong traces' $?
 
 # A map of a room that is not there, without the others.
 printf '| `base/` |\n| `cellar/` | wine |\n' >"$dir/page"
