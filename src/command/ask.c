@@ -1,91 +1,99 @@
 /* `mpa ask`: one question about pictures, answered by a model. */
 #include "command/command.h"
 
-#include "base/memory.h"
 #include "base/json.h"
-#include "base/options.h"
+#include "base/memory.h"
 #include "base/signals.h"
-#include "base/word.h"
-#include "job/answerer.h"
+#include "generate/answer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The text and a line end. Control bytes are shown escaped on a terminal, which could take them
- * for commands. */
+/* The text and a line end. On a terminal, which could take control bytes for commands, they are
+ * shown escaped. */
 static Status print_text(const Text *t, Error *e)
 {
-    bool terminal = output_is_terminal();
+    const bool terminal = output_is_terminal();
     for (size_t i = 0; i < t->count; i++) {
-        unsigned char c = (unsigned char)t->data[i];
+        const unsigned char c = (unsigned char)t->data[i];
         if (terminal && (c < 0x20 || c == 0x7F) && c != '\n' && c != '\t')
             printf("\\x%02x", c);
         else
             putchar(c);
     }
-    return putchar('\n') == EOF ? error_set(e, FAILED, "standard output: cannot write") : OK;
+    return command_print("\n", 1, e);
 }
 
-static Status print_reply(const Reply *r, double seconds, bool json, Error *e)
+static Status print_json(const Answer *a, double seconds, Error *e)
 {
-    if (!json)
-        return print_text(&r->text, e);
     json_t *ids = json_array();
-    for (int64_t i = 0; i < r->ids.count; i++)
-        json_append(ids, json_integer(r->ids.data[i]), e);
+    for (int64_t i = 0; i < a->ids.count; i++)
+        json_append(ids, json_integer(a->ids.data[i]), e);
     json_t *o =
-        json_pack("{s:o, s:o, s:I, s:f}", "text", json_stringn(text_string(&r->text), r->text.count),
-                  "token_ids", ids, "prompt_tokens", (json_int_t)r->prompt_tokens, "seconds", seconds);
-    char *text = o && e->status == OK ? json_dumps(o, JSON_REAL_PRECISION(6)) : NULL;
-    Status status = text ? OK : error_set(e, NO_MEMORY, "out of memory");
-    if (text && printf("%s\n", text) < 0)
-        status = error_set(e, FAILED, "standard output: cannot write");
+        json_pack("{s:o, s:o, s:I, s:f}", "text", json_stringn(text_string(&a->text), a->text.count),
+                  "token_ids", ids, "prompt_tokens", (json_int_t)a->prompt_tokens, "seconds", seconds);
+    char *text = o ? json_dumps(o, JSON_REAL_PRECISION(6)) : NULL;
+    if (!text)
+        error_set(e, NO_MEMORY, "out of memory");
+    else
+        command_print(text, strlen(text), e);
+    command_print("\n", 1, e);
     free(text);
     json_decref(o);
-    return status;
+    return e->status;
 }
 
-Status command_ask(Invocation *in, Error *e)
+/* Decodes as generation_config.json says, or with `greedy` without sampling and penalty. */
+static Status ask(const Vlm *vlm, const Question *q, int64_t max_new_tokens, bool greedy, bool json, Error *e)
 {
-    const char *model = NULL, *prompt = NULL, *most = NULL,
-               **images = memory_new(LIST_CAPACITY, sizeof *images, e);
-    int64_t n_images = 0, max_new_tokens = 128;
-    bool greedy = false, json = false;
-    const Option options[] = {{.name = "model", .takes_value = true, .value = &model},
-                              {.name = "image", .takes_value = true, .list = images, .list_count = &n_images},
-                              {.name = "prompt", .takes_value = true, .value = &prompt},
-                              {.name = "max-new-tokens", .takes_value = true, .value = &most},
-                              {.name = "greedy", .given = &greedy},
-                              {.name = "json", .given = &json},
-                              {0}};
-    Status status = images ? options_parse(options, in->arguments, &in->count, e) : NO_MEMORY;
-    if (status == OK)
-        status = command_no_arguments(in, e);
-    if (status == OK && command_needs(model, "model", e) == OK)
-        command_needs(prompt, "prompt", e);
-    if (status == OK && most &&
-        (!parse_integer(most, &max_new_tokens) || max_new_tokens < 1 || max_new_tokens > 1000000))
-        error_set(e, BAD_USAGE, "--max-new-tokens %s: wanted an integer from 1 to 1000000", most);
-    Vlm vlm = {0};
-    Reply reply = {0};
-    if ((status = e->status) == OK)
-        status = command_open_model(in, &vlm, model, e);
-    if (status == OK) {
-        GenerationConfig config = vlm.generation;
-        if (greedy) {
-            config.do_sample = false;
-            config.repetition_penalty = 1;
-        }
-        double begin = clock_seconds();
-        Decoding d = {.config = &config, .max_new_tokens = max_new_tokens, .stop = signals_flag()};
-        status = answer_questions(&vlm, &(Question){.images = images, .n_images = n_images, .text = prompt},
-                                  1, NULL, &d, &reply, e);
-        if (status == OK)
-            status = print_reply(&reply, clock_seconds() - begin, json, e);
+    GenerationConfig config = vlm->generation;
+    if (greedy) {
+        config.do_sample = false;
+        config.repetition_penalty = 1;
     }
-    reply_free(&reply);
+    const double begin = clock_seconds();
+    const Decoding d = {.config = &config, .max_new_tokens = max_new_tokens, .stop = signals_flag()};
+    Answer answer = {0};
+    if (answer_questions(vlm, q, 1, NULL, &d, &answer, e) == OK)
+        json ? print_json(&answer, clock_seconds() - begin, e) : print_text(&answer.text, e);
+    answer_free(&answer);
+    return e->status;
+}
+
+static Status run(Invocation *in, Error *e)
+{
+    const char *model = NULL;
+    const char *tokens = NULL;
+    const char **images = memory_new(LIST_CAPACITY, sizeof *images, e);
+    int64_t max_new_tokens = 128;
+    bool greedy = false;
+    bool json = false;
+    Question q = {.images = images};
+    Vlm vlm = {0};
+    const Option options[] = {
+        {.name = "model", .takes_value = true, .value = &model},
+        {.name = "image", .takes_value = true, .list = images, .list_count = &q.n_images},
+        {.name = "prompt", .takes_value = true, .value = &q.text},
+        {.name = "max-new-tokens", .takes_value = true, .value = &tokens},
+        {.name = "greedy", .given = &greedy},
+        {.name = "json", .given = &json},
+        {0}};
+    command_options(in, options, e);
+    command_needs(model, "model", e);
+    command_needs(q.text, "prompt", e);
+    command_integer(tokens, "max-new-tokens", 1, 1000000, &max_new_tokens, e);
+    if (command_open_model(in, &vlm, model, e) == OK)
+        ask(&vlm, &q, max_new_tokens, greedy, json, e);
     vlm_close(&vlm);
     free(images);
-    return status;
+    return e->status;
 }
+
+const Command command_ask = {
+    "ask", run, "--model DIR --image FILE... --prompt TEXT [--max-new-tokens N] [--greedy] [--json]",
+    "ask a model about pictures",
+    "Pictures stand first in the prompt, in the order of --image. Decodes as generation_config.json says.\n"
+    "  --max-new-tokens N   at most so many tokens (default 128)\n"
+    "  --greedy             no sampling, no repetition penalty\n"
+    "  --json               one JSON object: text, token_ids, prompt_tokens, seconds\n"};

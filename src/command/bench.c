@@ -3,7 +3,8 @@
 #include "command/bench.h"
 #include "command/command.h"
 
-#include "base/options.h"
+#include "base/json.h"
+#include "base/memory.h"
 #include "base/parallel.h"
 #include "base/word.h"
 #include "model/family.h"
@@ -23,7 +24,7 @@ static void print_table(const Bench *b, const char *what)
     printf("\n");
     for (int i = 0; i < b->figures; i++) {
         const Figure *f = b->figure + i;
-        bool bound_by_memory = !strncmp(f->name, "decode", 6);
+        const bool bound_by_memory = !strncmp(f->name, "decode", 6);
         printf("  %-20s", f->name);
         if (f->value > 0)
             printf(" %9.2f %ss/s  %8.3f s", f->value, f->unit, f->seconds);
@@ -34,9 +35,11 @@ static void print_table(const Bench *b, const char *what)
     printf("\nat most %.2f GiB of memory\n", (double)memory_peak() / 1073741824);
 }
 
-static Status print_json(const Bench *b, const char *what, Error *e)
+static void print_json(const Bench *b, const char *what)
 {
-    json_t *o = json_object(), *list = json_array();
+    Error *e = b->error;
+    json_t *o = json_object();
+    json_t *list = json_array();
     json_put(o, "model", json_string(what), e);
     json_put(o, "model_type", json_string(b->vlm.type->name), e);
     json_put(o, "threads", json_integer(parallel_threads()), e);
@@ -46,51 +49,62 @@ static Status print_json(const Bench *b, const char *what, Error *e)
     json_put(o, "peak_bytes", json_integer((json_int_t)memory_peak()), e);
     for (int i = 0; i < b->figures; i++) {
         const Figure *f = b->figure + i;
-        json_t *line =
-            json_pack("{s:s, s:s, s:f, s:f, s:f, s:s}", "name", f->name, "unit", f->unit, "per_second",
-                      f->value, "seconds", f->seconds, "part_of_limit", f->part, "note", f->note);
-        json_append(list, line, e);
+        json_append(list,
+                    json_pack("{s:s, s:s, s:f, s:f, s:f, s:s}", "name", f->name, "unit", f->unit,
+                              "per_second", f->value, "seconds", f->seconds, "part_of_limit", f->part, "note",
+                              f->note),
+                    e);
     }
     json_put(o, "figures", list, e);
     char *text = e->status == OK ? json_dumps(o, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) : NULL;
-    if (text && printf("%s\n", text) < 0)
-        error_set(e, FAILED, "standard output: cannot write");
+    if (!text)
+        error_set(e, NO_MEMORY, "out of memory");
+    else
+        command_print(text, strlen(text), e);
+    command_print("\n", 1, e);
     free(text);
     json_decref(o);
-    return e->status;
 }
 
-Status command_bench(Invocation *in, Error *e)
+static Status run(Invocation *in, Error *e)
 {
-    const char *model = NULL, *config = NULL, *threads = NULL, *only = NULL;
+    const char *model = NULL;
+    const char *config = NULL;
+    const char *threads = NULL;
+    const char *only = NULL;
     bool json = false;
     int64_t count = 0;
-    const Option wanted[] = {{.name = "model", .takes_value = true, .value = &model},
-                             {.name = "config", .takes_value = true, .value = &config},
-                             {.name = "threads", .takes_value = true, .value = &threads},
-                             {.name = "only", .takes_value = true, .value = &only},
-                             {.name = "json", .given = &json},
-                             {0}};
-    if (options_parse(wanted, in->arguments, &in->count, e) != OK)
-        return e->status;
-    if (in->count || !model == !config)
-        return error_set(e, BAD_USAGE, "wanted either --model DIR or --config FILE");
-    if (threads && (!parse_integer(threads, &count) || count < 1 || count > 4096))
-        return error_set(e, BAD_USAGE, "--threads: wanted a number from 1 to 4096, found %s", threads);
-    if (bench_check_parts(only, e) != OK)
-        return e->status;
+    const Option options[] = {{.name = "model", .takes_value = true, .value = &model},
+                              {.name = "config", .takes_value = true, .value = &config},
+                              {.name = "threads", .takes_value = true, .value = &threads},
+                              {.name = "only", .takes_value = true, .value = &only},
+                              {.name = "json", .given = &json},
+                              {0}};
+    command_options(in, options, e);
+    if (e->status == OK && !model == !config)
+        error_set(e, BAD_USAGE, "wanted either --model DIR or --config FILE");
+    command_integer(threads, "threads", 1, 4096, &count, e);
+    bench_check_parts(only, e);
     parallel_set_threads((int)count);
     Bench b = {.error = e, .only = only};
-    Status status = model ? vlm_open(&b.vlm, model, e) : vlm_invent(&b.vlm, config, e);
-    if (status != OK)
-        return status;
+    if (e->status == OK)
+        model ? vlm_open(&b.vlm, model, e) : vlm_invent(&b.vlm, config, e);
+    if (e->status != OK)
+        return e->status;
     arena_init(&b.arena);
     bench_measure(&b);
-    if (e->status == OK && json)
-        print_json(&b, model ? model : config, e);
-    else if (e->status == OK)
-        print_table(&b, model ? model : config);
+    if (e->status == OK)
+        json ? print_json(&b, model ? model : config) : print_table(&b, model ? model : config);
     arena_free(&b.arena);
     vlm_close(&b.vlm);
     return e->status;
 }
+
+const Command command_bench = {
+    "bench", run, "--model DIR | --config FILE [--threads N] [--only PARTS] [--json]",
+    "speed of prefill, decoding, vision and training beside the machine's own",
+    "  --config FILE        a model of the shape that this config.json says, with random weights\n"
+    "  --threads N          use N threads (default: all processors)\n"
+    "  --only PARTS         some of machine, prefill, decode, vision, train, with commas (default: all)\n"
+    "  --json               one JSON object with the same figures\n"
+    "Each figure is the median of three. Run it on a machine that does nothing else.\n"};

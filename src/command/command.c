@@ -1,20 +1,48 @@
-/* What several commands do first: checking their arguments, opening a model. */
+/* What several commands do: checking their options, opening a model, writing their result. */
 #include "command/command.h"
 
-Status command_no_arguments(const Invocation *in, Error *e)
+#include "base/word.h"
+
+#include <stdio.h>
+
+Status command_options(Invocation *in, const Option *options, Error *e)
 {
-    return in->count ? error_set(e, BAD_USAGE, "unexpected argument %s", in->arguments[0]) : OK;
+    options_parse(options, in->arguments, &in->count, e);
+    if (e->status == OK && in->count)
+        error_set(e, BAD_USAGE, "unexpected argument %s", in->arguments[0]);
+    return e->status;
 }
 
 Status command_needs(const char *value, const char *option, Error *e)
 {
-    return value ? OK : error_set(e, BAD_USAGE, "--%s is needed", option);
+    if (e->status == OK && !value)
+        error_set(e, BAD_USAGE, "--%s is needed", option);
+    return e->status;
+}
+
+Status command_integer(const char *value, const char *option, int64_t low, int64_t high, int64_t *number,
+                       Error *e)
+{
+    int64_t parsed = 0;
+    if (e->status != OK || !value)
+        return e->status;
+    if (!parse_integer(value, &parsed) || parsed < low || parsed > high)
+        return error_set(e, BAD_USAGE, "--%s %s: wanted an integer from %lld to %lld", option, value,
+                         (long long)low, (long long)high);
+    *number = parsed;
+    return OK;
 }
 
 Status command_open_model(const Invocation *in, Vlm *vlm, const char *folder, Error *e)
 {
-    Status status = vlm_open(vlm, folder, e);
-    if (status == OK && *vlm->warning)
+    if (vlm_open(vlm, folder, e) == OK && *vlm->warning)
         log_warning(&in->log, "%s", vlm->warning);
-    return status;
+    return e->status;
+}
+
+Status command_print(const char *bytes, size_t count, Error *e)
+{
+    if (e->status == OK && fwrite(bytes, 1, count, stdout) != count)
+        error_set(e, FAILED, "standard output: cannot write");
+    return e->status;
 }

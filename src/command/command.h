@@ -1,8 +1,9 @@
-/* The commands: main.c's table of them, and what each is given. */
+/* A command of mpa: one file here that defines a Command, and its line in main.c. */
 #ifndef MPA_COMMAND_COMMAND_H
 #define MPA_COMMAND_COMMAND_H
 
 #include "base/log.h"
+#include "base/options.h"
 #include "model/vlm.h"
 
 #ifndef MPA_VERSION
@@ -16,24 +17,29 @@ typedef struct {
     int count;
 } Invocation;
 
-typedef Status CommandFunction(Invocation *in, Error *e);
-
 typedef struct {
     const char *name;
-    CommandFunction *run;
+    Status (*run)(Invocation *in, Error *e);
     const char *arguments; /* for the usage line */
     const char *summary;
     const char *help; /* more lines, each ended by a newline; may be "" */
 } Command;
 
-CommandFunction command_run, command_annotate, command_identify, command_level, command_evaluate;
-CommandFunction command_ask, command_trace, command_compare, command_tokenize, command_inspect, command_bench;
+extern const Command command_run, command_annotate, command_identify, command_level, command_evaluate;
+extern const Command command_ask, command_trace, command_compare, command_tokenize, command_inspect;
+extern const Command command_bench;
 
-/* BAD_USAGE where an argument is left over. */
-Status command_no_arguments(const Invocation *in, Error *e);
+/* Takes the options out of the arguments; BAD_USAGE where an argument is left over. */
+Status command_options(Invocation *in, const Option *options, Error *e);
 /* BAD_USAGE where the option was not given. */
 Status command_needs(const char *value, const char *option, Error *e);
+/* The value of an option as an integer from low to high; *number stays as it is when the option was
+ * not given. */
+Status command_integer(const char *value, const char *option, int64_t low, int64_t high, int64_t *number,
+                       Error *e);
 /* vlm_open, with its warning. */
 Status command_open_model(const Invocation *in, Vlm *vlm, const char *folder, Error *e);
+/* Writes bytes to standard output; FAILED where that is not possible. */
+Status command_print(const char *bytes, size_t count, Error *e);
 
 #endif

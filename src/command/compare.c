@@ -1,8 +1,9 @@
+/* `mpa compare`: which tensor of two safetensors files departs first, and by how much. */
 #include "command/compare.h"
 
 #include "base/bytes.h"
-#include "base/options.h"
 #include "base/word.h"
+
 #include "command/command.h"
 #include "tensor/safetensors.h"
 
@@ -245,30 +246,39 @@ static Status compare_open(const SafeTensors *a, const SafeTensors *b, double to
 
 Status compare_files(const char *a, const char *b, double tolerance, FILE *out, Error *e)
 {
-    SafeTensors x, y = {0};
-    if (!(tolerance >= 0 && isfinite(tolerance)))
-        return error_set(e, BAD_USAGE, "tolerance: wanted a finite number from 0 up, found %g", tolerance);
-    Status status = safetensors_open(&x, a, e);
-    if (status == OK && (status = safetensors_open(&y, b, e)) == OK) {
+    SafeTensors x = {0};
+    SafeTensors y = {0};
+    Status status = OK;
+    if (e->status == OK && !(tolerance >= 0 && isfinite(tolerance)))
+        error_set(e, BAD_USAGE, "tolerance: wanted a finite number from 0 up, found %g", tolerance);
+    safetensors_open(&x, a, e);
+    safetensors_open(&y, b, e);
+    if (e->status == OK) {
         status = compare_open(&x, &y, tolerance, out);
         if (fflush(out) || ferror(out))
-            status = error_set(e, FAILED, "the comparison cannot be written");
+            error_set(e, FAILED, "the comparison cannot be written");
     }
     safetensors_close(&x);
     safetensors_close(&y);
-    return status;
+    return e->status == OK ? status : e->status;
 }
 
-Status command_compare(Invocation *in, Error *e)
+static Status run(Invocation *in, Error *e)
 {
     const char *text = NULL;
     double tolerance = 0;
     const Option options[] = {{.name = "tolerance", .takes_value = true, .value = &text}, {0}};
-    if (options_parse(options, in->arguments, &in->count, e) != OK)
+    options_parse(options, in->arguments, &in->count, e);
+    if (e->status == OK && text && (!parse_real(text, &tolerance) || tolerance < 0))
+        error_set(e, BAD_USAGE, "--tolerance %s: wanted a number from 0 up", text);
+    if (e->status == OK && in->count != 2)
+        error_set(e, BAD_USAGE, "wanted two files to compare");
+    if (e->status != OK)
         return e->status;
-    if (text && (!parse_real(text, &tolerance) || tolerance < 0))
-        return error_set(e, BAD_USAGE, "--tolerance %s: wanted a number from 0 up", text);
-    if (in->count != 2)
-        return error_set(e, BAD_USAGE, "wanted two files to compare");
     return compare_files(in->arguments[0], in->arguments[1], tolerance, stdout, e);
 }
+
+const Command command_compare = {"compare", run, "A.safetensors B.safetensors [--tolerance X]",
+                                 "which tensor departs first, and by how much",
+                                 "  --tolerance X        largest difference allowed, relative to each "
+                                 "tensor's root mean square (default 0)\n"};

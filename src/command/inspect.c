@@ -1,8 +1,6 @@
 /* `mpa inspect`: what a checkpoint is and what it will need. */
 #include "command/command.h"
 
-#include "base/options.h"
-#include "base/word.h"
 #include "generate/generate.h"
 #include "model/family.h"
 #include "train/train.h"
@@ -56,10 +54,10 @@ static void print_types(const Checkpoint *c)
            (long long)c->files);
 }
 
-/* For which work memory is stated. */
+/* The use for which memory is stated. */
 typedef struct {
     int64_t batch, tokens, picture_tokens, answer, rank;
-} Work;
+} Use;
 
 /* Values of LoRA's two factors on every linear layer of the text model but the head. */
 static int64_t lora_values(const Vlm *vlm, int64_t rank)
@@ -73,64 +71,66 @@ static int64_t lora_values(const Vlm *vlm, int64_t rank)
     return values;
 }
 
-static void print_memory(const Vlm *vlm, const Work *w)
+static void print_memory(const Vlm *vlm, const Use *u)
 {
-    int64_t rows = w->batch * (w->tokens + w->answer), pictures = w->batch * w->picture_tokens,
+    int64_t rows = u->batch * (u->tokens + u->answer), pictures = u->batch * u->picture_tokens,
             states = train_bytes(vlm, 0, 0, false);
     int64_t full = train_bytes(vlm, rows, pictures, false), less = train_bytes(vlm, rows, pictures, true);
-    int64_t adapters = lora_values(vlm, w->rank) * 4 * (int64_t)sizeof(float);
+    int64_t adapters = lora_values(vlm, u->rank) * 4 * (int64_t)sizeof(float);
     printf("memory besides the mapped weights, for %lld at a time, each %lld tokens (%lld of pictures) and "
            "an answer of %lld:\n",
-           (long long)w->batch, (long long)w->tokens, (long long)w->picture_tokens, (long long)w->answer);
+           (long long)u->batch, (long long)u->tokens, (long long)u->picture_tokens, (long long)u->answer);
     printf("  inference                                %10.0f MiB\n",
-           (double)generate_bytes(vlm, w->batch, w->tokens, w->answer) / mib);
+           (double)generate_bytes(vlm, u->batch, u->tokens, u->answer) / mib);
     printf("  full fine-tuning                         %10.0f MiB   (%.0f of them for weights, gradients and "
            "two moments)\n",
            (double)full / mib, (double)states / mib);
     printf("    the same, blocks recomputed            %10.0f MiB\n", (double)less / mib);
     printf("  LoRA of rank %-4lld                        %10.0f MiB   (%.1f of them for the adapters; an "
            "estimate: mpa trains in full)\n",
-           (long long)w->rank, (double)(full - states + adapters) / mib, (double)adapters / mib);
+           (long long)u->rank, (double)(full - states + adapters) / mib, (double)adapters / mib);
     printf("    the same, blocks recomputed            %10.0f MiB\n",
            (double)(less - states + adapters) / mib);
 }
 
-static Status number_option(const char *name, const char *text, int64_t *value, Error *e)
+static Status inspect(const Invocation *in, const char *folder, const Use *u, Error *e)
 {
-    if (text && (!parse_integer(text, value) || *value < 0 || *value > 1000000))
-        return error_set(e, BAD_USAGE, "--%s: wanted a number from 0 to 1000000, found %s", name, text);
-    return OK;
-}
-
-Status command_inspect(Invocation *in, Error *e)
-{
-    Work w = {1, 512, 256, 128, 64};
-    static const char *const names[] = {"batch", "tokens", "picture-tokens", "answer", "rank"};
-    int64_t *const values[] = {&w.batch, &w.tokens, &w.picture_tokens, &w.answer, &w.rank};
-    const char *given[5] = {NULL};
-    Option options[6] = {{0}};
-    for (int i = 0; i < 5; i++)
-        options[i] = (Option){.name = names[i], .takes_value = true, .value = given + i};
-    if (options_parse(options, in->arguments, &in->count, e) != OK)
-        return e->status;
-    for (int i = 0; i < 5; i++)
-        if (number_option(names[i], given[i], values[i], e) != OK)
-            return e->status;
-    if (in->count != 1)
-        return error_set(e, BAD_USAGE, "wanted one checkpoint folder");
-    Vlm vlm;
+    Vlm vlm = {0};
     Text about = {0};
-    if (vlm_open(&vlm, in->arguments[0], e) != OK)
-        return e->status;
-    if (*vlm.warning)
-        log_warning(&in->log, "%s", vlm.warning);
-    if (vlm.family->describe(&vlm, &about, e) == OK) {
-        printf("%s: %s\n%s", in->arguments[0], vlm.type->name, text_string(&about));
+    if (command_open_model(in, &vlm, folder, e) == OK && vlm.family->describe(&vlm, &about, e) == OK) {
+        printf("%s: %s\n%s", folder, vlm.type->name, text_string(&about));
         print_modules(&vlm.checkpoint);
         print_types(&vlm.checkpoint);
-        print_memory(&vlm, &w);
+        print_memory(&vlm, u);
     }
     text_free(&about);
     vlm_close(&vlm);
     return e->status;
 }
+
+static Status run(Invocation *in, Error *e)
+{
+    enum { NUMBERS = 5 };
+    Use u = {1, 512, 256, 128, 64};
+    static const char *const names[NUMBERS] = {"batch", "tokens", "picture-tokens", "answer", "rank"};
+    int64_t *const numbers[NUMBERS] = {&u.batch, &u.tokens, &u.picture_tokens, &u.answer, &u.rank};
+    const char *values[NUMBERS] = {NULL};
+    Option options[NUMBERS + 1] = {{0}};
+    for (int i = 0; i < NUMBERS; i++)
+        options[i] = (Option){.name = names[i], .takes_value = true, .value = values + i};
+    options_parse(options, in->arguments, &in->count, e);
+    for (int i = 0; i < NUMBERS; i++)
+        command_integer(values[i], names[i], 0, 1000000, numbers[i], e);
+    if (e->status == OK && in->count != 1)
+        error_set(e, BAD_USAGE, "wanted one checkpoint folder");
+    return e->status == OK ? inspect(in, in->arguments[0], &u, e) : e->status;
+}
+
+const Command command_inspect = {
+    "inspect", run, "DIR [--batch N] [--tokens N] [--picture-tokens N] [--answer N] [--rank N]",
+    "architecture, parameters, tensors, memory that each use will need",
+    "  --batch N            for N samples at a time (default 1)\n"
+    "  --tokens N           each with a prompt of N tokens (default 512)\n"
+    "  --picture-tokens N   of which N stand for pictures (default 256)\n"
+    "  --answer N           and an answer of N tokens (default 128)\n"
+    "  --rank N             LoRA of this rank on the text model's layers (default 64)\n"};

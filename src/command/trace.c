@@ -1,53 +1,62 @@
-#include "command/trace.h"
-
-#include "base/options.h"
+/* `mpa trace`: what every layer computed for one prompt, as a safetensors file. A tensor's name is
+ * that of the module in transformers of which it is the output, so that anyone can check it with a
+ * forward hook. */
 #include "command/command.h"
+
+#include "base/memory.h"
 #include "model/family.h"
 #include "model/loss.h"
 #include "tensor/probe.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-/* Gradients for all parameters, or back to none. */
-static Status gradients_set(const Checkpoint *c, Arena *arena, bool on, Error *e)
+/* A cleared gradient for each parameter. */
+static Status add_gradients(const Checkpoint *c, Arena *arena, Error *e)
 {
-    for (int64_t i = 0; i < c->params; i++) {
-        c->param[i]->grad = on ? arena_zero(arena, c->param[i]->count, sizeof(float), e) : NULL;
-        if (on && !c->param[i]->grad)
-            return NO_MEMORY;
-    }
-    return OK;
+    for (int64_t i = 0; i < c->params; i++)
+        c->param[i]->grad = arena_zero(arena, c->param[i]->count, sizeof(float), e);
+    return e->status;
+}
+
+static void remove_gradients(const Checkpoint *c)
+{
+    for (int64_t i = 0; i < c->params; i++)
+        c->param[i]->grad = NULL;
 }
 
 static void probe_gradients(Run *run, const Checkpoint *c)
 {
     for (int64_t i = 0; i < c->params; i++) {
+        const Param *p = c->param[i];
         char name[200];
-        snprintf(name, sizeof name, "grad.%s", c->param[i]->name);
-        probe_array(run, c->param[i]->grad, F32, c->param[i]->ndim, c->param[i]->dim, name);
+        snprintf(name, sizeof name, "grad.%s", p->name);
+        probe_array(run, p->grad, F32, p->ndim, p->dim, name);
     }
 }
 
-static Status trace_run(Run *run, const Vlm *vlm, const Sample *s, bool grad)
+/* Forward over the sample, and with an answer its loss; with `grad` also backward. */
+static Status trace_sample(Run *run, const Vlm *vlm, const Sample *s, bool grad)
 {
     LossSum sum = {0};
+    if (run->error->status != OK)
+        return run->error->status;
     if (grad)
         run->tape = tape_new(run);
     probe_array(run, s->ids, I32, 2, (int64_t[]){1, s->count}, "input_ids");
     probe_array(run, s->position, I32, 3, (int64_t[]){3, 1, s->count}, "position_ids");
     vlm->family->probe_inputs(run, vlm, s);
-    if (vlm_loss(run, vlm, s, 1, 1 / (double)samples_labels(s, 1), &sum) != OK || !sum.tokens)
+    vlm_loss(run, vlm, s, 1, 1 / (double)samples_labels(s, 1), &sum);
+    if (!sum.tokens)
         return run->error->status;
-    float loss = (float)sum.loss;
+    const float loss = (float)sum.loss;
     probe_array(run, &loss, F32, 1, (int64_t[]){1}, "loss");
     if (grad)
         probe_gradients(run, &vlm->checkpoint);
     return run->error->status;
 }
 
-Status trace_write(const Vlm *vlm, const Question *q, bool grad, const char *out, Error *e)
+static Status trace(const Vlm *vlm, const Question *q, bool grad, const char *out, Error *e)
 {
     Arena arena;
     Probe probe;
@@ -55,45 +64,49 @@ Status trace_write(const Vlm *vlm, const Question *q, bool grad, const char *out
     arena_init(&arena);
     probe_init(&probe);
     Run run = {.arena = &arena, .probe = &probe, .error = e};
-    Status status = samples_load(&samples, vlm, q, 1, NULL, NULL, e);
-    if (status == OK && grad)
-        status = gradients_set(&vlm->checkpoint, &arena, true, e);
-    if (status == OK)
-        status = trace_run(&run, vlm, samples.sample, grad);
-    if (status == OK)
-        status = safetensors_write(out, probe.tensor, probe.count, e);
-    gradients_set(&vlm->checkpoint, &arena, false, e);
+    samples_load(&samples, vlm, q, 1, NULL, NULL, e);
+    if (grad)
+        add_gradients(&vlm->checkpoint, &arena, e);
+    trace_sample(&run, vlm, samples.sample, grad);
+    safetensors_write(out, probe.tensor, probe.count, e);
+    remove_gradients(&vlm->checkpoint);
     samples_free(&samples);
     probe_free(&probe);
     arena_free(&arena);
-    return status;
+    return e->status;
 }
 
-Status command_trace(Invocation *in, Error *e)
+static Status run(Invocation *in, Error *e)
 {
-    const char *model = NULL, *out = NULL, **images = memory_new(LIST_CAPACITY, sizeof *images, e);
-    Question request = {.images = images};
+    const char *model = NULL;
+    const char *out = NULL;
+    const char **images = memory_new(LIST_CAPACITY, sizeof *images, e);
     bool grad = false;
+    Question q = {.images = images};
+    Vlm vlm = {0};
     const Option options[] = {
         {.name = "model", .takes_value = true, .value = &model},
-        {.name = "image", .takes_value = true, .list = images, .list_count = &request.n_images},
-        {.name = "prompt", .takes_value = true, .value = &request.text},
-        {.name = "answer", .takes_value = true, .value = &request.answer},
+        {.name = "image", .takes_value = true, .list = images, .list_count = &q.n_images},
+        {.name = "prompt", .takes_value = true, .value = &q.text},
+        {.name = "answer", .takes_value = true, .value = &q.answer},
         {.name = "grad", .given = &grad},
         {.name = "out", .takes_value = true, .value = &out},
         {0}};
-    Status status = images ? options_parse(options, in->arguments, &in->count, e) : NO_MEMORY;
-    if (status == OK)
-        status = command_no_arguments(in, e);
-    if (status == OK && command_needs(model, "model", e) == OK &&
-        command_needs(request.text, "prompt", e) == OK && command_needs(out, "out", e) == OK && grad)
-        command_needs(request.answer, "answer", e);
-    Vlm vlm = {0};
-    if ((status = e->status) == OK)
-        status = command_open_model(in, &vlm, model, e);
-    if (status == OK)
-        status = trace_write(&vlm, &request, grad, out, e);
+    command_options(in, options, e);
+    command_needs(model, "model", e);
+    command_needs(q.text, "prompt", e);
+    command_needs(out, "out", e);
+    if (grad)
+        command_needs(q.answer, "answer", e);
+    if (command_open_model(in, &vlm, model, e) == OK)
+        trace(&vlm, &q, grad, out, e);
     vlm_close(&vlm);
     free(images);
-    return status;
+    return e->status;
 }
+
+const Command command_trace = {
+    "trace", run, "--model DIR --image FILE... --prompt TEXT [--answer TEXT] [--grad] --out FILE.safetensors",
+    "write what every layer computed, and gradients",
+    "  --answer TEXT        as in training; adds the loss on the answer\n"
+    "  --grad               adds the gradient of every parameter\n"};

@@ -1,11 +1,13 @@
+/* The metrics. Labels and predictions are UTF-8; what each metric does to them before it compares
+ * (case, punctuation, articles) is part of its definition. Sources: the published MPA code (mpa),
+ * the VQA evaluation (vqa), the ST-VQA challenge (anls), the ChartQA paper (relaxed). */
 #include "data/metrics.h"
 
 #include "base/memory.h"
 #include "base/number.h"
+#include "base/text.h"
 #include "base/utf8.h"
 #include "base/word.h"
-#include "base/text.h"
-#include "data/items.h"
 #include "data/match.h"
 
 #include <ctype.h>
@@ -14,15 +16,47 @@
 #include <string.h>
 #include <utf8proc.h>
 
-bool metric_mpa(double *score, const char *prediction, const json_t *answers, Error *e)
+const Metric metrics[METRICS] = {
+    [METRIC_MPA] = {"mpa", metric_mpa},
+    [METRIC_VQA] = {"vqa", metric_vqa},
+    [METRIC_ANLS] = {"anls", metric_anls},
+    [METRIC_RELAXED] = {"relaxed", metric_relaxed},
+};
+
+static const char *label(const json_t *answers, size_t i)
 {
-    Text a = {0}, p = {0};
-    bool ok = match_normalise(&a, most_frequent(answers), e) && match_normalise(&p, prediction, e);
-    *score = ok && match_contains(text_string(&a), text_string(&p));
-    text_free(&a);
-    text_free(&p);
-    return ok;
+    return json_string_value(json_array_get(answers, i));
 }
+
+const char *most_frequent(const json_t *answers)
+{
+    const char *best = "";
+    int highest = 0;
+    for (size_t i = 0; i < json_array_size(answers); i++) {
+        int count = 0;
+        for (size_t k = 0; k < json_array_size(answers); k++)
+            count += !strcmp(label(answers, i), label(answers, k));
+        if (count > highest) {
+            highest = count;
+            best = label(answers, i);
+        }
+    }
+    return best;
+}
+
+double metric_mpa(const char *prediction, const json_t *answers, Error *e)
+{
+    Text answer = {0};
+    Text said = {0};
+    match_normalise(&answer, most_frequent(answers), e);
+    match_normalise(&said, prediction, e);
+    const bool right = e->status == OK && match_contains(text_string(&answer), text_string(&said));
+    text_free(&answer);
+    text_free(&said);
+    return right;
+}
+
+/* ----------------------------------------------------------------------------------- VQA accuracy */
 
 /* The VQA evaluation's form of a word: number words as digits, articles dropped (""). */
 static const char *vqa_word(const char *word)
@@ -52,104 +86,128 @@ static void vqa_vanishing(const char *s, const char *marks, bool *vanishes)
     }
 }
 
-/* Lower case, marks away, points kept before a digit only, apostrophes away (so that "dont" is
- * "don't"), words by vqa_word with one space between. */
-static bool vqa_normalise(Text *out, const char *s, Error *e)
+/* Appends the word in the form in which it is compared; a dropped one leaves nothing. */
+static void vqa_add_word(Text *out, const Text *word, Error *e)
+{
+    const char *form = vqa_word(text_string(word));
+    if (*form)
+        text_format(out, e, "%s%s", out->count ? " " : "", form);
+}
+
+/* Lower case; marks vanish or become spaces; points are kept before a digit only; apostrophes
+ * vanish (so that "dont" is "don't"); words by vqa_word, with one space between. */
+static Status vqa_normalise(Text *out, const char *s, Error *e)
 {
     static const char marks[] = ";/[]\"{}()=+\\_-><@`,?!";
     bool vanishes[sizeof marks];
     Text word = {0};
-    bool ok = text_add(out, "", e) && text_add(&word, "", e);
+    text_add(out, "", e);
     vqa_vanishing(s, marks, vanishes);
-    for (const char *p = s;; p++) {
-        const char *mark = *p ? strchr(marks, *p) : NULL;
-        char c = mark && !vanishes[mark - marks] ? ' ' : *p;
-        if (mark && c != ' ')
+    for (; *s && e->status == OK; s++) {
+        const char *mark = strchr(marks, *s);
+        if (mark && vanishes[mark - marks])
             continue;
-        if (c && !isspace((unsigned char)c)) {
-            char lower = (char)tolower((unsigned char)c);
-            if (c != '\'' && (c != '.' || isdigit((unsigned char)p[1])))
-                ok = ok && text_add_bytes(&word, &lower, 1, e);
-            continue;
+        if (mark || isspace((unsigned char)*s)) {
+            vqa_add_word(out, &word, e);
+            text_clear(&word);
+        } else if (*s != '\'' && (*s != '.' || isdigit((unsigned char)s[1]))) {
+            const char lower = (char)tolower((unsigned char)*s);
+            text_add_bytes(&word, &lower, 1, e);
         }
-        const char *form = vqa_word(text_string(&word));
-        ok = ok && (!*form || text_format(out, e, "%s%s", out->count ? " " : "", form));
-        text_clear(&word);
-        if (!c)
-            break;
     }
+    vqa_add_word(out, &word, e);
     text_free(&word);
-    return ok;
+    return e->status;
 }
 
-bool metric_vqa(double *score, const char *prediction, const json_t *answers, Error *e)
+double metric_vqa(const char *prediction, const json_t *answers, Error *e)
 {
-    Text p = {0}, a = {0};
-    bool ok = vqa_normalise(&p, prediction, e);
-    double n = (double)json_array_size(answers), matching = 0;
-    for (size_t i = 0; i < json_array_size(answers) && ok; i++) {
-        text_clear(&a);
-        ok = vqa_normalise(&a, json_string_value(json_array_get(answers, i)), e);
-        matching += ok && !strcmp(text_string(&a), text_string(&p));
+    Text said = {0};
+    Text answer = {0};
+    const double n = (double)json_array_size(answers);
+    double matching = 0;
+    vqa_normalise(&said, prediction, e);
+    for (size_t i = 0; i < json_array_size(answers) && e->status == OK; i++) {
+        text_clear(&answer);
+        vqa_normalise(&answer, label(answers, i), e);
+        matching += !strcmp(text_string(&answer), text_string(&said));
     }
+    text_free(&said);
+    text_free(&answer);
+    if (e->status != OK || !(matching > 0))
+        return 0;
+    if (n < 4)
+        return 1;
     /* Left out in turn: a matching label sees one match less, another sees all. */
-    double less = fmin(1, (matching - 1) / 3), all = fmin(1, matching / 3);
-    *score = n < 4 ? matching > 0 : matching > 0 ? (matching * less + (n - matching) * all) / n : 0;
-    text_free(&p);
-    text_free(&a);
-    return ok;
+    const double less = fmin(1, (matching - 1) / 3);
+    const double all = fmin(1, matching / 3);
+    return (matching * less + (n - matching) * all) / n;
 }
 
-/* The code points of s in lower case, trimmed of spaces; owned, NULL without memory. */
-static int32_t *code_points(const char *s, int64_t *count, Error *e)
+/* ------------------------------------------------------------------------------------------- ANLS */
+
+/* s without the spaces around it. */
+static const char *trimmed(const char *s, size_t *length)
 {
     while (isspace((unsigned char)*s))
         s++;
     size_t n = strlen(s);
     while (n && isspace((unsigned char)s[n - 1]))
         n--;
-    int32_t *out = memory_new((int64_t)n, sizeof *out, e);
-    *count = 0;
-    for (const char *p = s, *end = s + n; out && p < end;) {
+    *length = n;
+    return s;
+}
+
+/* The code points of s in lower case, without the spaces around it; an invalid byte counts as one.
+ * Owned; NULL without memory. */
+static int32_t *code_points(const char *s, int64_t *count, Error *e)
+{
+    size_t length;
+    const char *p = trimmed(s, &length);
+    const char *end = p + length;
+    int32_t *out = memory_new((int64_t)length, sizeof *out, e);
+    int64_t n = 0;
+    while (out && p < end) {
         int used;
-        int32_t c = utf8_decode(p, end, &used);
-        out[(*count)++] = c < 0 ? c : (int32_t)utf8proc_tolower(c);
+        const int32_t c = utf8_decode(p, end, &used);
+        out[n] = c < 0 ? c : (int32_t)utf8proc_tolower(c);
+        n++;
         p += used;
     }
+    *count = n;
     return out;
 }
 
-bool metric_anls(double *score, const char *prediction, const json_t *answers, Error *e)
+double metric_anls(const char *prediction, const json_t *answers, Error *e)
 {
     int64_t n;
-    int32_t *p = code_points(prediction, &n, e);
-    *score = 0;
+    int32_t *said = code_points(prediction, &n, e);
+    double best = 0;
     for (size_t i = 0; i < json_array_size(answers) && e->status == OK; i++) {
         int64_t m;
-        int32_t *a = code_points(json_string_value(json_array_get(answers, i)), &m, e);
+        int32_t *answer = code_points(label(answers, i), &m, e);
         int64_t *row = memory_new(m + 1, sizeof *row, e);
-        int64_t longer = max_i64(n, m);
-        double distance = row ? (double)edit_distance(p, n, a, m, row) : (double)longer;
-        double s = longer ? 1 - distance / (double)longer : 1;
-        if (s > 0.5 && s > *score)
-            *score = s;
+        const int64_t longer = max_i64(n, m);
+        const int64_t distance = row ? edit_distance(said, n, answer, m, row) : longer;
+        const double similarity = longer ? 1 - (double)distance / (double)longer : 1;
+        if (similarity > 0.5 && similarity > best)
+            best = similarity;
         free(row);
-        free(a);
+        free(answer);
     }
-    free(p);
-    return e->status == OK;
+    free(said);
+    return e->status == OK ? best : 0;
 }
 
-/* A number, with a percent sign as hundredths. */
+/* ------------------------------------------------------------------------------- relaxed accuracy */
+
+/* A number; with a percent sign, as hundredths. */
 static bool chart_number(const char *s, double *value)
 {
     char copy[64];
-    while (isspace((unsigned char)*s))
-        s++;
-    size_t n = strlen(s);
-    while (n && isspace((unsigned char)s[n - 1]))
-        n--;
-    bool percent = n && s[n - 1] == '%';
+    size_t n;
+    s = trimmed(s, &n);
+    const bool percent = n && s[n - 1] == '%';
     n -= percent;
     while (n && isspace((unsigned char)s[n - 1]))
         n--;
@@ -157,27 +215,35 @@ static bool chart_number(const char *s, double *value)
         return false;
     memcpy(copy, s, n);
     copy[n] = 0;
-    bool ok = parse_real(copy, value);
+    const bool ok = parse_real(copy, value);
     *value = percent ? *value / 100 : *value;
     return ok;
 }
 
-bool metric_relaxed(double *score, const char *prediction, const json_t *answers, Error *e)
+/* Equal but for case and the spaces around. */
+static bool same_text(const char *a, const char *b, Error *e)
 {
-    double p, a;
-    *score = 0;
-    for (size_t i = 0; i < json_array_size(answers); i++) {
-        const char *answer = json_string_value(json_array_get(answers, i));
-        int64_t n, m;
-        if (chart_number(prediction, &p) && chart_number(answer, &a) && (a < 0 || a > 0)) {
-            *score = fabs(p - a) / fabs(a) <= 0.05 ? 1 : *score;
-            continue;
-        }
-        int32_t *x = code_points(prediction, &n, e), *y = code_points(answer, &m, e);
-        if (x && y && n == m && !memcmp(x, y, (size_t)n * sizeof *x))
-            *score = 1;
-        free(x);
-        free(y);
+    int64_t n;
+    int64_t m;
+    int32_t *x = code_points(a, &n, e);
+    int32_t *y = code_points(b, &m, e);
+    const bool same = x && y && n == m && !memcmp(x, y, (size_t)n * sizeof *x);
+    free(x);
+    free(y);
+    return same;
+}
+
+double metric_relaxed(const char *prediction, const json_t *answers, Error *e)
+{
+    bool right = false;
+    for (size_t i = 0; i < json_array_size(answers) && !right && e->status == OK; i++) {
+        const char *answer = label(answers, i);
+        double p;
+        double a;
+        if (chart_number(prediction, &p) && chart_number(answer, &a) && (a < 0 || a > 0))
+            right = fabs(p - a) / fabs(a) <= 0.05;
+        else
+            right = same_text(prediction, answer, e);
     }
-    return e->status == OK;
+    return right;
 }

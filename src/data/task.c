@@ -1,3 +1,5 @@
+/* The rows of the four benchmarks. The prompts are our own; the published ones are not ours to
+ * ship (annotate.prompt takes a file). */
 #include "data/task.h"
 
 #include <stddef.h>
@@ -41,10 +43,41 @@ static const char knowledge[] = "Look at the picture and write one question abou
                                 "Answer: one word or short name";
 
 static const Task tasks[] = {
-    {"textvqa", "vqa", reading},
-    {"stvqa", "anls", reading},
-    {"chartqa", "relaxed", charts},
-    {"okvqa", "vqa", knowledge},
+    {.name = "textvqa",
+     .metric = METRIC_VQA,
+     .prompt = reading,
+     .list = "data",
+     .question = "question",
+     .answers = "answers",
+     .image = "image_id",
+     .prefix = {"", ""},
+     .suffix = ".jpg"},
+    {.name = "stvqa",
+     .metric = METRIC_ANLS,
+     .prompt = reading,
+     .list = "data",
+     .question = "question",
+     .answers = "answers",
+     .image = "file_path",
+     .prefix = {"", ""},
+     .suffix = ""},
+    {.name = "chartqa",
+     .metric = METRIC_RELAXED,
+     .prompt = charts,
+     .question = "query",
+     .answers = "label",
+     .image = "imgname",
+     .prefix = {"", ""},
+     .suffix = ""},
+    {.name = "okvqa",
+     .metric = METRIC_VQA,
+     .prompt = knowledge,
+     .question = "question",
+     .answers = "answers",
+     .image = "image_id",
+     .prefix = {"COCO_train2014_", "COCO_val2014_"},
+     .digits = 12,
+     .suffix = ".jpg"},
 };
 
 const Task *task_find(const char *name)

@@ -1,19 +1,34 @@
-/* Asking a model about pictures: files and texts in, texts out. */
+/* Who answers questions: a model on this machine (answer_model.c), or a file of answers made
+ * elsewhere (answer_file.c). Another kind is one more file here with a function that makes its
+ * Answerer. */
 #ifndef MPA_JOB_ANSWERER_H
 #define MPA_JOB_ANSWERER_H
 
-#include "generate/generate.h"
+#include "job/job.h"
+#include "job/questions.h"
 
-/* One answer. Owned: reply_free. */
-typedef struct {
-    Text text; /* special tokens dropped, valid UTF-8 (NUL characters are possible) */
-    Ids ids;   /* new tokens, end token included */
-    int64_t prompt_tokens;
-} Reply;
-void reply_free(Reply *r);
+typedef struct Answerer Answerer;
+struct Answerer {
+    /* texts[q->count], zeroed by the caller: the answer to each question, owned by the caller;
+     * NULL where there is none. */
+    Status (*answer)(Answerer *a, const Questions *q, char **texts, Error *e);
+    bool looks;         /* at the pictures: questions need their files */
+    const char *source; /* checkpoint folder or file; borrowed */
+    const Job *job;
+    const char *journal; /* its name (journal.h); borrowed */
+    int64_t max_new_tokens;
+    int64_t unmatched; /* after `answer`: questions without an answer, and answers without a question */
+};
 
-/* Answers the questions as one batch; replies[count] zeroed by the caller. */
-Status answer_questions(const Vlm *vlm, const Question *questions, int64_t count,
-                        const PictureOptions *options, const Decoding *d, Reply *replies, Error *e);
+/* The model in the checkpoint folder, with run.seed, [image] and generation_config.json. What is
+ * answered is kept in a journal, which journal_remove removes. */
+Answerer answerer_model(const Job *j, const char *folder, const char *journal, int64_t max_new_tokens);
+/* The rows {question_id, predictions} of a JSON file, joined by id as text; the last of a duplicate
+ * counts, a null is an empty answer. */
+Answerer answerer_file(const char *path);
+
+/* Asks and puts the answers where they belong: texts[i] for row i of the caller, owned by it; a
+ * text that is there already is replaced. */
+Status answerer_ask(Answerer *a, const Questions *q, char **texts, Error *e);
 
 #endif

@@ -2,7 +2,7 @@
 #ifndef MPA_MPA_AUDIT_H
 #define MPA_MPA_AUDIT_H
 
-#include "job/run_folder.h"
+#include "job/job.h"
 
 /* Borrowed; NULL where it is not known (yet). */
 typedef struct {
@@ -13,10 +13,11 @@ typedef struct {
     const char *decision, *reason;
 } AuditLine;
 
+/* Appends the line. */
 Status audit_add(Text *audit, const AuditLine *line, Error *e);
-Status audit_write(const Stage *s, const Text *audit, Error *e);
-/* The annotator's words of an earlier audit.jsonl, from id (as text) to string; an empty object
- * when there is none. Owned reference; NULL without memory. */
-json_t *audit_raw_texts(const Stage *s, Error *e);
+Status audit_write(const Job *j, const Text *audit, Error *e);
+/* The annotator's words of the audit.jsonl that is there, from id (as text) to string; an empty
+ * object when there is none. Owned reference. */
+json_t *audit_raw_texts(const Job *j, Error *e);
 
 #endif

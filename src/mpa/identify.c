@@ -1,124 +1,151 @@
-/* Stage 2, parity identifier: student and teacher answer the annotated questions; kept is what
- * only the teacher gets right. Writes student.json, teacher.json, parity.json and audit.jsonl. */
+/* Stage 2, parity identifier: student and teacher answer the annotated questions. Kept is a pair
+ * on which the student is wrong and the teacher right: what only the teacher knows, and a guard
+ * against the teacher's own bad annotations. Reads annotations.json; writes student.json,
+ * teacher.json, audit.jsonl and parity.json. (The paper, section "Parity Identifier".) */
+#include "mpa/stage.h"
+
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/random.h"
-#include "mpa/audit.h"
-#include "job/journal.h"
+#include "data/items.h"
 #include "data/match.h"
+#include "job/answerer.h"
+#include "job/journal.h"
+#include "mpa/audit.h"
 #include "mpa/pairs.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-/* Whether the model is asked about the pair: it needs a question, and where the teacher may be
- * skipped, a student that is wrong. */
-static bool is_asked(const Stage *s, const Pair *p, bool teacher)
+/* Where the answers of student and teacher come from and go to. */
+typedef struct {
+    const char *const *model; /* the key of its checkpoint folder */
+    const char *given;        /* file of answers made elsewhere; "": none */
+    const char *file;         /* in the run folder */
+    const char *journal;
+} Source;
+
+static Source source_of(const Config *c, int who)
+{
+    if (who == TEACHER)
+        return (Source){&c->teacher.model, c->teacher.answers, "teacher.json", "identify-teacher"};
+    return (Source){&c->student.model, c->student.answers, "student.json", "identify-student"};
+}
+
+static Status needs(const Job *j, Error *e)
+{
+    for (int who = 0; who < ANSWERERS; who++) {
+        const Source s = source_of(&j->config, who);
+        if (!*s.given && !job_has(j, s.file))
+            stage_needs_model(j, s.model, e);
+    }
+    return e->status;
+}
+
+/* ----------------------------------------------------------------------------------- the answers */
+
+static bool is_right(const Pair *p, int who, Error *e)
+{
+    Text answer = {0};
+    Text said = {0};
+    match_normalise(&answer, p->answer, e);
+    match_normalise(&said, p->said[who], e);
+    const bool right = match_contains(text_string(&answer), text_string(&said));
+    text_free(&answer);
+    text_free(&said);
+    return right;
+}
+
+/* Whether a model is asked about the pair: there is a question, and with skip_teacher the teacher is
+ * asked only where the student is wrong. */
+static bool is_asked(const Job *j, const Pair *p, int who, Error *e)
 {
     if (!p->question)
         return false;
-    if (!teacher || !s->config.identify.skip_teacher || !p->student)
+    if (who == STUDENT || !j->config.identify.skip_teacher || !p->said[STUDENT])
         return true;
-    Text a = {0}, b = {0};
-    Error e = {0};
-    bool wrong = match_normalise(&a, p->answer, &e) && match_normalise(&b, p->student, &e) &&
-                 !match_contains(text_string(&a), text_string(&b));
-    text_free(&a);
-    text_free(&b);
-    return wrong;
+    return !is_right(p, STUDENT, e);
 }
 
-static Status write_answers(const Stage *s, const Pairs *p, bool teacher, Error *e)
+/* The pairs' questions, each followed by the suffix. A file of answers is asked about all of them,
+ * a model about those whose picture is there. */
+static Status make_questions(Questions *q, const Job *j, const Pairs *p, int who, bool looks, Error *e)
+{
+    const PictureSource pictures = picture_source_data(&j->config);
+    for (int64_t i = 0; i < p->count && e->status == OK; i++) {
+        const Pair *pair = p->pair + i;
+        bool missing = false;
+        if (looks && !is_asked(j, pair, who, e))
+            continue;
+        char *file = looks ? picture_file(&pictures, pair->image, &missing, e) : NULL;
+        if (missing)
+            log_warning(&j->log, "identify: %s is missing; it is skipped", pair->image);
+        else
+            questions_add(q, i, pair->id, file, pair->question, j->config.identify.suffix, NULL, e);
+    }
+    return e->status;
+}
+
+static Status write_answers(const Job *j, const Pairs *p, int who, const char *file, Error *e)
 {
     json_t *list = json_array();
     for (int64_t i = 0; i < p->count; i++) {
         const Pair *pair = p->pair + i;
-        const char *text = teacher ? pair->teacher : pair->student;
-        if (text)
+        if (pair->said[who])
             json_append(list,
                         json_pack("{s:O, s:s, s:s?, s:s?, s:s}", "question_id", pair->id, "image_path",
                                   pair->image, "PA_question", pair->question, "PA_answer", pair->answer,
-                                  "predictions", text),
+                                  "predictions", pair->said[who]),
                         e);
     }
-    Status status = stage_write_json(s, teacher ? "teacher.json" : "student.json", list, 4, e);
+    job_write_json(j, file, list, 4, e);
     json_decref(list);
-    return status == OK ? job_finish(s, teacher ? "identify-teacher" : "identify-student", e) : status;
-}
-
-/* One model answers every pair's question followed by the suffix. */
-static Status ask_model(const Stage *s, Pairs *p, bool teacher, Error *e)
-{
-    const char *const *model = teacher ? &s->config.teacher.model : &s->config.student.model;
-    if (config_require(&s->config, model, e) != OK)
-        return e->status;
-    Question *questions = memory_new(p->count, sizeof *questions, e);
-    char **files = memory_new(p->count, sizeof *files, e),
-         **prompts = memory_new(p->count, sizeof *prompts, e), **texts = NULL;
-    int64_t *which = memory_new(p->count, sizeof *which, e), count = 0;
-    for (int64_t i = 0; questions && files && prompts && which && i < p->count && e->status == OK; i++) {
-        Text t = {0};
-        bool missing = false;
-        if (!is_asked(s, p->pair + i, teacher))
-            continue;
-        files[count] = picture_file(&s->config, false, p->pair[i].image, &missing, e);
-        if (missing)
-            log_warning(&s->log, "identify: %s is missing; it is skipped", p->pair[i].image);
-        if (!files[count] || !text_format(&t, e, "%s%s", p->pair[i].question, s->config.identify.suffix))
-            continue;
-        prompts[count] = t.data;
-        questions[count] =
-            (Question){.images = (const char *const *)&files[count], .n_images = 1, .text = prompts[count]};
-        which[count++] = i;
-    }
-    Job job = {teacher ? "identify-teacher" : "identify-student", *model, questions, count,
-               s->config.identify.max_new_tokens};
-    if (e->status == OK && (!count || job_run(s, &job, &texts, e) == OK)) {
-        for (int64_t i = 0; i < count; i++) {
-            *(teacher ? &p->pair[which[i]].teacher : &p->pair[which[i]].student) = texts[i];
-            texts[i] = NULL;
-        }
-        write_answers(s, p, teacher, e);
-    }
-    names_free(texts, texts ? count : 0);
-    names_free(files, files ? p->count : 0);
-    names_free(prompts, prompts ? p->count : 0);
-    free(questions);
-    free(which);
     return e->status;
 }
 
-/* Answers from the configuration's file, from the run folder, or from the model. */
-static Status get_answers(const Stage *s, Pairs *p, bool teacher, Error *e)
+/* Answers of one of the two: from the configuration's file, the run folder's file, or the model. */
+static Status get_answers(const Job *j, Pairs *p, int who, Error *e)
 {
-    const char *given = teacher ? s->config.teacher.answers : s->config.student.answers,
-               *name = teacher ? "teacher.json" : "student.json";
-    if (*given)
-        return pairs_join_answers(p, given, teacher, e);
-    if (!stage_has(s, name))
-        return ask_model(s, p, teacher, e);
-    char *path = stage_path(s, name, e);
-    Status status = path ? pairs_join_answers(p, path, teacher, e) : NO_MEMORY;
-    free(path);
-    return status == OK ? job_finish(s, teacher ? "identify-teacher" : "identify-student", e) : status;
+    const Source s = source_of(&j->config, who);
+    const bool from_model = !*s.given && !job_has(j, s.file);
+    char *file = job_given_or_path(j, s.given, s.file, e);
+    Answerer a = from_model ? answerer_model(j, *s.model, s.journal, j->config.identify.max_new_tokens)
+                            : answerer_file(file);
+    Questions q = {0};
+    char **texts = memory_new(p->count, sizeof *texts, e);
+    make_questions(&q, j, p, who, a.looks, e);
+    answerer_ask(&a, &q, texts, e);
+    p->one_sided += a.unmatched;
+    for (int64_t i = 0; texts && i < p->count; i++)
+        p->pair[i].said[who] = texts[i];
+    if (from_model)
+        write_answers(j, p, who, s.file, e);
+    if (!*s.given)
+        journal_remove(j, s.journal, e);
+    free(texts);
+    free(file);
+    questions_free(&q);
+    return e->status;
 }
 
-/* Why the pair is kept or not, in the order in which it is asked. */
+/* ---------------------------------------------------------------------------------- the decision */
+
+/* Why the pair is kept or not. */
 static const char *reason_of(const Pair *p)
 {
-    const char *answer = text_string(&p->normal[0]), *student = text_string(&p->normal[1]),
-               *teacher = text_string(&p->normal[2]);
+    const char *answer = text_string(&p->normal_answer);
+    const char *student = text_string(&p->normal_said[STUDENT]);
+    const char *teacher = text_string(&p->normal_said[TEACHER]);
     if (!p->question)
         return "the annotation holds no question";
     if (!p->answer)
         return "the annotation holds no answer";
     if (!*answer)
         return "the annotated answer has no letter or digit";
-    if (!p->student)
+    if (!p->said[STUDENT])
         return "the student gave no answer";
     if (match_contains(answer, student))
         return "the student is right";
-    if (!p->teacher)
+    if (!p->said[TEACHER])
         return "the teacher gave no answer";
     return match_contains(answer, teacher) ? "only the teacher is right"
                                            : "the teacher does not confirm its own annotation";
@@ -126,31 +153,32 @@ static const char *reason_of(const Pair *p)
 
 static Status decide(Pairs *p, Error *e)
 {
-    for (int64_t i = 0; i < p->count; i++) {
+    for (int64_t i = 0; i < p->count && e->status == OK; i++) {
         Pair *pair = p->pair + i;
-        const char *const texts[] = {pair->answer, pair->student, pair->teacher};
-        for (int k = 0; k < 3; k++)
-            if (!match_normalise(&pair->normal[k], texts[k], e))
-                return NO_MEMORY;
-        pair->kept = pair->question && pair->answer && pair->student && pair->teacher &&
-                     match_keep(text_string(&pair->normal[0]), text_string(&pair->normal[1]),
-                                text_string(&pair->normal[2]));
+        match_normalise(&pair->normal_answer, pair->answer, e);
+        for (int who = 0; who < ANSWERERS; who++)
+            match_normalise(&pair->normal_said[who], pair->said[who], e);
+        pair->kept = pair->question && pair->answer && pair->said[STUDENT] && pair->said[TEACHER] &&
+                     match_keep(text_string(&pair->normal_answer), text_string(&pair->normal_said[STUDENT]),
+                                text_string(&pair->normal_said[TEACHER]));
     }
-    return OK;
+    return e->status;
 }
 
-/* The ablations: every pair with question and answer, or as many of them at random as parity keeps. */
-static Status select_other(const Stage *s, Pairs *p, Error *e)
+/* The ablations: every pair with question and answer, or as many of them at random as parity
+ * keeps. */
+static Status select_other(const Job *j, Pairs *p, Error *e)
 {
-    int64_t wanted = 0, *order = memory_new(p->count, sizeof *order, e);
-    bool all = s->config.identify.select == SELECT_ALL;
+    const bool all = j->config.identify.select == SELECT_ALL;
+    int64_t wanted = 0;
+    int64_t *order = memory_new(p->count, sizeof *order, e);
     if (!order)
-        return NO_MEMORY;
+        return e->status;
     for (int64_t i = 0; i < p->count; i++) {
         wanted += all || p->pair[i].kept;
         p->pair[i].kept = false;
     }
-    random_permutation(order, p->count, (uint64_t)s->config.run.seed, 0);
+    random_permutation(order, p->count, (uint64_t)j->config.run.seed, 0);
     for (int64_t i = 0; i < p->count && wanted; i++) {
         Pair *pair = p->pair + order[i];
         if (pair->question && pair->answer) {
@@ -159,108 +187,102 @@ static Status select_other(const Stage *s, Pairs *p, Error *e)
         }
     }
     free(order);
-    return OK;
+    return e->status;
 }
 
-static Status write_parity(const Stage *s, const Pairs *p, int64_t *kept, Error *e)
+/* ----------------------------------------------------------------------------------- the results */
+
+/* The kept pairs in the LLaVA format. */
+static Status write_parity(const Job *j, const Pairs *p, int64_t *kept, Error *e)
 {
     json_t *list = json_array();
     Text value = {0};
-    *kept = 0;
     for (int64_t i = 0; i < p->count && e->status == OK; i++) {
         const Pair *pair = p->pair + i;
         if (!pair->kept)
             continue;
         text_clear(&value);
-        if (!text_format(&value, e, "<image>\n%s", pair->question))
-            break;
+        text_format(&value, e, "<image>\n%s", pair->question);
         json_append(list,
                     json_pack("{s:O, s:s, s:[{s:s, s:s}, {s:s, s:s}]}", "id", pair->id, "image", pair->image,
-                              "conversations", "from", "human", "value", value.data, "from", "gpt", "value",
-                              pair->answer),
+                              "conversations", "from", "human", "value", text_string(&value), "from", "gpt",
+                              "value", pair->answer),
                     e);
-        ++*kept;
     }
-    Status status = e->status == OK ? stage_write_json(s, "parity.json", list, 2, e) : e->status;
+    *kept = (int64_t)json_array_size(list);
+    job_write_json(j, stage_identify.result, list, 2, e);
     text_free(&value);
     json_decref(list);
-    return status;
+    return e->status;
 }
 
-static Status write_audit(const Stage *s, const Pairs *p, Error *e)
+static Status write_audit(const Job *j, const Pairs *p, Error *e)
 {
-    json_t *raw = audit_raw_texts(s, e);
-    Text audit = {0}, id = {0};
+    json_t *raw = audit_raw_texts(j, e);
+    Text audit = {0};
+    Text id = {0};
     for (int64_t i = 0; i < p->count && e->status == OK; i++) {
         const Pair *pair = p->pair + i;
         text_clear(&id);
-        if (!id_text(&id, pair->id, e))
-            break;
+        id_text(&id, pair->id, e);
         audit_add(&audit,
                   &(AuditLine){.id = pair->id,
                                .image = pair->image,
                                .raw = json_string_value(json_object_get(raw, text_string(&id))),
                                .question = pair->question,
                                .answer = pair->answer,
-                               .student = pair->student,
-                               .teacher = pair->teacher,
-                               .normal_answer = text_string(&pair->normal[0]),
-                               .normal_student = text_string(&pair->normal[1]),
-                               .normal_teacher = text_string(&pair->normal[2]),
+                               .student = pair->said[STUDENT],
+                               .teacher = pair->said[TEACHER],
+                               .normal_answer = text_string(&pair->normal_answer),
+                               .normal_student = text_string(&pair->normal_said[STUDENT]),
+                               .normal_teacher = text_string(&pair->normal_said[TEACHER]),
                                .decision = pair->kept ? "kept" : "not kept",
                                .reason = reason_of(pair)},
                   e);
     }
-    Status status = e->status == OK ? audit_write(s, &audit, e) : e->status;
+    audit_write(j, &audit, e);
     text_free(&audit);
     text_free(&id);
     json_decref(raw);
-    return status;
+    return e->status;
 }
 
-/* The pairs to identify: from both files of answers, or from the annotations. */
-static Status load_pairs(const Stage *s, Pairs *p, Error *e)
+/* The pairs to identify: from the student's file when both files of answers are given, else from the
+ * annotations. */
+static Status load_pairs(const Job *j, Pairs *p, Error *e)
 {
-    const char *annotations = s->config.teacher.annotations;
-    if (*s->config.teacher.answers && *s->config.student.answers)
-        return pairs_read(p, s->config.student.answers, "PA_question", "PA_answer", e);
-    char *path = *annotations ? memory_copy(annotations, e) : stage_path(s, "annotations.json", e);
+    const Config *c = &j->config;
+    if (*c->teacher.answers && *c->student.answers)
+        return pairs_read(p, c->student.answers, "PA_question", "PA_answer", e);
+    char *path = job_given_or_path(j, c->teacher.annotations, stage_annotate.result, e);
     if (path && !file_exists(path))
         error_set(e, BAD_USAGE,
                   "%s: there are no annotations yet; run `mpa annotate` first, or set teacher.annotations",
                   path);
-    if (e->status == OK)
-        pairs_read(p, path, "predicted_question", "predicted_answer", e);
+    pairs_read(p, path, "predicted_question", "predicted_answer", e);
     free(path);
     return e->status;
 }
 
-Status stage_identify(Stage *s, Error *e)
+static Status run(Job *j, Error *e)
 {
     Pairs p = {0};
     int64_t kept = 0;
-    if (stage_has(s, "parity.json")) {
-        log_info(&s->log, "identify: parity.json is there already");
-        return OK;
-    }
-    Status status = load_pairs(s, &p, e);
-    if (status == OK)
-        status = get_answers(s, &p, false, e);
-    if (status == OK)
-        status = get_answers(s, &p, true, e);
-    if (status == OK)
-        status = decide(&p, e);
-    if (status == OK && s->config.identify.select != SELECT_PARITY)
-        status = select_other(s, &p, e);
-    if (status == OK)
-        status = write_audit(s, &p, e);
-    if (status == OK)
-        status = write_parity(s, &p, &kept, e);
-    if (status == OK)
-        log_info(&s->log, "identify: %lld of %lld pairs kept", (long long)kept, (long long)p.count);
-    if (status == OK && p.one_sided)
-        log_warning(&s->log, "identify: %lld answers or pairs stand on one side only and were left out",
+    load_pairs(j, &p, e);
+    for (int who = 0; who < ANSWERERS && e->status == OK; who++)
+        get_answers(j, &p, who, e);
+    decide(&p, e);
+    if (e->status == OK && j->config.identify.select != SELECT_PARITY)
+        select_other(j, &p, e);
+    write_audit(j, &p, e);
+    write_parity(j, &p, &kept, e);
+    if (e->status == OK)
+        log_info(&j->log, "identify: %lld of %lld pairs kept", (long long)kept, (long long)p.count);
+    if (e->status == OK && p.one_sided)
+        log_warning(&j->log, "identify: %lld answers or pairs stand on one side only and were left out",
                     (long long)p.one_sided);
     pairs_free(&p);
-    return status;
+    return e->status;
 }
+
+const Stage stage_identify = {"identify", "parity.json", needs, run, NULL};

@@ -1,16 +1,21 @@
-/* The annotated pairs that the parity identifier works on, and the answers of files joined to them. */
+/* The annotated pairs that the parity identifier works on. */
 #ifndef MPA_MPA_PAIRS_H
 #define MPA_MPA_PAIRS_H
 
-#include "job/run_folder.h"
+#include "job/job.h"
 
-/* One annotated picture and what became of it. Strings are borrowed from the JSON files, but for
+/* Who answers the pairs' questions. */
+enum { STUDENT, TEACHER, ANSWERERS };
+
+/* One annotated picture and what became of it. Strings are borrowed from the JSON file, but for
  * the answers. */
 typedef struct {
     const json_t *id;
-    const char *image, *question, *answer;
-    char *student, *teacher; /* owned; NULL: not asked */
-    Text normal[3];          /* of answer, student, teacher */
+    const char *image;
+    const char *question, *answer; /* of the annotation; NULL: it holds none */
+    char *said[ANSWERERS];         /* owned; NULL: not asked, or no answer */
+    Text normal_answer;            /* the annotated answer as it is compared (data/match.h) */
+    Text normal_said[ANSWERERS];
     bool kept;
 } Pair;
 
@@ -18,15 +23,12 @@ typedef struct {
     Pair *pair;
     int64_t count;
     Json source;       /* the file that the strings belong to */
-    int64_t one_sided; /* answers on one side only */
+    int64_t one_sided; /* answers without a pair, and pairs without an answer */
 } Pairs;
 
 void pairs_free(Pairs *p);
 /* The rows of a file in their order, question and answer from the fields of these names: of rows
  * with the same id (as text) the last one, at the place of the first. */
 Status pairs_read(Pairs *p, const char *path, const char *question, const char *answer, Error *e);
-/* Gives each pair the answer that the file has for its id; counts those without one, and those
- * of the file without a pair. */
-Status pairs_join_answers(Pairs *p, const char *path, bool teacher, Error *e);
 
 #endif

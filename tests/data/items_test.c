@@ -1,9 +1,11 @@
 /* Pictures and questions: the four data sets' readers, lists, folders, which pictures are taken
- * and which paths refused. src/data/items.c. */
+ * and which paths refused. src/data/items.c, src/data/dataset.c,
+ * src/data/pictures.c. */
 #include "fixture/scratch.h"
 
 #include "base/folder.h"
 #include "data/items.h"
+#include "data/metrics.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -100,7 +102,7 @@ static void test_readers(void **state)
         "\"y\", \"y\"]}]}");
     good(w, "[data]\ntask = textvqa\nimages = t.json\nimage_root = in\n", false, 1);
     is(w->items.item, 3, "a.jpg", "q?", "y");
-    assert_true(w->items.item->present && strstr(w->items.item->file, "in/a.jpg"));
+    assert_true(w->items.item->file && strstr(w->items.item->file, "in/a.jpg"));
     put(w, "s.json",
         "{\"data\": [{\"file_path\": \"b.png\", \"question\": \"q\", \"question_id\": 4, \"answers\": "
         "[\"x\", \"y\"]}]}");
@@ -117,6 +119,12 @@ static void test_readers(void **state)
     is(w->items.item + 1, 2, "COCO_train2014_000000000007.jpg", "q", "y");
 }
 
+static Status find(World *w)
+{
+    const PictureSource pictures = picture_source_questions(&w->c);
+    return items_find_pictures(&w->items, &pictures, &w->e);
+}
+
 /* Labels can be scored without pictures. */
 static void test_questions(void **state)
 {
@@ -127,12 +135,12 @@ static void test_questions(void **state)
     good(w, lines, true, 1);
     assert_string_equal(json_string_value(w->items.item->id), "1a");
     assert_string_equal(w->items.item->image, "COCO_val2014_000000000007.jpg");
-    assert_false(w->items.item->present);
-    assert_int_equal(items_find_pictures(&w->items, &w->c, true, &w->e), BAD_INPUT);
+    assert_null(w->items.item->file);
+    assert_int_equal(find(w), BAD_INPUT);
     touch(w, "in/COCO_val2014_000000000007.jpg");
     w->e = (Error){0};
-    assert_int_equal(items_find_pictures(&w->items, &w->c, true, &w->e), OK);
-    assert_true(w->items.item->present);
+    assert_int_equal(find(w), OK);
+    assert_non_null(w->items.item->file);
 }
 
 static void test_wrong_files(void **state)
@@ -195,7 +203,7 @@ static void test_list_and_missing(void **state)
              w->s.folder);
     good(w, lines, false, 3);
     assert_int_equal(w->items.missing, 1);
-    assert_true(w->items.item[0].present && !w->items.item[1].present && w->items.item[2].present);
+    assert_true(w->items.item[0].file && !w->items.item[1].file && w->items.item[2].file);
     assert_string_equal(w->items.item[2].image, "/old/in/a.jpg"); /* as it was given */
     put(w, "l.txt", "in/\xFF.jpg\n");
     bad(w, "[data]\nimages = l.txt\nmissing = skip\n", false, "not UTF-8");

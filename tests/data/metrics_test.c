@@ -1,5 +1,4 @@
-/* Scores: src/data/metrics.c; the most frequent answer: src/data/items.c; the built-in
- * instructions: src/data/task.c. */
+/* Scores and the most frequent answer: src/data/metrics.c; the built-in instructions: src/data/task.c. */
 #include "base/file.h"
 #include "data/items.h"
 #include "data/metrics.h"
@@ -12,17 +11,15 @@
 
 #include <cmocka.h>
 
-typedef bool Metric(double *score, const char *prediction, const json_t *answers, Error *e);
-
 /* answers: a JSON list. */
-static void expect(Metric *metric, const char *prediction, const char *answers, double wanted)
+static void expect(Score *metric, const char *prediction, const char *answers, double wanted)
 {
     Error e = {0};
     json_error_t why;
     json_t *list = json_loads(answers, 0, &why);
-    double score = -1;
     assert_non_null(list);
-    assert_true(metric(&score, prediction, list, &e));
+    const double score = metric(prediction, list, &e);
+    assert_int_equal(e.status, OK);
     json_decref(list);
     if (!(fabs(score - wanted) <= 1e-9))
         fail_msg("\"%s\" against %s: %g, wanted %g; read src/data/metrics.c", prediction, answers, score,
@@ -100,13 +97,13 @@ static void test_instructions(void **state)
     assert_int_equal(file_read(&text, "ref/prompts/okvqa.txt", 10000, &e), OK);
     assert_string_equal(text_string(&text), task_find("okvqa")->prompt);
     text_free(&text);
-    static const char *const names[] = {"textvqa", "stvqa", "chartqa", "okvqa"}, *const metrics[] = {
-                                                                                     "vqa", "anls", "relaxed",
-                                                                                     "vqa"};
+    static const struct {
+        const char *task, *metric;
+    } rows[] = {{"textvqa", "vqa"}, {"stvqa", "anls"}, {"chartqa", "relaxed"}, {"okvqa", "vqa"}};
     for (int i = 0; i < 4; i++) {
-        const Task *t = task_find(names[i]);
+        const Task *t = task_find(rows[i].task);
         assert_non_null(t);
-        assert_string_equal(t->metric, metrics[i]);
+        assert_string_equal(metrics[t->metric].name, rows[i].metric);
         assert_non_null(strstr(t->prompt, "Question: "));
         assert_non_null(strstr(t->prompt, "Answer: "));
     }

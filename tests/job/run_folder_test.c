@@ -1,10 +1,10 @@
 /* What stages leave in the run folder: the form of its files, scores of a file of predictions,
- * what is refused. src/job/run_folder.c, evaluate.c, level.c. */
+ * what is refused. src/job/job.c, src/mpa/evaluate.c, src/mpa/level.c. */
 #include "fixture/scratch.h"
 
 #include "base/file.h"
 #include "base/folder.h"
-#include "job/run_folder.h"
+#include "mpa/stage.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -19,14 +19,14 @@ static const volatile int no_stop = 0;
 /* A stage whose run folder is the scratch folder. */
 typedef struct {
     Scratch s;
-    Stage stage;
+    Job job;
     Error e;
 } World;
 
 static int make(void **state)
 {
     static World w;
-    w = (World){.stage = {.stop = &no_stop}};
+    w = (World){.job = {.stop = &no_stop}};
     scratch_make(&w.s);
     *state = &w;
     return 0;
@@ -36,7 +36,7 @@ static int clean(void **state)
 {
     World *w = *state;
     Error e = {0};
-    config_free(&w->stage.config);
+    config_free(&w->job.config);
     folder_remove(scratch_path(&w->s, "evaluation"), &e);
     scratch_remove(&w->s);
     return 0;
@@ -52,12 +52,12 @@ static void configure(World *w, const char *lines)
     char text[600];
     snprintf(text, sizeof text, "[run]\ndir = %s\n%s", w->s.folder, lines);
     put(w, "c.ini", text);
-    config_free(&w->stage.config);
+    config_free(&w->job.config);
     w->e = (Error){0};
-    log_init(&w->stage.log, true, false);
-    if (config_load(&w->stage.config, scratch_path(&w->s, "c.ini"), NULL, 0, &w->e) != OK)
+    log_init(&w->job.log, true, false);
+    if (config_load(&w->job.config, scratch_path(&w->s, "c.ini"), NULL, 0, &w->e) != OK)
         fail_msg("%s", w->e.text);
-    w->stage.folder = w->stage.config.run.dir;
+    w->job.folder = w->job.config.run.dir;
 }
 
 /* Python: json.dump([{"a": "\x7f\u00e9\U0001F600\u2028/\"\\\n\x01", "b": None, "c": [], "d":
@@ -69,7 +69,7 @@ static void test_as_python(void **state)
     configure(w, "");
     json_t *v = json_pack("[{s:s, s:n, s:[], s:i}]", "a",
                           "\x7F\xC3\xA9\xF0\x9F\x98\x80\xE2\x80\xA8/\"\\\n\x01", "b", "c", "d", 7);
-    assert_int_equal(stage_write_json(&w->stage, "x.json", v, 4, &w->e), OK);
+    assert_int_equal(job_write_json(&w->job, "x.json", v, 4, &w->e), OK);
     json_decref(v);
     assert_int_equal(file_read(&text, scratch_path(&w->s, "x.json"), 1000, &w->e), OK);
     assert_string_equal(text_string(&text),
@@ -104,14 +104,15 @@ static void test_predictions(void **state)
         "[{\"question_id\":\"1\",\"predictions\":\"bern\"},{\"question_id\":2,\"predictions\":null},{"
         "\"question_id\":3,\"predictions\":\"x\"}]");
     configure(w, "[data]\ntask = okvqa\n[evaluate]\nquestions = q.json\npredictions = p.json\n");
-    if (stage_evaluate(&w->stage, &w->e) != OK)
+    if (stage_run(&stage_evaluate, &w->job, &w->e) != OK)
         fail_msg("%s", w->e.text);
     assert_true(fabs(score(w, "predictions", "mpa") - 50) < 1e-9);
     /* of 4 labels three agree: (3 * 2/3 + 1 * 1) / 4 */
     assert_true(fabs(score(w, "predictions", "vqa") - 37.5) < 1e-7);
     assert_true(isnan(score(w, "predictions", "anls")));
+    w->e = (Error){0};
     put(w, "p.json", "[{\"question_id\":5,\"predictions\":\"bern\"}]");
-    assert_int_equal(stage_evaluate(&w->stage, &w->e), BAD_INPUT);
+    assert_int_equal(stage_run(&stage_evaluate, &w->job, &w->e), BAD_INPUT);
 }
 
 /* Files of predictions put in by hand are scored without models, and the gap is computed from them. */
@@ -132,7 +133,7 @@ static void test_gap(void **state)
                  first[i], said[i]);
         put(w, name, text);
     }
-    if (stage_evaluate(&w->stage, &w->e) != OK)
+    if (stage_run(&stage_evaluate, &w->job, &w->e) != OK)
         fail_msg("%s", w->e.text);
     assert_true(fabs(score(w, "student", "mpa") - 0) < 1e-9 && fabs(score(w, "aligned", "mpa") - 50) < 1e-9 &&
                 fabs(score(w, "teacher", "mpa") - 100) < 1e-9);
@@ -148,18 +149,18 @@ static void test_gap(void **state)
 static void test_nothing_to_learn(void **state)
 {
     World *w = *state;
-    configure(w, "[student]\nmodel = nowhere\n");
-    assert_int_equal(stage_level(&w->stage, &w->e), BAD_USAGE);
+    configure(w, "[student]\nmodel = .\n");
+    assert_int_equal(stage_run(&stage_level, &w->job, &w->e), BAD_USAGE);
     assert_non_null(strstr(w->e.text, "mpa identify"));
     put(w, "parity.json", "[]");
-    configure(w, "[student]\nmodel = nowhere\n");
-    assert_int_equal(stage_level(&w->stage, &w->e), FAILED);
+    configure(w, "[student]\nmodel = .\n");
+    assert_int_equal(stage_run(&stage_level, &w->job, &w->e), FAILED);
     assert_non_null(strstr(w->e.text, "nothing to learn"));
     put(w, "parity.json",
         "[{\"id\":1,\"image\":\"x.jpg\",\"conversations\":[{\"from\":\"human\",\"value\":\"<image>\\nq\"}]}"
         "]");
-    configure(w, "[student]\nmodel = nowhere\n");
-    assert_int_equal(stage_level(&w->stage, &w->e), BAD_INPUT);
+    configure(w, "[student]\nmodel = .\n");
+    assert_int_equal(stage_run(&stage_level, &w->job, &w->e), BAD_INPUT);
     assert_non_null(strstr(w->e.text, "entry 0"));
 }
 

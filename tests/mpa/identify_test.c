@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "base/folder.h"
-#include "job/run_folder.h"
+#include "mpa/stage.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -47,18 +47,18 @@ static void put(World *w, const char *name, const char *text)
 static Status identify(World *w, const char *lines)
 {
     char text[600];
-    Stage s = {.stop = &no_stop};
+    Job j = {.stop = &no_stop};
     w->e = (Error){0};
-    log_init(&s.log, true, false);
+    log_init(&j.log, true, false);
     snprintf(text, sizeof text, "[run]\ndir = out\n%s", lines);
     put(w, "c.ini", text);
-    if (config_load(&s.config, scratch_path(&w->s, "c.ini"), NULL, 0, &w->e) != OK)
+    if (config_load(&j.config, scratch_path(&w->s, "c.ini"), NULL, 0, &w->e) != OK)
         fail_msg("%s", w->e.text);
-    s.folder = s.config.run.dir;
-    assert_int_equal(folder_remove(s.folder, &w->e), OK);
-    assert_int_equal(folder_make(s.folder, &w->e), OK);
-    Status status = stage_identify(&s, &w->e);
-    config_free(&s.config);
+    j.folder = j.config.run.dir;
+    assert_int_equal(folder_remove(j.folder, &w->e), OK);
+    assert_int_equal(folder_make(j.folder, &w->e), OK);
+    Status status = stage_run(&stage_identify, &j, &w->e);
+    config_free(&j.config);
     return status;
 }
 
@@ -204,7 +204,7 @@ static void test_wrong_files(void **state)
 static void test_nothing_to_do(void **state)
 {
     World *w = *state;
-    assert_int_equal(identify(w, ""), BAD_USAGE);
+    assert_int_equal(identify(w, "[teacher]\nmodel = .\n[student]\nmodel = .\n"), BAD_USAGE);
     assert_non_null(strstr(w->e.text, "mpa annotate"));
     put(w, "a.json",
         "[{\"question_id\":1,\"image_path\":\"p\",\"predicted_question\":\"q\",\"predicted_answer\":\"a\"}]");

@@ -1,0 +1,88 @@
+/* The paper's table: student, aligned student, teacher, and how much of the gap is closed. */
+#include "command/scores.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* The list in a file of the run folder; its root is NULL where there is none. Owned: json_close. */
+static Json read_list(const Job *j, const char *name)
+{
+    Error e = {0};
+    Json list = {0};
+    char *path = job_path(j, name, &e);
+    job_read_list(&list, path, &e);
+    free(path);
+    return list;
+}
+
+/* How many annotations hold both question and answer. */
+static int64_t count_parsed(const json_t *annotations)
+{
+    int64_t parsed = 0;
+    for (size_t i = 0; i < json_array_size(annotations); i++) {
+        const json_t *o = json_array_get(annotations, i);
+        parsed += json_is_string(json_object_get(o, "predicted_question")) &&
+                  json_is_string(json_object_get(o, "predicted_answer"));
+    }
+    return parsed;
+}
+
+static void print_counts(const Job *j)
+{
+    Json annotations = read_list(j, "annotations.json");
+    Json parity = read_list(j, "parity.json");
+    const int64_t pictures = (int64_t)json_array_size(annotations.root);
+    const int64_t parsed = count_parsed(annotations.root);
+    if (annotations.root)
+        printf("  pictures annotated  %lld, of which %lld parsed (%.1f %%)\n", (long long)pictures,
+               (long long)parsed, pictures ? 100 * (double)parsed / (double)pictures : 0);
+    if (parity.root)
+        printf("  pairs kept          %lld\n", (long long)json_array_size(parity.root));
+    json_close(&annotations);
+    json_close(&parity);
+}
+
+static void print_row(const json_t *scores, const char *model, const char *title)
+{
+    json_t *o = json_object_get(scores, model);
+    json_t *v;
+    const char *name;
+    if (!o)
+        return;
+    printf("  %-18s", title);
+    json_object_foreach(o, name, v) printf("  %-7s %6.1f", name, json_number_value(v));
+    printf("\n");
+}
+
+static void print_gap(const json_t *scores)
+{
+    const json_t *before = json_object_get(scores, "gap_before");
+    const json_t *after = json_object_get(scores, "gap_after");
+    const json_t *closed = json_object_get(scores, "gap_closed");
+    if (!before || !after)
+        return;
+    printf("  gap to the teacher  %.1f before, %.1f after", json_number_value(before),
+           json_number_value(after));
+    if (closed)
+        printf(": %.0f %% closed", 100 * json_number_value(closed));
+    printf("\n");
+}
+
+Status scores_print(const Job *j, Error *e)
+{
+    Json scores = {0};
+    char *path = job_path(j, "scores.json", e);
+    json_open(&scores, path, 1 << 20, e);
+    if (e->status == OK) {
+        printf("accuracy in percent (task %s)\n", j->config.data.task);
+        print_row(scores.root, "student", "student");
+        print_row(scores.root, "aligned", "aligned student");
+        print_row(scores.root, "teacher", "teacher");
+        print_row(scores.root, "predictions", "predictions");
+        print_gap(scores.root);
+        print_counts(j);
+    }
+    json_close(&scores);
+    free(path);
+    return e->status;
+}

@@ -1,0 +1,122 @@
+/* Answers of a model on this machine: opened when the first question has to be asked, batches of
+ * the journal's size, decoded as generation_config.json says. */
+#include "job/answerer.h"
+
+#include "base/memory.h"
+#include "generate/answer.h"
+#include "job/fingerprint.h"
+#include "job/journal.h"
+#include "tensor/gemm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct {
+    const Answerer *a;
+    const Job *job;
+    Vlm vlm;
+    bool open;
+} LocalModel;
+
+static Status describe(void *who, json_t *head, Error *e)
+{
+    const LocalModel *m = who;
+    const PictureOptions o = job_picture_options(m->job);
+    char model[40];
+    char settings[200];
+    snprintf(model, sizeof model, "%016llx", (unsigned long long)fingerprint_model(m->a->source, e));
+    snprintf(settings, sizeof settings, "max_new_tokens %lld, pixels %lld to %lld%s, seed %lld",
+             (long long)m->a->max_new_tokens, (long long)o.min_pixels, (long long)o.max_pixels,
+             o.published ? " published" : "", (long long)m->job->config.run.seed);
+    json_put(head, "model", json_string(model), e);
+    json_put(head, "settings", json_string(settings), e);
+    json_put(head, "arithmetic", json_string(gemm_description()), e);
+    return e->status;
+}
+
+/* annotate.batch, or the largest of 32, 16, ... whose memory is at most half of what there is,
+ * judged by the first question. */
+static Status choose_batch(const LocalModel *m, const Question *q, int64_t *batch, Error *e)
+{
+    const PictureOptions options = job_picture_options(m->job);
+    const uint64_t half = job_memory(m->job) / 2;
+    const int64_t answer = m->a->max_new_tokens;
+    Samples first;
+    samples_load(&first, &m->vlm, q, 1, &options, NULL, e);
+    const int64_t rows = e->status == OK ? first.sample->count : 0;
+    samples_free(&first);
+    *batch = m->job->config.annotate.batch;
+    if (!*batch) {
+        *batch = 32;
+        while (*batch > 1 && half && (uint64_t)generate_bytes(&m->vlm, *batch, rows, answer) > half)
+            *batch /= 2;
+    }
+    return job_check_memory(m->job, generate_bytes(&m->vlm, *batch, rows, answer), "a group of answers", e);
+}
+
+static Status begin(void *who, const Question *q, int64_t *batch, Error *e)
+{
+    LocalModel *m = who;
+    if (job_open_model(m->job, &m->vlm, m->a->source, e) != OK)
+        return e->status;
+    m->open = true;
+    return *batch ? OK : choose_batch(m, q, batch, e);
+}
+
+/* The answer as a string: NUL characters, which a JSON reader may refuse, are left out. Owned. */
+static char *without_nul(const Text *t, Error *e)
+{
+    char *out = memory_copy_bytes(text_string(t), t->count, e);
+    size_t kept = 0;
+    for (size_t i = 0; out && i < t->count; i++)
+        if (t->data[i]) {
+            out[kept] = t->data[i];
+            kept++;
+        }
+    if (out)
+        out[kept] = 0;
+    return out;
+}
+
+/* No stop flag: a group that was begun is finished. */
+static Status answer_group(void *who, const Question *questions, int64_t first, int64_t count, char **texts,
+                           Error *e)
+{
+    const LocalModel *m = who;
+    const PictureOptions options = job_picture_options(m->job);
+    const Decoding d = {.config = &m->vlm.generation,
+                        .max_new_tokens = m->a->max_new_tokens,
+                        .seed = (uint64_t)m->job->config.run.seed,
+                        .first_index = (uint64_t)first};
+    Answer *answers = memory_new(count, sizeof *answers, e);
+    if (!answers)
+        return e->status;
+    answer_questions(&m->vlm, questions, count, &options, &d, answers, e);
+    for (int64_t i = 0; i < count; i++) {
+        texts[i] = without_nul(&answers[i].text, e);
+        answer_free(answers + i);
+    }
+    free(answers);
+    return e->status;
+}
+
+static Status answer_by_model(Answerer *a, const Questions *q, char **texts, Error *e)
+{
+    LocalModel m = {.a = a, .job = a->job};
+    const GroupWork work = {&m, describe, begin, answer_group};
+    if (q->count)
+        journal_run(a->job, a->journal, q, &work, texts, e);
+    if (m.open)
+        vlm_close(&m.vlm);
+    return e->status;
+}
+
+Answerer answerer_model(const Job *j, const char *folder, const char *journal, int64_t max_new_tokens)
+{
+    return (Answerer){.answer = answer_by_model,
+                      .looks = true,
+                      .source = folder,
+                      .job = j,
+                      .journal = journal,
+                      .max_new_tokens = max_new_tokens};
+}

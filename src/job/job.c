@@ -1,0 +1,126 @@
+/* The run folder. Its files are written beside and renamed, so each is whole or not there; their
+ * bytes are those of Python's json.dump, as the published code's are. */
+#include "job/job.h"
+
+#include "base/file.h"
+#include "base/path.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+char *job_path(const Job *j, const char *name, Error *e)
+{
+    return path_join(j->folder, name, e);
+}
+
+bool job_has(const Job *j, const char *name)
+{
+    Error e = {0};
+    char *path = job_path(j, name, &e);
+    bool has = path && file_exists(path);
+    free(path);
+    return has;
+}
+
+char *job_given_or_path(const Job *j, const char *given, const char *name, Error *e)
+{
+    return *given ? memory_copy(given, e) : job_path(j, name, e);
+}
+
+/* jansson's text with escapes in lower case and DEL escaped. */
+static void as_python(Text *out, const char *json, Error *e)
+{
+    while (*json && e->status == OK) {
+        const size_t plain = strcspn(json, "\\\x7F");
+        text_add_bytes(out, json, plain, e);
+        json += plain;
+        if (*json == 0x7F) {
+            text_add(out, "\\u007f", e);
+            json++;
+        } else if (*json) {
+            const size_t length = json[1] == 'u' ? 6 : 2;
+            for (size_t i = 0; i < length; i++) {
+                const bool upper = i > 1 && json[i] >= 'A' && json[i] <= 'F';
+                const char lower = (char)(upper ? json[i] + 32 : json[i]);
+                text_add_bytes(out, &lower, 1, e);
+            }
+            json += length;
+        }
+    }
+}
+
+Status job_write_json(const Job *j, const char *name, const json_t *value, int indent, Error *e)
+{
+    if (e->status != OK)
+        return e->status;
+    Text text = {0};
+    char *path = job_path(j, name, e);
+    const size_t flags = (size_t)JSON_INDENT(indent) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9);
+    char *json = json_dumps(value, flags);
+    if (!json)
+        error_set(e, NO_MEMORY, "%s: out of memory", name);
+    else
+        as_python(&text, json, e);
+    text_add(&text, "\n", e);
+    file_replace(path, text_string(&text), text.count, e);
+    text_free(&text);
+    free(path);
+    free(json);
+    return e->status;
+}
+
+Status job_read_list(Json *list, const char *path, Error *e)
+{
+    *list = (Json){0};
+    json_open(list, path, (size_t)1 << 30, e);
+    if (e->status == OK && !json_is_array(list->root))
+        error_set(e, BAD_INPUT, "%s: wanted a list, found %s", path, json_kind(list->root));
+    for (size_t i = 0; i < json_array_size(list->root) && e->status == OK; i++) {
+        const json_t *o = json_array_get(list->root, i);
+        if (!json_is_object(o))
+            error_set(e, BAD_INPUT, "%s: entry %zu: wanted an object, found %s", path, i, json_kind(o));
+    }
+    return e->status;
+}
+
+Status job_open_model(const Job *j, Vlm *vlm, const char *folder, Error *e)
+{
+    const double begin = clock_seconds();
+    if (vlm_open(vlm, folder, e) != OK)
+        return e->status;
+    if (*vlm->warning)
+        log_warning(&j->log, "%s", vlm->warning);
+    log_detail(&j->log, "%s: opened in %.2f s", folder, clock_seconds() - begin);
+    return OK;
+}
+
+PictureOptions job_picture_options(const Job *j)
+{
+    return (PictureOptions){j->config.image.min_pixels, j->config.image.max_pixels,
+                            j->config.image.published};
+}
+
+uint64_t job_memory(const Job *j)
+{
+    const uint64_t available = memory_available();
+    const uint64_t allowed = (uint64_t)j->config.run.memory;
+    return allowed && (!available || allowed < available) ? allowed : available;
+}
+
+Status job_check_memory(const Job *j, int64_t need, const char *what, Error *e)
+{
+    const double mib = 1048576;
+    const uint64_t room = job_memory(j);
+    if (e->status != OK || !room || (uint64_t)need <= room)
+        return e->status;
+    if (j->force) {
+        log_warning(&j->log,
+                    "%s needs about %.0f MiB of memory, %.0f are available; going on because of --force",
+                    what, (double)need / mib, (double)room / mib);
+        return OK;
+    }
+    return error_set(
+        e, NO_MEMORY,
+        "%s needs about %.0f MiB of memory, %.0f are available; use smaller batches or pictures, or --force",
+        what, (double)need / mib, (double)room / mib);
+}

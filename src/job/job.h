@@ -1,0 +1,39 @@
+/* A command at work in a run folder: its configuration, its messages, its files, and how much
+ * memory it may use. */
+#ifndef MPA_JOB_JOB_H
+#define MPA_JOB_JOB_H
+
+#include "base/json.h"
+#include "config/config.h"
+#include "model/picture.h"
+
+/* Borrowed parts, but for the configuration, which its owner frees. */
+typedef struct {
+    Log log;
+    Config config;
+    bool force;         /* go on although memory seems too small */
+    const char *folder; /* run.dir */
+    const volatile int *stop;
+} Job;
+
+/* A path in the run folder; owned by the caller. */
+char *job_path(const Job *j, const char *name, Error *e);
+bool job_has(const Job *j, const char *name);
+/* The file that stands for `name`: `given`, a path of the configuration, or where that is empty the
+ * one in the run folder. Owned by the caller. */
+char *job_given_or_path(const Job *j, const char *given, const char *name, Error *e);
+/* Writes a JSON value byte for byte as Python's json.dump(indent=...) does, and a line end. The
+ * value is borrowed. */
+Status job_write_json(const Job *j, const char *name, const json_t *value, int indent, Error *e);
+/* A stage file, of the run or given: a list of objects. Owned: json_close, also after a failure. */
+Status job_read_list(Json *list, const char *path, Error *e);
+
+/* Opens a model and shows its warnings. */
+Status job_open_model(const Job *j, Vlm *vlm, const char *folder, Error *e);
+PictureOptions job_picture_options(const Job *j);
+/* Bytes that may be used: run.memory, or what the machine has; 0: unknown. */
+uint64_t job_memory(const Job *j);
+/* NO_MEMORY, with numbers, when `need` is more than there is (a warning with --force). */
+Status job_check_memory(const Job *j, int64_t need, const char *what, Error *e);
+
+#endif
