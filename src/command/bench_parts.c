@@ -9,6 +9,7 @@
 #include "model/loss.h"
 #include "tensor/gemm.h"
 #include "train/adamw.h"
+#include "train/estimate.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -305,7 +306,7 @@ static void measure_training(Bench *b)
     Picture p = {0};
     if (make_picture(b, &p, 224, 224, true) != OK)
         return;
-    int64_t need = train_bytes(&b->vlm, PROMPT, p.tokens, false);
+    int64_t need = estimate_state(&b->vlm) + estimate_pass(&b->vlm, (PassSize){PROMPT, p.tokens}, false);
     if (memory_available() && (uint64_t)need > memory_available()) {
         Figure *f = add_figure(b, "training step", "token", 0, 0, 0, 1);
         snprintf(f->note, sizeof f->note, "needs %.1f GiB, %.1f are available", (double)need / gib,

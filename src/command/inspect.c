@@ -3,7 +3,7 @@
 
 #include "generate/generate.h"
 #include "model/family.h"
-#include "train/train.h"
+#include "train/estimate.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,9 +73,10 @@ static int64_t lora_values(const Vlm *vlm, int64_t rank)
 
 static void print_memory(const Vlm *vlm, const Use *u)
 {
-    int64_t rows = u->batch * (u->tokens + u->answer), pictures = u->batch * u->picture_tokens,
-            states = train_bytes(vlm, 0, 0, false);
-    int64_t full = train_bytes(vlm, rows, pictures, false), less = train_bytes(vlm, rows, pictures, true);
+    PassSize size = {u->batch * (u->tokens + u->answer), u->batch * u->picture_tokens};
+    int64_t states = estimate_state(vlm);
+    int64_t full = states + estimate_pass(vlm, size, false);
+    int64_t less = states + estimate_pass(vlm, size, true);
     int64_t adapters = lora_values(vlm, u->rank) * 4 * (int64_t)sizeof(float);
     printf("memory besides the mapped weights, for %lld at a time, each %lld tokens (%lld of pictures) and "
            "an answer of %lld:\n",

@@ -11,6 +11,9 @@
 #include "job/fingerprint.h"
 #include "job/questions.h"
 #include "tensor/gemm.h"
+#include "train/estimate.h"
+#include "train/save.h"
+#include "train/schedule.h"
 #include "train/train.h"
 
 #include <stdio.h>
@@ -109,7 +112,8 @@ static TrainOptions options_of(const Config *c)
                           .seed = (uint64_t)c->run.seed,
                           .pictures = {l->min_pixels ? l->min_pixels : c->image.min_pixels,
                                        l->max_pixels ? l->max_pixels : c->image.max_pixels,
-                                       c->image.published}};
+                                       c->image.published},
+                          .memory = c->run.memory};
 }
 
 /* What must be the same to resume: pairs, settings, student, arithmetic. */
@@ -140,35 +144,20 @@ static Status check_memory(const Job *j, const Vlm *vlm, const Questions *pairs,
     const int64_t micro = min_i64(o->level.micro_batch, pairs->count);
     Samples first;
     samples_load(&first, vlm, pairs->question, 1, &o->pictures, &chat, e);
+    PassSize size = pass_size(&first);
+    size.rows *= micro;
+    size.picture_tokens *= micro;
     if (e->status == OK)
-        job_check_memory(j,
-                         train_bytes(vlm, micro * first.sample->count, micro * first.picture->tokens, true),
-                         "fine-tuning", e);
+        job_check_memory(j, estimate_state(vlm) + estimate_pass(vlm, size, true), "fine-tuning", e);
     samples_free(&first);
     return e->status;
 }
 
-static void show_step(void *user, int64_t step, int64_t steps, double loss, int64_t tokens)
+static void show_step(void *user, const TrainProgress *p)
 {
     char note[60];
-    (void)steps;
-    snprintf(note, sizeof note, "loss %.4f, %lld tokens", loss, (long long)tokens);
-    progress_show(user, step, note);
-}
-
-/* The type of the weights to write: the configuration's, else the one in which most of the student's
- * weights are stored. */
-static Dtype output_type(const Config *c, const Checkpoint *student)
-{
-    int64_t wide = 0;
-    int64_t all = 0;
-    if (c->level.dtype != DTYPE_AS_STUDENT)
-        return c->level.dtype == DTYPE_FLOAT32 ? F32 : BF16;
-    for (int64_t i = 0; i < student->params; i++) {
-        wide += student->param[i]->stored == F32 ? student->param[i]->count : 0;
-        all += student->param[i]->count;
-    }
-    return 2 * wide > all || !student->params ? F32 : student->param[0]->stored;
+    snprintf(note, sizeof note, "loss %.4f, %lld tokens", p->loss, (long long)p->tokens);
+    progress_show(user, p->step, note);
 }
 
 static Status train_and_save(const Job *j, Vlm *vlm, const Questions *pairs, Error *e)
@@ -176,7 +165,7 @@ static Status train_and_save(const Job *j, Vlm *vlm, const Questions *pairs, Err
     Text print = {0};
     Progress progress;
     const TrainOptions o = options_of(&j->config);
-    const int64_t steps = train_steps(&o.level, pairs->count);
+    const int64_t steps = schedule_steps(&o.level, pairs->count);
     char *state = job_path(j, state_folder, e);
     char *metrics = job_path(j, "metrics.jsonl", e);
     char *timings = job_path(j, "timings.jsonl", e);
@@ -186,10 +175,11 @@ static Status train_and_save(const Job *j, Vlm *vlm, const Questions *pairs, Err
     if (e->status == OK)
         log_info(&j->log, "level: %lld pairs, %lld steps", (long long)pairs->count, (long long)steps);
     progress_begin(&progress, &j->log, "level", 0, steps);
-    const TrainFiles files = {state, metrics, timings, text_string(&print), j->stop, show_step, &progress};
-    train(vlm, pairs->question, pairs->count, &o, &files, e);
-    save_checkpoint(vlm, aligned, output_type(&j->config, &vlm->checkpoint), e);
-    train_state_remove(state, e);
+    const TrainFiles files = {state, metrics, timings, text_string(&print)};
+    const TrainWatch watch = {j->stop, show_step, &progress};
+    train(vlm, pairs->question, pairs->count, &o, &files, &watch, e);
+    save_checkpoint(vlm, aligned, o.level.dtype, SAVE_SHARD_BYTES, e);
+    state_remove_all(state, e);
     text_free(&print);
     free(state);
     free(metrics);
@@ -216,7 +206,7 @@ static Status run(Job *j, Error *e)
 static Status clean(const Job *j, Error *e)
 {
     char *state = job_path(j, state_folder, e);
-    train_state_remove(state, e);
+    state_remove_all(state, e);
     free(state);
     return e->status;
 }

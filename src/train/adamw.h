@@ -1,37 +1,41 @@
-/* AdamW with decoupled weight decay, per parameter group (torch.optim.AdamW). */
+/* AdamW with decoupled weight decay (torch.optim.AdamW), a learning rate for each part of the
+ * model, over every parameter that is trained. */
 #ifndef MPA_TRAIN_ADAMW_H
 #define MPA_TRAIN_ADAMW_H
 
-#include "train/train.h"
+#include "config/config.h"
+#include "tensor/checkpoint.h"
 
-/* One trained parameter with its state. Owned by the optimiser; p is borrowed. */
+/* One trained parameter with its state. */
 typedef struct {
-    Param *p;
-    float *mean, *square; /* running means of the gradient and its square */
-    double rate;          /* peak learning rate of its group */
+    Param *p;      /* borrowed, but its gradient is owned by the optimiser */
+    float *mean;   /* [p->count], running mean of the gradient; owned */
+    float *square; /* [p->count], running mean of its square; owned */
+    double rate;   /* peak learning rate */
     bool decays;
 } Trained;
 
 typedef struct {
-    Trained *trained;
+    Trained *trained; /* [count], owned */
     int64_t count;
     int64_t step; /* updates made so far */
 } Optimiser;
 
-/* Makes every parameter that is not frozen trainable and gives it a cleared gradient and state.
- * Owned: optimiser_free, which also takes the gradients away. */
+/* Makes every parameter that o does not freeze trainable and gives it a cleared gradient and
+ * state. Owned: optimiser_free; empty after a failure. BAD_USAGE: everything is frozen. */
 Status optimiser_init(Optimiser *a, const Checkpoint *c, const LevelConfig *o, Error *e);
+/* Frees the gradients too. The trained values stay: they are the model's. */
 void optimiser_free(Optimiser *a);
 void optimiser_clear_gradients(Optimiser *a);
-/* Global norm of all gradients, in double and in a fixed order. */
+/* The norm of all gradients together, summed in double and in a fixed order. */
 double optimiser_norm(const Optimiser *a);
-/* Name of the first parameter whose gradient is not finite; NULL: none. */
+/* Name of the first parameter with a gradient that is not finite; NULL: none. */
 const char *optimiser_not_finite(const Optimiser *a);
 /* One update: gradients times `scale`, learning rates times `factor`. */
 void optimiser_update(Optimiser *a, const LevelConfig *o, double scale, double factor);
 
-/* p[n] -= rate * decay * p;  m += (1 - b1)(g - m);  v = b2 v + (1 - b2) g^2;  p -= rate / (1 -
- * b1^t) * m / (sqrt(v / (1 - b2^t)) + eps), for step t from 1 */
+/* Update t, from 1, of p[n] with state m[n], v[n] and gradient g[n] * scale. Betas and epsilon
+ * are o's. */
 void adamw_update(float *p, float *m, float *v, const float *g, int64_t n, double scale, double rate,
                   double decay, const LevelConfig *o, int64_t t);
 

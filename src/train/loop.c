@@ -1,12 +1,25 @@
-/* The training loop: for each optimiser step its micro-batches forward and backward, then clip,
- * update, log, save. */
+/* The training loop.
+ *
+ * A step: for each pass (micro-batch) of it forward, loss, backward; then the norm of all
+ * gradients, clipping, AdamW, a line in the logs, and from time to time a state.
+ *
+ * The loss of a step is the mean over its passes of their mean over labels (LOSS_MICRO_BATCH, what
+ * transformers 4.49 computes for models whose forward takes no num_items_in_batch), or the mean
+ * over all labels of the step (LOSS_TOKEN). Each pass scales its loss so that the gradients of the
+ * passes add up to the step's.
+ *
+ * Invariant: everything that decides the next step is in the optimiser (masters, moments, number of
+ * steps made) and in the options. So a state is the optimiser alone, and a resumed run makes the
+ * same bits. */
+#include "train/train.h"
+
 #include "base/file.h"
 #include "base/log.h"
-#include "base/memory.h"
+#include "base/number.h"
 #include "base/random.h"
 #include "model/loss.h"
-#include "train/adamw.h"
-#include "train/state.h"
+#include "train/estimate.h"
+#include "train/schedule.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -19,127 +32,178 @@ typedef struct {
     int64_t count;
     const TrainOptions *o;
     const TrainFiles *files;
+    TrainWatch watch;
     Optimiser optimiser;
-    Arena arena;    /* kept over all steps */
+    Arena arena;    /* of a pass; its memory is used again by the next */
     int64_t *order; /* [count], of the current epoch */
+    int64_t steps;
     Error *error;
 } Trainer;
 
-/* Whether activations are too many to keep: then blocks run a second time on the way back. */
-static bool must_recompute(const Trainer *t, const Samples *m)
+/* A step while it runs. */
+typedef struct {
+    int64_t epoch;        /* from 0 */
+    const int64_t *which; /* [count] numbers of its pairs; borrowed */
+    int64_t count;
+    double factor; /* of the learning rate */
+    LossSum sum;
+    double norm; /* of the gradient, before clipping */
+} Step;
+
+static ChatOptions chat_options(const Trainer *t)
 {
-    int64_t rows = 0, picture_rows = 0;
-    for (int64_t i = 0; i < m->count; i++)
-        rows += m->sample[i].count;
-    for (int64_t i = 0; i < m->pictures; i++)
-        picture_rows += m->picture[i].tokens;
-    int64_t need = train_bytes(t->vlm, rows, picture_rows, false) - train_bytes(t->vlm, 0, 0, false);
-    uint64_t room = memory_available();
-    return room && (uint64_t)need > room / 2;
+    return (ChatOptions){.newline = t->o->level.chat_newline};
 }
 
-/* One pass forward and back. `step_tokens`: label tokens of the whole step when the loss is
- * their mean, else 0. */
-static Status micro_step(Trainer *t, const int64_t *which, int64_t n, int64_t step_tokens, LossSum *sum)
+/* Labels of the step's answers. */
+static int64_t count_labels(const Trainer *t, const Step *s)
+{
+    const ChatOptions chat = chat_options(t);
+    int64_t labels = 0;
+    for (int64_t i = 0; i < s->count; i++)
+        labels += vlm_answer_tokens(t->vlm, t->pairs + s->which[i], &chat, t->error);
+    return labels;
+}
+
+/* Whether the pass is too large to keep what its blocks compute. */
+static bool must_recompute(const Trainer *t, const Samples *samples)
+{
+    int64_t room = (int64_t)memory_available();
+    if (t->o->memory) { /* of the whole run: what the parameters leave of it */
+        int64_t left = max_i64(1, t->o->memory - estimate_state(t->vlm));
+        room = room ? min_i64(room, left) : left;
+    }
+    return estimate_recompute(estimate_pass(t->vlm, pass_size(samples), false), room);
+}
+
+/* Forward and backward over pairs which[count]. step_labels: the labels of the whole step where
+ * the loss is their mean, else 0. */
+static Status run_pass(Trainer *t, Step *s, const int64_t *which, int64_t count, int64_t step_labels)
 {
     ArenaMark mark = arena_mark(&t->arena);
     Run run = {.arena = &t->arena, .error = t->error};
-    const ChatOptions chat = {t->o->level.chat_newline};
-    Samples m = {0};
-    Question *pairs = run_alloc(&run, n, sizeof *pairs);
-    for (int64_t i = 0; pairs && i < n; i++)
+    const ChatOptions chat = chat_options(t);
+    Samples samples;
+    Question *pairs = run_alloc(&run, count, sizeof *pairs);
+    for (int64_t i = 0; pairs && i < count; i++)
         pairs[i] = t->pairs[which[i]];
-    samples_load(&m, t->vlm, pairs, n, &t->o->pictures, &chat, t->error);
-    int64_t labels = samples_labels(m.sample, m.count);
+    samples_load(&samples, t->vlm, pairs, count, &t->o->pictures, &chat, t->error);
+    int64_t labels = samples_labels(samples.sample, samples.count);
     if (t->error->status == OK && !labels)
         error_set(t->error, BAD_INPUT, "pair %s: no token of it counts in the loss", pairs[0].id);
     if (t->error->status == OK) {
-        int64_t parts = t->o->level.batch / t->o->level.micro_batch;
-        double scale = step_tokens ? 1 / (double)step_tokens : 1 / ((double)labels * (double)parts);
-        run.recompute = must_recompute(t, &m);
+        int64_t passes = t->o->level.batch / t->o->level.micro_batch;
+        double scale = step_labels ? 1 / (double)step_labels : 1 / ((double)labels * (double)passes);
+        run.recompute = must_recompute(t, &samples);
         run.tape = tape_new(&run);
-        vlm_loss(&run, t->vlm, m.sample, m.count, scale, sum);
+        vlm_loss(&run, t->vlm, samples.sample, samples.count, scale, &s->sum);
     }
-    samples_free(&m);
+    samples_free(&samples);
     arena_release(&t->arena, mark);
     return t->error->status;
 }
 
+static bool is_stopped(const Trainer *t)
+{
+    return t->watch.stop && *t->watch.stop;
+}
+
+/* All passes of a step; their gradients are added up. Between two passes the run can be stopped:
+ * the state is then the one before this step. */
+static Status run_passes(Trainer *t, Step *s)
+{
+    const LevelConfig *level = &t->o->level;
+    int64_t step_labels = level->loss == LOSS_TOKEN ? count_labels(t, s) : 0;
+    optimiser_clear_gradients(&t->optimiser);
+    for (int64_t i = 0; i < s->count && t->error->status == OK; i += level->micro_batch) {
+        if (is_stopped(t)) {
+            if (level->save_every)
+                state_save(&t->optimiser, t->files, t->error);
+            return error_set(t->error, INTERRUPTED, "interrupted");
+        }
+        run_pass(t, s, s->which + i, min_i64(level->micro_batch, s->count - i), step_labels);
+    }
+    return t->error->status;
+}
+
 /* The pairs of a step, for a message. */
-static void list_pairs(const Trainer *t, const int64_t *which, int64_t n, char *text, size_t size)
+static void list_pairs(const Trainer *t, const Step *s, char *text, size_t size)
 {
     size_t used = 0;
     text[0] = 0;
-    for (int64_t i = 0; i < n && used + 30 < size; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%.20s", i ? " " : "", t->pairs[which[i]].id);
+    for (int64_t i = 0; i < s->count && used + 30 < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%.20s", i ? " " : "", t->pairs[s->which[i]].id);
 }
 
-static Status write_metrics(Trainer *t, int64_t epoch, const LossSum *sum, double factor, double norm,
-                            double seconds)
+static Status not_finite(const Trainer *t, const Step *s)
+{
+    char pairs[300];
+    const char *name = optimiser_not_finite(&t->optimiser);
+    list_pairs(t, s, pairs, sizeof pairs);
+    return error_set(t->error, NOT_FINITE,
+                     "training step %lld: loss %g, gradient norm %g; first gradient that is not finite: "
+                     "%s; pairs of the step: %s. No update was made; "
+                     "lower level.learning_rate or remove the pairs",
+                     (long long)t->optimiser.step + 1, s->sum.loss, s->norm, name ? name : "none", pairs);
+}
+
+/* Clips the gradient's norm and updates, if everything is finite. */
+static Status update(Trainer *t, Step *s)
+{
+    const LevelConfig *level = &t->o->level;
+    if (t->error->status != OK)
+        return t->error->status;
+    s->norm = optimiser_norm(&t->optimiser);
+    if (!isfinite(s->sum.loss) || !isfinite(s->norm))
+        return not_finite(t, s);
+    double scale = level->clip > 0 ? level->clip / (s->norm + 1e-6) : 1;
+    optimiser_update(&t->optimiser, level, scale < 1 ? scale : 1, s->factor);
+    return OK;
+}
+
+static Status append_line(const char *path, const char *line, Error *e)
+{
+    return file_append(path, line, strlen(line), e);
+}
+
+static Status write_logs(Trainer *t, const Step *s, double seconds)
 {
     char line[400];
     snprintf(line, sizeof line,
              "{\"step\": %lld, \"epoch\": %lld, \"loss\": %.9g, \"lr\": %.9g, \"grad_norm\": %.9g, "
              "\"tokens\": %lld}\n",
-             (long long)t->optimiser.step, (long long)epoch, sum->loss, t->o->level.learning_rate * factor,
-             norm, (long long)sum->tokens);
-    Status status = file_append(t->files->metrics_path, line, strlen(line), t->error);
+             (long long)t->optimiser.step, (long long)s->epoch + 1, s->sum.loss,
+             t->o->level.learning_rate * s->factor, s->norm, (long long)s->sum.tokens);
+    append_line(t->files->metrics_path, line, t->error);
     snprintf(line, sizeof line, "{\"step\": %lld, \"seconds\": %.4f}\n", (long long)t->optimiser.step,
              seconds);
-    return status == OK ? file_append(t->files->timings_path, line, strlen(line), t->error) : status;
+    return append_line(t->files->timings_path, line, t->error);
 }
 
-/* Checks the gradient, clips and updates. */
-static Status update(Trainer *t, const int64_t *which, int64_t n, const LossSum *sum, double factor,
-                     double *norm)
+/* After every save_every-th step, but not the last: then the result itself is saved. */
+static bool state_is_due(const Trainer *t)
 {
-    *norm = optimiser_norm(&t->optimiser);
-    if (!isfinite(sum->loss) || !isfinite(*norm)) {
-        char pairs[300];
-        const char *name = optimiser_not_finite(&t->optimiser);
-        list_pairs(t, which, n, pairs, sizeof pairs);
-        return error_set(t->error, NOT_FINITE,
-                         "training step %lld: loss %g, gradient norm %g; first gradient that is not finite: "
-                         "%s; pairs of the step: %s. No update was made; "
-                         "lower level.learning_rate or remove the pairs",
-                         (long long)t->optimiser.step + 1, sum->loss, *norm, name ? name : "none", pairs);
-    }
-    double scale = t->o->level.clip > 0 ? t->o->level.clip / (*norm + 1e-6) : 1;
-    optimiser_update(&t->optimiser, &t->o->level, scale < 1 ? scale : 1, factor);
-    return OK;
+    int64_t every = t->o->level.save_every;
+    int64_t step = t->optimiser.step;
+    return every && step % every == 0 && step < t->steps;
 }
 
-/* Step over pairs which[0 .. n - 1]. */
-static Status step(Trainer *t, const int64_t *which, int64_t n, int64_t epoch, int64_t total)
+static Status run_step(Trainer *t, Step *s)
 {
-    double begin = clock_seconds(), norm = 0;
-    double factor =
-        schedule_factor(t->o->level.schedule, t->optimiser.step, train_warmup(&t->o->level, total), total);
-    LossSum sum = {0};
-    const ChatOptions chat = {t->o->level.chat_newline};
-    int64_t tokens = 0;
-    Status status = OK;
-    optimiser_clear_gradients(&t->optimiser);
-    for (int64_t i = 0; t->o->level.loss == LOSS_TOKEN && i < n; i++)
-        tokens += vlm_answer_tokens(t->vlm, t->pairs + which[i], &chat, t->error);
-    for (int64_t i = 0; i < n && status == OK; i += t->o->level.micro_batch) {
-        if (t->files->stop && *t->files->stop) {
-            status = t->o->level.save_every ? state_save(&t->optimiser, t->files, t->error) : OK;
-            return status == OK ? error_set(t->error, INTERRUPTED, "interrupted") : status;
-        }
-        status = micro_step(t, which + i, n - i < t->o->level.micro_batch ? n - i : t->o->level.micro_batch,
-                            tokens, &sum);
+    double begin = clock_seconds();
+    run_passes(t, s);
+    update(t, s);
+    if (t->error->status != OK)
+        return t->error->status;
+    write_logs(t, s, clock_seconds() - begin);
+    if (state_is_due(t))
+        state_save(&t->optimiser, t->files, t->error);
+    if (t->error->status == OK && t->watch.progress) {
+        const TrainProgress p = {t->optimiser.step, t->steps, s->sum.loss, s->sum.tokens,
+                                 (int64_t)t->arena.peak};
+        t->watch.progress(t->watch.user, &p);
     }
-    if (status == OK)
-        status = update(t, which, n, &sum, factor, &norm);
-    if (status == OK)
-        status = write_metrics(t, epoch, &sum, factor, norm, clock_seconds() - begin);
-    if (status == OK && t->o->level.save_every && t->optimiser.step % t->o->level.save_every == 0 &&
-        t->optimiser.step < total)
-        status = state_save(&t->optimiser, t->files, t->error);
-    if (status == OK && t->files->progress)
-        t->files->progress(t->files->user, t->optimiser.step, total, sum.loss, sum.tokens);
-    return status;
+    return t->error->status;
 }
 
 static void order_epoch(Trainer *t, int64_t epoch)
@@ -150,47 +214,44 @@ static void order_epoch(Trainer *t, int64_t epoch)
         random_permutation(t->order, t->count, t->o->seed, (uint64_t)epoch);
 }
 
-/* From the first step that is not in the state taken up. */
-static Status steps(Trainer *t)
+/* From the first step that the optimiser has not made. */
+static Status run_steps(Trainer *t)
 {
-    int64_t total = train_steps(&t->o->level, t->count), epoch = -1;
-    Status status = OK;
-    while (status == OK && t->optimiser.step < total) {
-        StepPairs now = train_step_pairs(&t->o->level, t->count, t->optimiser.step);
+    const LevelConfig *level = &t->o->level;
+    int64_t epoch = -1;
+    while (t->error->status == OK && t->optimiser.step < t->steps) {
+        StepSamples now = schedule_samples(level, t->count, t->optimiser.step);
         if (now.epoch != epoch)
-            order_epoch(t, epoch = now.epoch);
-        status = step(t, t->order + now.first, now.count, epoch + 1, total);
+            order_epoch(t, now.epoch);
+        epoch = now.epoch;
+        Step s = {.epoch = now.epoch,
+                  .which = t->order + now.first,
+                  .count = now.count,
+                  .factor = schedule_factor(level, t->optimiser.step, t->steps)};
+        run_step(t, &s);
     }
-    return status;
+    return t->error->status;
 }
 
-Status train(Vlm *vlm, const Question *pairs, int64_t count, const TrainOptions *o, const TrainFiles *files,
-             Error *e)
+Status train(Vlm *vlm, const Question *pairs, int64_t count, const TrainOptions *o, const TrainFiles *f,
+             const TrainWatch *watch, Error *e)
 {
-    Trainer t = {.vlm = vlm, .pairs = pairs, .count = count, .o = o, .files = files, .error = e};
+    Trainer t = {.vlm = vlm,
+                 .pairs = pairs,
+                 .count = count,
+                 .o = o,
+                 .files = f,
+                 .steps = schedule_steps(&o->level, count),
+                 .error = e};
+    if (watch)
+        t.watch = *watch;
     arena_init(&t.arena);
     t.order = memory_new(count, sizeof *t.order, e);
-    Status status = t.order ? optimiser_init(&t.optimiser, &vlm->checkpoint, &o->level, e) : NO_MEMORY;
-    if (status == OK)
-        status = state_resume(&t.optimiser, files, e);
-    if (status == OK)
-        status = steps(&t);
+    optimiser_init(&t.optimiser, &vlm->checkpoint, &o->level, e);
+    state_resume(&t.optimiser, f, e);
+    run_steps(&t);
     optimiser_free(&t.optimiser);
     arena_free(&t.arena);
     free(t.order);
-    return status;
-}
-
-int64_t train_bytes(const Vlm *vlm, int64_t rows, int64_t picture_rows, bool recompute)
-{
-    int64_t weights = 0, floats = (int64_t)sizeof(float);
-    for (int64_t i = 0; i < vlm->checkpoint.params; i++)
-        weights += vlm->checkpoint.param[i]->count * 4 * floats;
-    /* One block at a time has the gradients of its values, every block that of its input; with
-     * recomputation only one keeps the values too. */
-    int64_t text = rows * vlm->row_bytes, pictures = picture_rows * vlm->picture_row_bytes,
-            block = text + pictures;
-    int64_t inputs = rows * vlm->width * floats * vlm->layers,
-            all = text * vlm->layers + pictures * vlm->picture_layers;
-    return weights + block + (recompute ? block + 2 * inputs : all + inputs) + 2 * 128 * vlm->vocab * floats;
+    return e->status;
 }

@@ -1,38 +1,48 @@
-/* Steps and learning rates as transformers' Trainer counts them. */
-#include "train/train.h"
+/* Steps and learning rates. Source: transformers' Trainer and get_scheduler.
+ *
+ * A step is `batch` samples in passes of `micro_batch`. The number of steps counts only the full
+ * steps of an epoch, but an epoch's leftover samples are a step of their own. So a run of one
+ * epoch ends before its leftover, and a run of several ends that much earlier in the last epoch.
+ *
+ * With W = ceil(warmup_ratio * total) steps of warm-up, the factor of step s is
+ *   s < W      s / W, so the first update is 0
+ *   cosine     (1 + cos(pi p)) / 2, p = (s - W) / (total - W)
+ *   linear     1 - p
+ *   constant   1 */
+#include "train/schedule.h"
 
 #include "base/elementary.h"
+#include "base/number.h"
 
 #include <math.h>
 
-int64_t train_steps(const LevelConfig *o, int64_t count)
+static const double pi = 3.14159265358979323846;
+
+int64_t schedule_steps(const LevelConfig *o, int64_t count)
 {
-    int64_t micro = (count + o->micro_batch - 1) / o->micro_batch,
-            per_epoch = micro / (o->batch / o->micro_batch);
-    return o->epochs * (per_epoch < 1 ? 1 : per_epoch);
+    int64_t passes = ceil_div(count, o->micro_batch);
+    int64_t passes_per_step = o->batch / o->micro_batch;
+    return o->epochs * max_i64(1, passes / passes_per_step);
 }
 
-StepPairs train_step_pairs(const LevelConfig *o, int64_t count, int64_t s)
+StepSamples schedule_samples(const LevelConfig *o, int64_t count, int64_t s)
 {
-    int64_t per_epoch = (count + o->batch - 1) / o->batch; /* with the leftover */
+    int64_t per_epoch = ceil_div(count, o->batch); /* with the leftover */
     int64_t first = s % per_epoch * o->batch;
-    return (StepPairs){s / per_epoch, first, count - first < o->batch ? count - first : o->batch};
+    return (StepSamples){s / per_epoch, first, min_i64(o->batch, count - first)};
 }
 
-int64_t train_warmup(const LevelConfig *o, int64_t total)
+double schedule_factor(const LevelConfig *o, int64_t s, int64_t total)
 {
-    return (int64_t)ceil((double)total * o->warmup_ratio);
-}
-
-double schedule_factor(int schedule, int64_t s, int64_t warmup, int64_t total)
-{
+    int64_t warmup = (int64_t)ceil((double)total * o->warmup_ratio);
     if (s < warmup)
         return (double)s / (double)warmup;
-    double part = total > warmup ? (double)(s - warmup) / (double)(total - warmup) : 0, sine, cosine;
-    if (schedule == SCHEDULE_CONSTANT)
+    if (o->schedule == SCHEDULE_CONSTANT)
         return 1;
-    if (schedule == SCHEDULE_LINEAR)
-        return part < 1 ? 1 - part : 0;
-    exact_sincos(3.14159265358979323846 * part, &sine, &cosine);
+    double progress = total > warmup ? (double)(s - warmup) / (double)(total - warmup) : 0;
+    if (o->schedule == SCHEDULE_LINEAR)
+        return progress < 1 ? 1 - progress : 0;
+    double sine, cosine;
+    exact_sincos(pi * progress, &sine, &cosine);
     return 0.5 * (1 + cosine);
 }

@@ -1,54 +1,116 @@
+/* Saving and loading states.
+ *
+ * Invariant: a folder step-N is whole. It is written as step-N.tmp and renamed; state.json holds
+ * the hash of the weights, so that a state damaged later is found and the one before is loaded.
+ * Two states are kept for that. Masters and moments are saved as they are, so a resumed run makes
+ * the same bits as one that was never interrupted. */
 #include "train/state.h"
 
 #include "base/file.h"
 #include "base/folder.h"
-#include "base/json.h"
 #include "base/hash.h"
+#include "base/json.h"
+#include "base/memory.h"
 #include "base/path.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const parts[] = {"master", "mean", "square"};
-enum { PARTS = 3 };
+/* Each trained parameter is three tensors of a state. */
+static const char *const kinds[] = {"master", "mean", "square"};
+enum { KINDS = 3, HASH_DIGITS = 17 };
 
-static float *part_data(const Trained *t, int part)
+typedef struct {
+    const Trained *trained;
+    const char *kind;
+    float *data;
+} StateTensor;
+
+static StateTensor state_tensor(const Optimiser *a, int64_t i)
 {
-    float *const data[] = {t->p->master, t->mean, t->square};
-    return data[part];
+    const Trained *t = a->trained + i / KINDS;
+    float *const data[KINDS] = {t->p->master, t->mean, t->square};
+    return (StateTensor){t, kinds[i % KINDS], data[i % KINDS]};
 }
 
-static Status hash_path(const char *path, uint64_t *hash, Error *e)
+/* ---------------------------------------------------------------------------------- paths */
+
+/* Owned: paths_free. */
+typedef struct {
+    Text folder, weights, description;
+} Paths;
+
+static void paths_make(Paths *p, const char *state_folder, int64_t step, const char *ending, Error *e)
 {
-    FileMap m;
-    Status status = file_map(&m, path, e);
-    if (status == OK)
-        *hash = hash_words(HASH_START, m.data, m.size);
-    file_unmap(&m);
-    return status;
+    *p = (Paths){0};
+    text_format(&p->folder, e, "%s/step-%lld%s", state_folder, (long long)step, ending);
+    text_format(&p->weights, e, "%s/weights.safetensors", text_string(&p->folder));
+    text_format(&p->description, e, "%s/state.json", text_string(&p->folder));
 }
+
+static void paths_free(Paths *p)
+{
+    text_free(&p->folder);
+    text_free(&p->weights);
+    text_free(&p->description);
+}
+
+/* The N of step-N; -1: the name is another. */
+static int64_t step_of_name(const char *name)
+{
+    long long step;
+    char rest;
+    return sscanf(name, "step-%lld%c", &step, &rest) == 1 ? (int64_t)step : -1;
+}
+
+/* The latest step before `end` that has a state; -1: there is none. */
+static int64_t latest_before(const char *state_folder, int64_t end, Error *e)
+{
+    char **names;
+    int64_t count;
+    int64_t latest = -1;
+    if (e->status != OK || !file_is_folder(state_folder))
+        return -1;
+    folder_list(&names, &count, state_folder, NULL, e);
+    for (int64_t i = 0; i < count; i++) {
+        int64_t step = step_of_name(names[i]);
+        if (step < end && step > latest)
+            latest = step;
+    }
+    names_free(names, count);
+    return latest;
+}
+
+/* ----------------------------------------------------------------------------------- saving */
 
 static Status write_weights(const Optimiser *a, const char *path, Error *e)
 {
-    TensorOut *out = memory_new(a->count * PARTS, sizeof *out, e);
-    Text *names = memory_new(a->count * PARTS, sizeof *names, e);
-    Status status = out && names ? OK : NO_MEMORY;
-    for (int64_t i = 0; i < a->count * PARTS && status == OK; i++) {
-        const Trained *t = a->trained + i / PARTS;
-        if (!text_format(names + i, e, "%s.%s", parts[i % PARTS], t->p->name))
-            status = NO_MEMORY;
-        out[i] =
-            (TensorOut){.name = names[i].data, .ndim = t->p->ndim, .data = part_data(t, (int)(i % PARTS))};
-        memcpy(out[i].dim, t->p->dim, sizeof out[i].dim);
+    int64_t count = a->count * KINDS;
+    TensorOut *out = memory_new(count, sizeof *out, e);
+    Text *names = memory_new(count, sizeof *names, e);
+    for (int64_t i = 0; i < count && e->status == OK; i++) {
+        StateTensor s = state_tensor(a, i);
+        const Param *p = s.trained->p;
+        text_format(names + i, e, "%s.%s", s.kind, p->name);
+        out[i] = (TensorOut){.name = names[i].data, .ndim = p->ndim, .data = s.data};
+        memcpy(out[i].dim, p->dim, sizeof out[i].dim);
     }
-    if (status == OK)
-        status = safetensors_write(path, out, a->count * PARTS, e);
-    for (int64_t i = 0; names && i < a->count * PARTS; i++)
+    safetensors_write(path, out, count, e);
+    for (int64_t i = 0; names && i < count; i++)
         text_free(names + i);
     free(names);
     free(out);
-    return status;
+    return e->status;
+}
+
+static Status hash_file(const char *path, char text[HASH_DIGITS], Error *e)
+{
+    FileMap m;
+    file_map(&m, path, e);
+    snprintf(text, HASH_DIGITS, "%016llx", (unsigned long long)hash_words(HASH_START, m.data, m.size));
+    file_unmap(&m);
+    return e->status;
 }
 
 static int64_t size_or_zero(const char *path)
@@ -57,176 +119,161 @@ static int64_t size_or_zero(const char *path)
     return size < 0 ? 0 : size;
 }
 
-static Status write_description(const Optimiser *a, const TrainFiles *f, const char *path, uint64_t hash,
-                                Error *e)
+static Status write_description(const Optimiser *a, const TrainFiles *f, const Paths *p, Error *e)
 {
-    char text[40];
-    snprintf(text, sizeof text, "%016llx", (unsigned long long)hash);
+    char hash[HASH_DIGITS];
+    if (hash_file(p->weights.data, hash, e) != OK)
+        return e->status;
     json_t *o =
         json_pack("{s:I, s:s, s:s, s:I, s:I}", "step", (json_int_t)a->step, "fingerprint", f->fingerprint,
-                  "weights", text, "metrics", (json_int_t)size_or_zero(f->metrics_path), "timings",
+                  "weights", hash, "metrics", (json_int_t)size_or_zero(f->metrics_path), "timings",
                   (json_int_t)size_or_zero(f->timings_path));
     char *json = o ? json_dumps(o, JSON_INDENT(1)) : NULL;
-    Status status =
-        json ? file_replace(path, json, strlen(json), e) : error_set(e, NO_MEMORY, "out of memory");
+    if (json)
+        file_replace(p->description.data, json, strlen(json), e);
+    else
+        error_set(e, NO_MEMORY, "out of memory");
     free(json);
     json_decref(o);
-    return status;
+    return e->status;
 }
 
-/* Number of the state that the folder name describes; -1: none. */
-static int64_t state_number(const char *name)
+static Status remove_before(const char *state_folder, int64_t end, Error *e)
 {
-    long long n;
-    char end;
-    return sscanf(name, "step-%lld%c", &n, &end) == 1 ? (int64_t)n : -1;
-}
-
-/* Calls for the highest-numbered state below `below`; -1: none. */
-static int64_t newest_below(const char *folder, int64_t below, Error *e)
-{
-    char **names;
-    int64_t count, best = -1;
-    if (!file_is_folder(folder) || folder_list(&names, &count, folder, NULL, e) != OK)
-        return -1;
-    for (int64_t i = 0; i < count; i++) {
-        int64_t n = state_number(names[i]);
-        if (n > best && n < below)
-            best = n;
+    int64_t step = latest_before(state_folder, end, e);
+    while (step >= 0 && e->status == OK) {
+        Paths p;
+        paths_make(&p, state_folder, step, "", e);
+        folder_remove(p.folder.data, e);
+        paths_free(&p);
+        step = latest_before(state_folder, step, e);
     }
-    names_free(names, count);
-    return best;
-}
-
-static Status remove_state(const char *folder, int64_t number, Error *e)
-{
-    Text path = {0};
-    Status status = text_format(&path, e, "%s/step-%lld", folder, (long long)number)
-                        ? folder_remove(path.data, e)
-                        : NO_MEMORY;
-    text_free(&path);
-    return status;
+    return e->status;
 }
 
 Status state_save(const Optimiser *a, const TrainFiles *f, Error *e)
 {
-    Text work = {0}, final = {0}, weights = {0}, description = {0};
-    uint64_t hash;
-    bool named = text_format(&final, e, "%s/step-%lld", f->state_folder, (long long)a->step) &&
-                 text_format(&work, e, "%s.tmp", final.data) &&
-                 text_format(&weights, e, "%s/weights.safetensors", work.data) &&
-                 text_format(&description, e, "%s/state.json", work.data);
-    Status status = named ? folder_remove(work.data, e) : NO_MEMORY;
-    if (status == OK)
-        status = folder_make(work.data, e);
-    if (status == OK)
-        status = write_weights(a, weights.data, e);
-    if (status == OK)
-        status = hash_path(weights.data, &hash, e);
-    if (status == OK)
-        status = write_description(a, f, description.data, hash, e);
-    if (status == OK)
-        status = folder_remove(final.data, e);
-    if (status == OK)
-        status = file_rename(work.data, final.data, e);
-    int64_t before = status == OK ? newest_below(f->state_folder, a->step, e) : -1;
-    for (int64_t old; before >= 0 && status == OK && (old = newest_below(f->state_folder, before, e)) >= 0;)
-        status = remove_state(f->state_folder, old, e);
-    text_free(&work);
-    text_free(&final);
-    text_free(&weights);
-    text_free(&description);
-    return status;
+    Paths work, whole;
+    paths_make(&work, f->state_folder, a->step, ".tmp", e);
+    paths_make(&whole, f->state_folder, a->step, "", e);
+    folder_remove(work.folder.data, e);
+    folder_make(work.folder.data, e);
+    write_weights(a, work.weights.data, e);
+    write_description(a, f, &work, e);
+    folder_remove(whole.folder.data, e);
+    file_rename(work.folder.data, whole.folder.data, e);
+    remove_before(f->state_folder, latest_before(f->state_folder, a->step, e), e);
+    paths_free(&work);
+    paths_free(&whole);
+    return e->status;
+}
+
+/* ---------------------------------------------------------------------------------- loading */
+
+/* What state.json says. Text is borrowed from `json`. */
+typedef struct {
+    Json json;
+    const char *fingerprint, *hash;
+    int64_t step, metrics, timings;
+} Description;
+
+/* Owned: json_close. */
+static Status read_description(Description *d, const char *path, Error *e)
+{
+    *d = (Description){0};
+    Json *j = &d->json;
+    json_open(j, path, 1 << 20, e);
+    json_string_in(j, j->root, "", "weights", &d->hash, e);
+    json_string_in(j, j->root, "", "fingerprint", &d->fingerprint, e);
+    json_integer_in(j, j->root, "", "step", 0, INT64_MAX, &d->step, e);
+    json_integer_in(j, j->root, "", "metrics", 0, INT64_MAX, &d->metrics, e);
+    json_integer_in(j, j->root, "", "timings", 0, INT64_MAX, &d->timings, e);
+    return e->status;
+}
+
+/* Whether the state of `step` can be read and its weights have the hash that it names. */
+static bool is_whole(const Paths *p, int64_t step, Description *d, Error *e)
+{
+    Error unreadable = {0};
+    char hash[HASH_DIGITS];
+    if (e->status != OK)
+        return false;
+    read_description(d, p->description.data, &unreadable);
+    hash_file(p->weights.data, hash, &unreadable);
+    if (unreadable.status == OK)
+        return !strcmp(hash, d->hash) && d->step == step;
+    if (unreadable.status != BAD_INPUT) /* it may be whole: not the time to give it up */
+        *e = unreadable;
+    return false;
 }
 
 static Status read_weights(Optimiser *a, const char *path, Error *e)
 {
-    SafeTensors s;
-    Status status = safetensors_open(&s, path, e);
-    for (int64_t i = 0; i < a->count * PARTS && status == OK; i++) {
-        const Trained *t = a->trained + i / PARTS;
+    SafeTensors file;
+    safetensors_open(&file, path, e);
+    for (int64_t i = 0; i < a->count * KINDS && e->status == OK; i++) {
+        StateTensor s = state_tensor(a, i);
         char name[400];
-        snprintf(name, sizeof name, "%s.%s", parts[i % PARTS], t->p->name);
-        const Tensor *from = safetensors_find(&s, name);
-        if (!from || from->dtype != F32 || from->count != t->p->count)
-            status = error_set(e, BAD_INPUT, "%s: lacks tensor %s or has it with another shape", path, name);
+        snprintf(name, sizeof name, "%s.%s", s.kind, s.trained->p->name);
+        const Tensor *t = safetensors_find(&file, name);
+        if (!t || t->dtype != F32 || t->count != s.trained->p->count)
+            error_set(e, BAD_INPUT, "%s: lacks tensor %s or has it with another shape", path, name);
         else
-            tensor_read(from, part_data(t, (int)(i % PARTS)));
+            tensor_read(t, s.data);
     }
-    safetensors_close(&s);
-    return status;
+    safetensors_close(&file);
+    return e->status;
 }
 
-/* Reads one state; false, with nothing changed, when it is not whole. A state of another run is
- * an error. */
-static bool take_up(Optimiser *a, const TrainFiles *f, int64_t number, Error *e)
+/* Loads the state of one step. False: it is not whole, and nothing was changed. */
+static bool load(Optimiser *a, const TrainFiles *f, int64_t step, Error *e)
 {
-    Text weights = {0}, description = {0};
-    Error inner = {0};
-    Json j = {0};
-    char text[40] = "";
-    uint64_t hash;
-    const char *recorded = "", *fingerprint = "";
-    int64_t step = -1, metrics = 0, timings = 0;
-    bool whole =
-        text_format(&weights, e, "%s/step-%lld/weights.safetensors", f->state_folder, (long long)number) &&
-        text_format(&description, e, "%s/step-%lld/state.json", f->state_folder, (long long)number) &&
-        json_open(&j, description.data, 1 << 20, &inner) == OK &&
-        hash_path(weights.data, &hash, &inner) == OK;
-    if (whole) {
-        snprintf(text, sizeof text, "%016llx", (unsigned long long)hash);
-        json_string_in(&j, j.root, "", "weights", &recorded, &inner);
-        json_string_in(&j, j.root, "", "fingerprint", &fingerprint, &inner);
-        json_integer_in(&j, j.root, "", "step", 0, INT64_MAX, &step, &inner);
-        json_integer_in(&j, j.root, "", "metrics", 0, INT64_MAX, &metrics, &inner);
-        json_integer_in(&j, j.root, "", "timings", 0, INT64_MAX, &timings, &inner);
-        whole = inner.status == OK && !strcmp(text, recorded) && step == number;
-    }
-    if (whole && strcmp(fingerprint, f->fingerprint))
+    Paths p;
+    Description d = {0};
+    paths_make(&p, f->state_folder, step, "", e);
+    bool whole = is_whole(&p, step, &d, e);
+    if (whole && strcmp(d.fingerprint, f->fingerprint))
         error_set(e, BAD_USAGE,
                   "%s: belongs to a run with other data or settings (then: %.300s; now: %.300s); remove the "
                   "folder to start anew",
-                  description.data, fingerprint, f->fingerprint);
-    else if (whole && read_weights(a, weights.data, e) == OK &&
-             file_truncate(f->metrics_path, metrics, e) == OK &&
-             file_truncate(f->timings_path, timings, e) == OK)
-        a->step = step;
-    json_close(&j);
-    text_free(&weights);
-    text_free(&description);
+                  p.description.data, d.fingerprint, f->fingerprint);
+    if (whole) {
+        read_weights(a, p.weights.data, e);
+        file_truncate(f->metrics_path, d.metrics, e);
+        file_truncate(f->timings_path, d.timings, e);
+        if (e->status == OK)
+            a->step = step;
+    }
+    json_close(&d.json);
+    paths_free(&p);
     return whole;
 }
 
 Status state_resume(Optimiser *a, const TrainFiles *f, Error *e)
 {
-    int64_t number = newest_below(f->state_folder, INT64_MAX, e);
-    while (number >= 0 && e->status == OK && !take_up(a, f, number, e))
-        number = newest_below(f->state_folder, number, e);
-    if (number < 0 && e->status == OK) {
-        const char *const paths[] = {f->metrics_path, f->timings_path};
-        for (int i = 0; i < 2 && e->status == OK; i++)
-            if (file_replace(paths[i], "", 0, e) != OK)
-                break;
+    int64_t step = latest_before(f->state_folder, INT64_MAX, e);
+    while (step >= 0 && e->status == OK && !load(a, f, step, e))
+        step = latest_before(f->state_folder, step, e);
+    if (step < 0) {
+        file_replace(f->metrics_path, "", 0, e);
+        file_replace(f->timings_path, "", 0, e);
     }
     return e->status;
 }
 
-Status train_state_remove(const char *folder, Error *e)
+Status state_remove_all(const char *state_folder, Error *e)
 {
-    if (!file_is_folder(folder))
-        return OK;
-    for (int64_t n; e->status == OK && (n = newest_below(folder, INT64_MAX, e)) >= 0;)
-        remove_state(folder, n, e);
+    if (e->status != OK || !file_is_folder(state_folder))
+        return e->status;
     char **names;
     int64_t count;
-    Status status = e->status == OK ? folder_list(&names, &count, folder, NULL, e) : e->status;
-    if (status != OK)
-        return status;
-    for (int64_t i = 0; i < count && status == OK; i++) { /* a state that a kill left half-written */
-        char *path = path_join(folder, names[i], e);
-        status = path ? folder_remove(path, e) : NO_MEMORY;
+    remove_before(state_folder, INT64_MAX, e);
+    folder_list(&names, &count, state_folder, NULL, e);
+    for (int64_t i = 0; i < count && e->status == OK; i++) { /* what a kill left half written */
+        char *path = path_join(state_folder, names[i], e);
+        folder_remove(path, e);
         free(path);
     }
     names_free(names, count);
-    return status == OK ? folder_remove(folder, e) : status;
+    return folder_remove(state_folder, e);
 }

@@ -1,15 +1,27 @@
-/* Resumable states of a training run: STATE_FOLDER/step-N/ with weights.safetensors and, written
- * last, state.json. */
+/* States of a training run, from which it resumes: STATE_FOLDER/step-N/ with
+ *   weights.safetensors   master.NAME, mean.NAME and square.NAME of each trained parameter
+ *   state.json            step, hash of the weights, fingerprint of the run, lengths of its logs */
 #ifndef MPA_TRAIN_STATE_H
 #define MPA_TRAIN_STATE_H
 
 #include "train/adamw.h"
 
-/* Writes the state after a->step updates, whole or not at all, and removes all but it and the
- * one before. */
-Status state_save(const Optimiser *a, const TrainFiles *files, Error *e);
-/* Takes up the newest whole state, if there is one, and cuts the metrics files to what they held
- * then; without one they are removed. BAD_USAGE: the state belongs to another run. */
-Status state_resume(Optimiser *a, const TrainFiles *files, Error *e);
+/* The files of a run. Borrowed. */
+typedef struct {
+    const char *state_folder;
+    const char *metrics_path, *timings_path; /* a line for each step */
+    /* what must be the same to resume: data, settings, kernels */
+    const char *fingerprint;
+} TrainFiles;
+
+/* Saves the state after a->step updates, whole or not at all. Removes all states but this one and
+ * the one before. */
+Status state_save(const Optimiser *a, const TrainFiles *f, Error *e);
+/* Loads the latest state that is whole and cuts metrics and timings to what they held then. There
+ * is none: leaves *a as it is and empties those files. BAD_USAGE: the state has another
+ * fingerprint. */
+Status state_resume(Optimiser *a, const TrainFiles *f, Error *e);
+/* Removes the folder with all states. */
+Status state_remove_all(const char *state_folder, Error *e);
 
 #endif

@@ -13,6 +13,7 @@
 #include "model/family/smolvlm/siglip.h"
 #include "model/vlm.h"
 #include "train/adamw.h"
+#include "train/schedule.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -465,10 +466,12 @@ static void example_adamw(Example *x)
 static void example_schedule(Example *x)
 {
     int64_t total = integer(x, "total");
+    const LevelConfig o = {.schedule = SCHEDULE_COSINE,
+                           .warmup_ratio = (double)integer(x, "warmup") / (double)total};
     float factor[MAX_NUMBERS];
     assert_true(total <= MAX_NUMBERS);
     for (int64_t s = 0; s < total; s++)
-        factor[s] = (float)schedule_factor(SCHEDULE_COSINE, s, integer(x, "warmup"), total);
+        factor[s] = (float)schedule_factor(&o, s, total);
     check(x, "factor", factor, total);
 }
 

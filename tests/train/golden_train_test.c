@@ -6,6 +6,8 @@
 #include "base/text.h"
 #include "tensor/run.h"
 #include "model/batch.h"
+#include "train/save.h"
+#include "train/schedule.h"
 #include "train/train.h"
 
 #include <math.h>
@@ -124,8 +126,7 @@ static bool check_log(const Golden *g, const char *path)
         json_decref(got);
     }
     if (n != json_array_size(log))
-        fail_msg("%s has %zu steps, wanted %zu; read train_steps in src/train", path, n,
-                 json_array_size(log));
+        fail_msg("%s has %zu steps, wanted %zu; read src/train/schedule.c", path, n, json_array_size(log));
     print_message(
         "  golden/%s: losses and gradient norms of %zu steps, worst %.3g x PyTorch float32's own error\n",
         g->name, n, worst);
@@ -177,9 +178,9 @@ static void check_run(void **state)
     must(vlm_open(&vlm, golden_string(&g, "checkpoint"), &e), &e);
     int64_t count = pairs_of(&g, pair, image);
     TrainOptions options = {.level = settings_of(json_object_get(g.notes.root, "settings"))};
-    assert_int_equal(train_steps(&options.level, count),
+    assert_int_equal(schedule_steps(&options.level, count),
                      json_array_size(json_object_get(g.notes.root, "log")));
-    must(train(&vlm, pair, count, &options, &files, &e), &e);
+    must(train(&vlm, pair, count, &options, &files, NULL, &e), &e);
     bool log = check_log(&g, metrics), kept = json_object_size(json_object_get(g.notes.root, "error")) > 0;
     bool weights = !kept || check_weights(&g, &vlm);
     vlm_close(&vlm);
@@ -224,10 +225,11 @@ static void saved_and_loaded(void **state)
     must(vlm_open(&vlm, *state, &e), &e);
     const Mat *want = hidden_rows(&vlm, &arena);
     const Dtype types[] = {F32, BF16};
+    const int dtypes[] = {DTYPE_FLOAT32, DTYPE_BFLOAT16};
     for (int i = 0; i < 2; i++) {
         clean();
         must(folder_make(folder, &e), &e);
-        must(save_checkpoint(&vlm, path, types[i], &e), &e);
+        must(save_checkpoint(&vlm, path, dtypes[i], SAVE_SHARD_BYTES, &e), &e);
         must(vlm_open(&again, path, &e), &e);
         const Mat *got = hidden_rows(&again, &arena);
         assert_int_equal(again.checkpoint.param[0]->stored, types[i]);

@@ -1,0 +1,25 @@
+/* How much memory training takes, known before it starts. */
+#ifndef MPA_TRAIN_ESTIMATE_H
+#define MPA_TRAIN_ESTIMATE_H
+
+#include "model/sample.h"
+
+/* What one pass goes over. */
+typedef struct {
+    int64_t rows;           /* tokens of all samples, those of pictures too */
+    int64_t picture_tokens; /* those of pictures */
+} PassSize;
+
+PassSize pass_size(const Samples *samples);
+
+/* Bytes of the parameters' float32 masters, gradients and two moments. */
+int64_t estimate_state(const Vlm *vlm);
+/* Bytes that one pass takes besides. recompute: blocks keep their input only. */
+int64_t estimate_pass(const Vlm *vlm, PassSize size, bool recompute);
+
+/* Whether a pass that takes `bytes` when blocks keep everything should recompute instead, where
+ * `room` bytes are available (0: unknown). Half of them stay free: who else needs memory is not
+ * known. */
+bool estimate_recompute(int64_t bytes, int64_t room);
+
+#endif

@@ -1,0 +1,362 @@
+/* What the training loop promises besides its numbers: the same bits however it runs, logs, states,
+ * the order of samples, and stopping. */
+#include "fixture/tiny_run.h"
+
+#include "base/file.h"
+#include "base/parallel.h"
+#include "base/random.h"
+#include "train/estimate.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static char checkpoints[][40] = {"weights/tiny-qwen2vl-a", "weights/tiny-smolvlm-b"};
+enum { MAX_STEPS = 10 };
+
+/* What a run ended with. */
+typedef struct {
+    float *values; /* owned */
+    int64_t count;
+    char *metrics; /* owned */
+} Result;
+
+static Result result_of(const TinyRun *r)
+{
+    Result result = {.metrics = tiny_run_read(r->metrics)};
+    result.values = tiny_run_values(r, &result.count);
+    return result;
+}
+
+static void result_free(Result *r)
+{
+    free(r->values);
+    free(r->metrics);
+}
+
+/* A whole run from the start. */
+static Result run(TinyRun *r, const TrainWatch *watch)
+{
+    state_remove_all(r->states, &r->error);
+    tiny_run_restart(r);
+    tiny_run_train(r, watch);
+    tiny_run_must(r);
+    return result_of(r);
+}
+
+static void assert_same(const Result *a, const Result *b)
+{
+    assert_string_equal(a->metrics, b->metrics);
+    assert_int_equal(a->count, b->count);
+    assert_memory_equal(a->values, b->values, (size_t)a->count * sizeof *a->values);
+}
+
+static bool has_state(const TinyRun *r, int step)
+{
+    char path[400];
+    snprintf(path, sizeof path, "%s/step-%d/state.json", r->states, step);
+    return file_exists(path);
+}
+
+/* ------------------------------------------------------------------------------------ watching */
+
+typedef struct {
+    TrainProgress step[MAX_STEPS];
+    int steps;
+    int stop_after; /* steps; 0: never */
+    volatile int stop;
+} Watched;
+
+static void note_step(void *user, const TrainProgress *p)
+{
+    Watched *w = user;
+    assert_true(w->steps < MAX_STEPS);
+    w->step[w->steps++] = *p;
+    if (w->steps == w->stop_after)
+        w->stop = 1;
+}
+
+static TrainWatch watch_of(Watched *w)
+{
+    return (TrainWatch){.stop = &w->stop, .progress = note_step, .user = w};
+}
+
+/* --------------------------------------------------------------------------------------- tests */
+
+/* Blocks that recompute take less memory and give the same bits. */
+static void recomputed_or_kept(void **state)
+{
+    TinyRun r;
+    Watched kept = {0}, again = {0};
+    TrainWatch watch_kept = watch_of(&kept), watch_again = watch_of(&again);
+    tiny_run_make(&r, *state);
+    r.options.memory = INT64_C(1) << 50;
+    Result a = run(&r, &watch_kept);
+    r.options.memory = 1;
+    Result b = run(&r, &watch_again);
+    assert_same(&a, &b);
+    int last = kept.steps - 1;
+    assert_int_equal(again.steps, kept.steps);
+    if (!(again.step[last].bytes < kept.step[last].bytes))
+        fail_msg(
+            "with 1 byte of memory a pass takes %lld bytes, with any amount %lld: nothing was recomputed; "
+            "read must_recompute in src/train/loop.c",
+            (long long)again.step[last].bytes, (long long)kept.step[last].bytes);
+    result_free(&a);
+    result_free(&b);
+    tiny_run_free(&r);
+}
+
+static void any_number_of_threads(void **state)
+{
+    TinyRun r;
+    tiny_run_make(&r, *state);
+    parallel_set_threads(1);
+    Result a = run(&r, NULL);
+    parallel_set_threads(4);
+    Result b = run(&r, NULL);
+    assert_same(&a, &b);
+    parallel_set_threads(0);
+    result_free(&a);
+    result_free(&b);
+    tiny_run_free(&r);
+}
+
+/* Stopped after each number of steps and started anew, as a new process would be. */
+static void stopped_and_resumed(void **state)
+{
+    TinyRun r;
+    tiny_run_make(&r, *state);
+    Result whole = run(&r, NULL);
+    for (int steps = 1; steps < 4; steps++) {
+        Watched w = {.stop_after = steps}, rest = {0};
+        TrainWatch watch = watch_of(&w), watch_rest = watch_of(&rest);
+        state_remove_all(r.states, &r.error);
+        tiny_run_restart(&r);
+        assert_int_equal(tiny_run_train(&r, &watch), INTERRUPTED);
+        assert_true(has_state(&r, steps));
+        tiny_run_restart(&r);
+        tiny_run_train(&r, &watch_rest);
+        tiny_run_must(&r);
+        assert_int_equal(rest.steps, 4 - steps);
+        assert_int_equal(rest.step[0].step, steps + 1);
+        Result parts = result_of(&r);
+        assert_same(&whole, &parts);
+        result_free(&parts);
+    }
+    result_free(&whole);
+    tiny_run_free(&r);
+}
+
+/* A state after every second step, but none after the last; none at all where none are wanted,
+ * even when the run is stopped. */
+static void states_are_saved_when_due(void **state)
+{
+    TinyRun r;
+    Watched w = {.stop_after = 3};
+    TrainWatch watch = watch_of(&w);
+    tiny_run_make(&r, *state);
+    r.options.level.save_every = 2;
+    Result a = run(&r, NULL);
+    for (int step = 0; step <= 4; step++)
+        assert_true(has_state(&r, step) == (step == 2));
+    result_free(&a);
+    r.options.level.save_every = 0;
+    state_remove_all(r.states, &r.error);
+    tiny_run_restart(&r);
+    assert_int_equal(tiny_run_train(&r, &watch), INTERRUPTED);
+    assert_false(file_exists(r.states));
+    tiny_run_free(&r);
+}
+
+/* The number after "key": in a line. */
+static double number_in(const char *line, const char *key)
+{
+    char name[40];
+    snprintf(name, sizeof name, "\"%s\": ", key);
+    const char *at = strstr(line, name);
+    assert_non_null(at);
+    return strtod(at + strlen(name), NULL);
+}
+
+static bool near(double a, double b)
+{
+    return fabs(a - b) <= 1e-8 * fabs(b);
+}
+
+/* metrics.jsonl and the watcher are told the same; epochs and steps count from 1. */
+static void logs_say_what_happened(void **state)
+{
+    TinyRun r;
+    Watched w = {0};
+    TrainWatch watch = watch_of(&w);
+    tiny_run_make(&r, *state);
+    Result a = run(&r, &watch);
+    char *timings = tiny_run_read(r.timings);
+    assert_int_equal(w.steps, 4);
+    const char *line = a.metrics, *time = timings;
+    for (int i = 0; i < w.steps; i++) {
+        const TrainProgress *p = w.step + i;
+        assert_true(p->step == i + 1 && p->steps == 4);
+        assert_true((int)number_in(line, "step") == i + 1 && (int)number_in(time, "step") == i + 1);
+        assert_int_equal((int)number_in(line, "epoch"), i / 2 + 1);
+        assert_true(near(number_in(line, "loss"), p->loss) && p->loss > 0);
+        assert_true((int64_t)number_in(line, "tokens") == p->tokens && p->tokens > 0);
+        assert_true(number_in(time, "seconds") >= 0);
+        line = strchr(line, '\n') + 1;
+        time = strchr(time, '\n') + 1;
+    }
+    assert_true(!*line && !*time);
+    assert_int_equal(w.step[0].tokens, w.step[2].tokens); /* the same samples */
+    free(timings);
+    result_free(&a);
+    tiny_run_free(&r);
+}
+
+/* Shuffled samples are the samples in the order of random_permutation. */
+static void shuffled_by_seed(void **state)
+{
+    TinyRun r;
+    int64_t order[TINY_PAIRS] = {0, 1, 2, 3};
+    Question pair[TINY_PAIRS];
+    tiny_run_make(&r, *state);
+    r.options.level.epochs = 1;
+    r.options.level.shuffle = true;
+    r.options.seed = 5;
+    Result shuffled = run(&r, NULL);
+    r.options.level.shuffle = false;
+    Result given = run(&r, NULL);
+    assert_string_not_equal(shuffled.metrics, given.metrics);
+    random_permutation(order, TINY_PAIRS, r.options.seed, 0);
+    memcpy(pair, r.pair, sizeof pair);
+    for (int i = 0; i < TINY_PAIRS; i++)
+        r.pair[i] = pair[order[i]];
+    Result again = run(&r, NULL);
+    assert_same(&shuffled, &again);
+    result_free(&shuffled);
+    result_free(&given);
+    result_free(&again);
+    tiny_run_free(&r);
+}
+
+/* Each epoch has an order of its own: four epochs of one step each see the same samples, but in
+ * passes of two they stand beside others. */
+static void each_epoch_is_shuffled_anew(void **state)
+{
+    TinyRun r;
+    Watched w = {0};
+    TrainWatch watch = watch_of(&w);
+    tiny_run_make(&r, *state);
+    r.options.level.epochs = 4;
+    r.options.level.shuffle = true;
+    Result a = run(&r, &watch);
+    assert_int_equal(w.steps, 8);
+    bool other = false;
+    for (int i = 2; i < 8; i += 2)
+        other |= w.step[i].tokens != w.step[0].tokens;
+    assert_true(other);
+    result_free(&a);
+    tiny_run_free(&r);
+}
+
+/* What is frozen keeps its values, everything else moves. */
+static void frozen_parts_stay(void **state)
+{
+    TinyRun r;
+    for (int part = 0; part < 3; part++) {
+        tiny_run_make(&r, *state);
+        int64_t count;
+        float *before = tiny_run_values(&r, &count);
+        r.options.level.freeze = 1u << part;
+        Result a = run(&r, NULL);
+        int64_t at = 0;
+        for (int64_t i = 0; i < r.vlm.checkpoint.params; i++) {
+            const Param *p = r.vlm.checkpoint.param[i];
+            bool same = !memcmp(before + at, a.values + at, (size_t)p->count * sizeof *before);
+            if (same != (p->part == (Part)part))
+                fail_msg("part %d frozen: %s %s", part, p->name, same ? "has not moved" : "has moved");
+            at += p->count;
+        }
+        free(before);
+        result_free(&a);
+        tiny_run_free(&r);
+    }
+}
+
+/* A weight that is not a number: no update, no line, and the message says where and with which
+ * pairs. */
+static void not_finite_is_found(void **state)
+{
+    TinyRun r;
+    int64_t count;
+    tiny_run_make(&r, *state);
+    const Checkpoint *c = &r.vlm.checkpoint;
+    for (int64_t i = 0; i < c->params; i++)
+        checkpoint_make_trainable(c->param[i], &r.error);
+    tiny_run_must(&r);
+    Param *last = c->param[c->params - 1];
+    last->master[0] = NAN;
+    float *before = tiny_run_values(&r, &count);
+    assert_int_equal(tiny_run_train(&r, NULL), NOT_FINITE);
+    assert_non_null(strstr(r.error.text, "training step 1:"));
+    assert_non_null(strstr(r.error.text, "pairs of the step: first second."));
+    assert_non_null(strstr(r.error.text, "first gradient that is not finite: "));
+    assert_null(strstr(r.error.text, "not finite: none"));
+    char *metrics = tiny_run_read(r.metrics);
+    assert_string_equal(metrics, "");
+    float *after = tiny_run_values(&r, &count);
+    assert_memory_equal(before, after, (size_t)count * sizeof *before);
+    free(metrics);
+    free(before);
+    free(after);
+    tiny_run_free(&r);
+}
+
+/* A pair that cannot be loaded is named. */
+static void bad_pair_is_named(void **state)
+{
+    TinyRun r;
+    const char *missing = "golden/model/none.png";
+    tiny_run_make(&r, *state);
+    r.pair[2].images = &missing;
+    assert_int_equal(tiny_run_train(&r, NULL), BAD_INPUT);
+    assert_non_null(strstr(r.error.text, "pair third: golden/model/none.png"));
+    tiny_run_free(&r);
+}
+
+static void nothing_to_train(void **state)
+{
+    TinyRun r;
+    tiny_run_make(&r, *state);
+    r.options.level.freeze = 7;
+    assert_int_equal(tiny_run_train(&r, NULL), BAD_USAGE);
+    assert_false(file_exists(r.metrics));
+    tiny_run_free(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        {"recomputed or kept, Qwen2-VL", recomputed_or_kept, NULL, NULL, checkpoints[0]},
+        {"recomputed or kept, SmolVLM", recomputed_or_kept, NULL, NULL, checkpoints[1]},
+        {"any number of threads, Qwen2-VL", any_number_of_threads, NULL, NULL, checkpoints[0]},
+        {"any number of threads, SmolVLM", any_number_of_threads, NULL, NULL, checkpoints[1]},
+        {"stopped and resumed", stopped_and_resumed, NULL, NULL, checkpoints[0]},
+        {"states are saved when due", states_are_saved_when_due, NULL, NULL, checkpoints[0]},
+        {"logs say what happened", logs_say_what_happened, NULL, NULL, checkpoints[0]},
+        {"shuffled by seed", shuffled_by_seed, NULL, NULL, checkpoints[0]},
+        {"each epoch is shuffled anew", each_epoch_is_shuffled_anew, NULL, NULL, checkpoints[0]},
+        {"frozen parts stay, Qwen2-VL", frozen_parts_stay, NULL, NULL, checkpoints[0]},
+        {"frozen parts stay, SmolVLM", frozen_parts_stay, NULL, NULL, checkpoints[1]},
+        {"not finite is found", not_finite_is_found, NULL, NULL, checkpoints[0]},
+        {"a bad pair is named", bad_pair_is_named, NULL, NULL, checkpoints[0]},
+        {"nothing to train", nothing_to_train, NULL, NULL, checkpoints[0]},
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

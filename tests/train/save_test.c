@@ -1,0 +1,259 @@
+/* Saved checkpoints: what else is in the model's folder, the weights' type, and several files of
+ * weights. That loaded weights give the same bits is in golden_train_test. */
+#include "fixture/model_folder.h"
+#include "fixture/tiny_run.h"
+
+#include "base/file.h"
+#include "base/folder.h"
+#include "base/json.h"
+#include "config/config.h"
+#include "train/save.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char source[] = "weights/tiny-qwen2vl-a";
+
+typedef struct {
+    char folder[MODEL_FOLDER]; /* a copy of the source, with more files in it */
+    Scratch scratch;
+    char saved[300];
+    Vlm vlm;
+    Error error;
+} Fixture;
+
+static void make(Fixture *f)
+{
+    *f = (Fixture){0};
+    model_folder_make(f->folder, source);
+    scratch_make(&f->scratch);
+    snprintf(f->saved, sizeof f->saved, "%s/aligned", f->scratch.folder);
+}
+
+static void open_model(Fixture *f)
+{
+    if (vlm_open(&f->vlm, f->folder, &f->error) != OK)
+        fail_msg("%s", f->error.text);
+}
+
+static void save(Fixture *f, int dtype, int64_t shard_bytes)
+{
+    if (save_checkpoint(&f->vlm, f->saved, dtype, shard_bytes, &f->error) != OK)
+        fail_msg("%s", f->error.text);
+}
+
+static void finish(Fixture *f)
+{
+    Error e = {0};
+    vlm_close(&f->vlm);
+    assert_int_equal(folder_remove(f->saved, &e), OK);
+    assert_int_equal(folder_remove(f->folder, &e), OK);
+    scratch_remove(&f->scratch);
+}
+
+static const char *path_in(const char *folder, const char *name)
+{
+    static char path[500];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+static bool is_saved(const Fixture *f, const char *name)
+{
+    return file_exists(path_in(f->saved, name));
+}
+
+/* The weights read back are those of the model, and of type `type`. */
+static void assert_same_weights(const Fixture *f, Dtype type)
+{
+    Vlm again;
+    Error e = {0};
+    if (vlm_open(&again, f->saved, &e) != OK)
+        fail_msg("%s", e.text);
+    const Checkpoint *a = &f->vlm.checkpoint, *b = &again.checkpoint;
+    assert_int_equal(b->params, a->params);
+    for (int64_t i = 0; i < a->params; i++) {
+        const Param *p = a->param[i], *q = b->param[i];
+        assert_string_equal(q->name, p->name);
+        assert_int_equal(q->stored, type);
+        float *x = malloc((size_t)p->count * sizeof *x), *y = malloc((size_t)p->count * sizeof *y);
+        assert_true(x && y && q->count == p->count);
+        weight_widen(x, &p->weight, 0, p->count);
+        weight_widen(y, &q->weight, 0, q->count);
+        assert_memory_equal(x, y, (size_t)p->count * sizeof *x);
+        free(x);
+        free(y);
+    }
+    vlm_close(&again);
+}
+
+static void assert_dtype(const Fixture *f, const char *name)
+{
+    Json j;
+    Error e = {0};
+    assert_int_equal(json_open(&j, path_in(f->saved, "config.json"), 1 << 20, &e), OK);
+    assert_string_equal(json_string_value(json_object_get(j.root, "torch_dtype")), name);
+    json_close(&j);
+}
+
+/* --------------------------------------------------------------------------------------- tests */
+
+/* What belongs to the model is copied, byte for byte; other weights and what describes the
+ * original are not. */
+static void other_files(void **state)
+{
+    (void)state;
+    static const char *const copied[] = {"chat_template.jinja", "merges.txt", "notes.json", "empty"};
+    static const char *const left_out[] = {"README.md",
+                                           "LICENSE",
+                                           ".gitattributes",
+                                           "model.bin",
+                                           "model.gguf",
+                                           "old.tmp",
+                                           "pytorch_model.bin.index.json",
+                                           "model.onnx",
+                                           "weights.pt",
+                                           "weights.pth",
+                                           "tf_model.h5",
+                                           "flax.msgpack"};
+    static const char odd[] = "a\0b\n\xff";
+    Fixture f;
+    make(&f);
+    for (size_t i = 0; i < sizeof copied / sizeof *copied; i++)
+        model_folder_write(f.folder, copied[i], odd, i < 3 ? sizeof odd : 0);
+    for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++)
+        model_folder_write(f.folder, left_out[i], odd, sizeof odd);
+    open_model(&f);
+    assert_int_equal(folder_make(path_in(f.folder, "onnx"), &f.error), OK);
+    save(&f, DTYPE_FLOAT32, SAVE_SHARD_BYTES);
+    for (size_t i = 0; i < sizeof copied / sizeof *copied; i++) {
+        Text t = {0};
+        assert_int_equal(file_read(&t, path_in(f.saved, copied[i]), 1000, &f.error), OK);
+        assert_int_equal(t.count, i < 3 ? sizeof odd : 0);
+        assert_memory_equal(text_string(&t), odd, t.count);
+        text_free(&t);
+    }
+    for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++)
+        if (is_saved(&f, left_out[i]))
+            fail_msg("%s was copied", left_out[i]);
+    assert_false(is_saved(&f, "onnx"));
+    assert_int_equal(folder_remove(path_in(f.folder, "onnx"), &f.error), OK);
+    finish(&f);
+}
+
+/* What stood there before, and what a kill left half written, is gone. */
+static void replaces(void **state)
+{
+    (void)state;
+    Fixture f;
+    make(&f);
+    open_model(&f);
+    char work[400];
+    snprintf(work, sizeof work, "%s.tmp", f.saved);
+    assert_int_equal(folder_make(f.saved, &f.error), OK);
+    assert_int_equal(folder_make(work, &f.error), OK);
+    assert_int_equal(file_replace(path_in(f.saved, "old"), "", 0, &f.error), OK);
+    assert_int_equal(file_replace(path_in(work, "half"), "", 0, &f.error), OK);
+    save(&f, DTYPE_FLOAT32, SAVE_SHARD_BYTES);
+    assert_false(is_saved(&f, "old") || is_saved(&f, "half") || file_exists(work));
+    assert_same_weights(&f, F32);
+    finish(&f);
+}
+
+/* As the student's, unless a type is asked for. */
+static void types(void **state)
+{
+    (void)state;
+    Fixture f;
+    make(&f);
+    open_model(&f);
+    assert_int_equal(f.vlm.checkpoint.param[0]->stored, BF16);
+    save(&f, DTYPE_AS_STUDENT, SAVE_SHARD_BYTES);
+    assert_same_weights(&f, BF16);
+    assert_dtype(&f, "bfloat16");
+    save(&f, DTYPE_FLOAT32, SAVE_SHARD_BYTES);
+    assert_same_weights(&f, F32);
+    assert_dtype(&f, "float32");
+    save(&f, DTYPE_BFLOAT16, SAVE_SHARD_BYTES);
+    assert_same_weights(&f, BF16);
+    save(&f, DTYPE_FLOAT32, SAVE_SHARD_BYTES);
+    vlm_close(&f.vlm);
+    char other[300];
+    snprintf(other, sizeof other, "%s/again", f.scratch.folder);
+    if (vlm_open(&f.vlm, f.saved, &f.error) != OK)
+        fail_msg("%s", f.error.text);
+    save_checkpoint(&f.vlm, other, DTYPE_AS_STUDENT, SAVE_SHARD_BYTES, &f.error);
+    if (f.error.status != OK)
+        fail_msg("%s", f.error.text);
+    vlm_close(&f.vlm);
+    assert_int_equal(folder_remove(f.saved, &f.error), OK);
+    strcpy(f.saved, other);
+    open_model(&f);
+    assert_same_weights(&f, F32);
+    assert_dtype(&f, "float32");
+    finish(&f);
+}
+
+/* Files of at most so many bytes, with an index as transformers writes it. */
+static void several_files(void **state)
+{
+    (void)state;
+    enum { BYTES = 100000 };
+    Fixture f;
+    Json j;
+    make(&f);
+    open_model(&f);
+    save(&f, DTYPE_FLOAT32, BYTES);
+    assert_false(is_saved(&f, "model.safetensors"));
+    assert_same_weights(&f, F32);
+    assert_int_equal(json_open(&j, path_in(f.saved, "model.safetensors.index.json"), 1 << 20, &f.error), OK);
+    const json_t *map = json_object_get(j.root, "weight_map");
+    const Checkpoint *c = &f.vlm.checkpoint;
+    assert_int_equal(json_object_size(map), c->params);
+    int64_t bytes = 0, files = 0;
+    char wanted[80] = "", last[80] = "";
+    for (int64_t i = 0; i < c->params; i++) {
+        const char *name = json_string_value(json_object_get(map, c->param[i]->name));
+        bytes += c->param[i]->count * 4;
+        if (strcmp(name, last)) /* the next one */
+            files++;
+        snprintf(last, sizeof last, "%s", name);
+    }
+    snprintf(wanted, sizeof wanted, "model-%05d-of-%05d.safetensors", (int)files, (int)files);
+    assert_string_equal(last, wanted);
+    assert_true(files > 3);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(j.root, "metadata"), "total_size")),
+                     bytes);
+    for (int64_t i = 0; i < files; i++) {
+        SafeTensors s;
+        char name[80];
+        int64_t held = 0;
+        snprintf(name, sizeof name, "model-%05d-of-%05d.safetensors", (int)i + 1, (int)files);
+        assert_int_equal(safetensors_open(&s, path_in(f.saved, name), &f.error), OK);
+        for (int64_t k = 0; k < s.count; k++)
+            held += (int64_t)s.tensor[k].bytes;
+        assert_true(held <= BYTES || s.count == 1);
+        safetensors_close(&s);
+    }
+    json_close(&j);
+    save(&f, DTYPE_FLOAT32, bytes); /* just fits into one */
+    assert_true(is_saved(&f, "model.safetensors") && !is_saved(&f, "model.safetensors.index.json"));
+    save(&f, DTYPE_FLOAT32, bytes - 1);
+    assert_true(is_saved(&f, "model-00002-of-00002.safetensors"));
+    save(&f, DTYPE_FLOAT32, 1); /* a tensor each */
+    assert_same_weights(&f, F32);
+    finish(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(other_files), cmocka_unit_test(replaces),
+                                       cmocka_unit_test(types), cmocka_unit_test(several_files)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

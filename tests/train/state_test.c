@@ -1,0 +1,363 @@
+/* States: what is saved comes back to the bit, a damaged state is never taken, and the files have
+ * the form that earlier programs wrote. */
+#include "fixture/tiny_run.h"
+
+#include "base/file.h"
+#include "base/folder.h"
+#include "base/hash.h"
+#include "train/adamw.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+typedef struct {
+    TinyRun run;
+    Optimiser optimiser;
+} Fixture;
+
+static void make(Fixture *f)
+{
+    tiny_run_make(&f->run, "weights/tiny-qwen2vl-a");
+    optimiser_init(&f->optimiser, &f->run.vlm.checkpoint, &f->run.options.level, &f->run.error);
+    tiny_run_must(&f->run);
+}
+
+static void finish(Fixture *f)
+{
+    optimiser_free(&f->optimiser);
+    tiny_run_free(&f->run);
+}
+
+/* Values that tell parameter, tensor and element apart. */
+static float value_of(int64_t param, int kind, int64_t element, int64_t step)
+{
+    return (float)(param * 7 + kind + step * 100) + (float)(element % 1000) / 1024;
+}
+
+static void fill(Optimiser *a, int64_t step)
+{
+    a->step = step;
+    for (int64_t i = 0; i < a->count; i++) {
+        float *const data[] = {a->trained[i].p->master, a->trained[i].mean, a->trained[i].square};
+        for (int kind = 0; kind < 3; kind++)
+            for (int64_t n = 0; n < a->trained[i].p->count; n++)
+                data[kind][n] = value_of(i, kind, n, step);
+    }
+}
+
+static void assert_filled(const Optimiser *a, int64_t step)
+{
+    assert_int_equal(a->step, step);
+    for (int64_t i = 0; i < a->count; i++) {
+        float *const data[] = {a->trained[i].p->master, a->trained[i].mean, a->trained[i].square};
+        for (int kind = 0; kind < 3; kind++)
+            for (int64_t n = 0; n < a->trained[i].p->count; n++) {
+                float want = value_of(i, kind, n, step);
+                if (memcmp(data[kind] + n, &want, sizeof want))
+                    fail_msg("%s, tensor %d, element %lld: %g, wanted %g", a->trained[i].p->name, kind,
+                             (long long)n, (double)data[kind][n], (double)want);
+            }
+    }
+}
+
+static void set_logs(Fixture *f, const char *metrics, const char *timings)
+{
+    assert_int_equal(file_replace(f->run.metrics, metrics, strlen(metrics), &f->run.error), OK);
+    assert_int_equal(file_replace(f->run.timings, timings, strlen(timings), &f->run.error), OK);
+}
+
+static void assert_logs(const Fixture *f, const char *metrics, const char *timings)
+{
+    char *m = tiny_run_read(f->run.metrics), *t = tiny_run_read(f->run.timings);
+    assert_string_equal(m, metrics);
+    assert_string_equal(t, timings);
+    free(m);
+    free(t);
+}
+
+static void save(Fixture *f, int64_t step)
+{
+    fill(&f->optimiser, step);
+    state_save(&f->optimiser, &f->run.files, &f->run.error);
+    tiny_run_must(&f->run);
+}
+
+static void resume(Fixture *f)
+{
+    fill(&f->optimiser, 77);
+    state_resume(&f->optimiser, &f->run.files, &f->run.error);
+    tiny_run_must(&f->run);
+}
+
+/* The path of a file of a state; good until the next call. */
+static const char *state_path(const Fixture *f, int step, const char *file)
+{
+    static char path[400];
+    snprintf(path, sizeof path, "%s/step-%d%s%s", f->run.states, step, *file ? "/" : "", file);
+    return path;
+}
+
+/* --------------------------------------------------------------------------------------- tests */
+
+static void comes_back(void **state)
+{
+    (void)state;
+    Fixture f;
+    make(&f);
+    set_logs(&f, "one\ntwo\n", "1\n");
+    save(&f, 2);
+    set_logs(&f, "one\ntwo\nthree\nfo", "1\n2\n3\n");
+    resume(&f);
+    assert_filled(&f.optimiser, 2);
+    assert_logs(&f, "one\ntwo\n", "1\n");
+    finish(&f);
+}
+
+static void none_there(void **state)
+{
+    (void)state;
+    Fixture f;
+    make(&f);
+    set_logs(&f, "old\n", "old\n");
+    resume(&f);
+    assert_filled(&f.optimiser, 77); /* as it was */
+    assert_logs(&f, "", "");
+    finish(&f);
+}
+
+/* The two latest are kept; step-10 is later than step-9. */
+static void two_are_kept(void **state)
+{
+    (void)state;
+    Fixture f;
+    make(&f);
+    set_logs(&f, "", "");
+    for (int step = 8; step <= 11; step++) {
+        save(&f, step);
+        for (int other = 8; other <= 11; other++)
+            assert_true(file_exists(state_path(&f, other, "")) == (other <= step && other >= step - 1));
+    }
+    resume(&f);
+    assert_filled(&f.optimiser, 11);
+    save(&f, 11); /* again, in the place of the one that is there */
+    assert_true(file_exists(state_path(&f, 10, "")));
+    resume(&f);
+    assert_filled(&f.optimiser, 11);
+    finish(&f);
+}
+
+/* Each way in which a state may be damaged; the one before is then taken. */
+typedef void Damage(const Fixture *f);
+
+static void change_byte(const char *path, bool last)
+{
+    Text t = {0};
+    Error e = {0};
+    assert_int_equal(file_read(&t, path, 1 << 24, &e), OK);
+    size_t at = last ? t.count - 1 : t.count / 2;
+    t.data[at] = (char)(t.data[at] ^ 1);
+    assert_int_equal(file_replace(path, t.data, t.count, &e), OK);
+    text_free(&t);
+}
+
+static void change_last_weight(const Fixture *f)
+{
+    change_byte(state_path(f, 6, "weights.safetensors"), true);
+}
+
+static void change_some_weight(const Fixture *f)
+{
+    change_byte(state_path(f, 6, "weights.safetensors"), false);
+}
+
+static void cut_weights(const Fixture *f)
+{
+    Error e = {0};
+    assert_int_equal(file_truncate(state_path(f, 6, "weights.safetensors"), 1000, &e), OK);
+}
+
+static void remove_weights(const Fixture *f)
+{
+    Error e = {0};
+    assert_int_equal(file_remove(state_path(f, 6, "weights.safetensors"), &e), OK);
+}
+
+static void cut_description(const Fixture *f)
+{
+    Error e = {0};
+    assert_int_equal(file_truncate(state_path(f, 6, "state.json"), 60, &e), OK);
+}
+
+static void remove_description(const Fixture *f)
+{
+    Error e = {0};
+    assert_int_equal(file_remove(state_path(f, 6, "state.json"), &e), OK);
+}
+
+static void rename_folder(const Fixture *f)
+{
+    Error e = {0};
+    char from[400];
+    strcpy(from, state_path(f, 6, ""));
+    assert_int_equal(file_rename(from, state_path(f, 7, ""), &e), OK);
+}
+
+static void damaged_is_not_taken(void **state)
+{
+    static Damage *const damages[] = {change_last_weight, change_some_weight, cut_weights,  remove_weights,
+                                      cut_description,    remove_description, rename_folder};
+    (void)state;
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        Fixture f;
+        make(&f);
+        set_logs(&f, "1\n", "1\n");
+        save(&f, 5);
+        set_logs(&f, "1\n2\n", "1\n2\n");
+        save(&f, 6);
+        damages[i](&f);
+        resume(&f);
+        assert_filled(&f.optimiser, 5);
+        assert_logs(&f, "1\n", "1\n");
+        finish(&f);
+    }
+}
+
+/* Both damaged: as if there were none. */
+static void all_damaged(void **state)
+{
+    (void)state;
+    Fixture f;
+    make(&f);
+    set_logs(&f, "1\n", "1\n");
+    save(&f, 5);
+    save(&f, 6);
+    change_byte(state_path(&f, 5, "weights.safetensors"), true);
+    change_byte(state_path(&f, 6, "weights.safetensors"), true);
+    resume(&f);
+    assert_filled(&f.optimiser, 77);
+    assert_logs(&f, "", "");
+    finish(&f);
+}
+
+static void of_another_run(void **state)
+{
+    (void)state;
+    Fixture f;
+    make(&f);
+    set_logs(&f, "1\n2\n", "1\n");
+    save(&f, 5);
+    set_logs(&f, "1\n2\n3\n", "1\n");
+    fill(&f.optimiser, 77);
+    f.run.files.fingerprint = "another";
+    assert_int_equal(state_resume(&f.optimiser, &f.run.files, &f.run.error), BAD_USAGE);
+    assert_non_null(strstr(f.run.error.text, "then: tiny; now: another"));
+    assert_filled(&f.optimiser, 77);
+    assert_logs(&f, "1\n2\n3\n", "1\n");
+    finish(&f);
+}
+
+/* Weights of the right hash, but of another model. */
+static void of_other_shape(void **state)
+{
+    (void)state;
+    Fixture f;
+    make(&f);
+    set_logs(&f, "", "");
+    save(&f, 5);
+    Param *p = f.optimiser.trained[3].p;
+    p->count--;
+    assert_int_equal(state_resume(&f.optimiser, &f.run.files, &f.run.error), BAD_INPUT);
+    assert_non_null(strstr(f.run.error.text, p->name));
+    p->count++;
+    finish(&f);
+}
+
+/* A log that lost what the state counts on. */
+static void log_too_short(void **state)
+{
+    (void)state;
+    Fixture f;
+    make(&f);
+    set_logs(&f, "1\n2\n", "1\n");
+    save(&f, 5);
+    set_logs(&f, "1\n", "1\n");
+    assert_int_equal(state_resume(&f.optimiser, &f.run.files, &f.run.error), FAILED);
+    finish(&f);
+}
+
+static void same_form(void **state)
+{
+    (void)state;
+    Fixture f;
+    FileMap m;
+    char want[300];
+    SafeTensors s;
+    make(&f);
+    set_logs(&f, "one\ntwo\n", "1\n");
+    save(&f, 12);
+    file_map(&m, state_path(&f, 12, "weights.safetensors"), &f.run.error);
+    snprintf(want, sizeof want,
+             "{\n \"step\": 12,\n \"fingerprint\": \"tiny\",\n \"weights\": \"%016llx\",\n \"metrics\": 8,\n "
+             "\"timings\": 2\n}",
+             (unsigned long long)hash_words(HASH_START, m.data, m.size));
+    file_unmap(&m);
+    char *text = tiny_run_read(state_path(&f, 12, "state.json"));
+    assert_string_equal(text, want);
+    free(text);
+    assert_int_equal(safetensors_open(&s, state_path(&f, 12, "weights.safetensors"), &f.run.error), OK);
+    assert_int_equal(s.count, 3 * f.run.vlm.checkpoint.params);
+    for (int64_t i = 0; i < s.count; i++) { /* in the order of the parameters */
+        static const char *const kinds[] = {"master", "mean", "square"};
+        const Param *p = f.run.vlm.checkpoint.param[i / 3];
+        char name[300];
+        snprintf(name, sizeof name, "%s.%s", kinds[i % 3], p->name);
+        assert_string_equal(s.tensor[i].name, name);
+        assert_int_equal(s.tensor[i].ndim, p->ndim);
+        assert_memory_equal(s.tensor[i].dim, p->dim, (size_t)p->ndim * sizeof *p->dim);
+    }
+    safetensors_close(&s);
+    finish(&f);
+}
+
+/* What a kill left half written is neither taken nor in the way, and goes with the rest. */
+static void half_written(void **state)
+{
+    (void)state;
+    Fixture f;
+    make(&f);
+    set_logs(&f, "", "");
+    save(&f, 5);
+    char work[420];
+    snprintf(work, sizeof work, "%s.tmp", state_path(&f, 6, ""));
+    assert_int_equal(folder_make(work, &f.run.error), OK);
+    strcat(work, "/weights.safetensors.tmp");
+    assert_int_equal(file_replace(work, "half", 4, &f.run.error), OK);
+    resume(&f);
+    assert_filled(&f.optimiser, 5);
+    save(&f, 6);
+    assert_false(file_exists(work));
+    snprintf(work, sizeof work, "%s.tmp", state_path(&f, 7, ""));
+    assert_int_equal(folder_make(work, &f.run.error), OK);
+    assert_int_equal(state_remove_all(f.run.states, &f.run.error), OK);
+    assert_false(file_exists(f.run.states));
+    assert_int_equal(state_remove_all(f.run.states, &f.run.error), OK);
+    finish(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(comes_back),     cmocka_unit_test(none_there),
+        cmocka_unit_test(two_are_kept),   cmocka_unit_test(damaged_is_not_taken),
+        cmocka_unit_test(all_damaged),    cmocka_unit_test(of_another_run),
+        cmocka_unit_test(of_other_shape), cmocka_unit_test(log_too_short),
+        cmocka_unit_test(same_form),      cmocka_unit_test(half_written),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
