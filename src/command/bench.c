@@ -14,6 +14,99 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const struct {
+    const char *name;
+    void (*measure)(Bench *b);
+} parts[] = {{"machine", bench_machine},
+             {"prefill", bench_prefill},
+             {"decode", bench_decoding},
+             {"vision", bench_vision},
+             {"train", bench_training}};
+enum { PARTS = sizeof parts / sizeof *parts };
+
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a;
+    const double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double bench_median(Bench *b, Measurement *measure, void *what)
+{
+    double seconds[BENCH_REPEATS + 1];
+    for (int i = 0; i <= BENCH_REPEATS; i++) {
+        const ArenaMark mark = arena_mark(&b->arena);
+        if (b->error->status != OK || measure(b, what, seconds + i) != OK)
+            return 0;
+        arena_release(&b->arena, mark);
+    }
+    qsort(seconds + 1, BENCH_REPEATS, sizeof *seconds, by_size);
+    return seconds[1 + BENCH_REPEATS / 2];
+}
+
+Figure *bench_add(Bench *b, const char *name, const char *unit, double count, double seconds, double work,
+                  double limit)
+{
+    Figure *f = b->figure + b->figures;
+    b->figures++;
+    *f = (Figure){.name = name, .unit = unit, .seconds = seconds};
+    if (seconds > 0) {
+        f->value = count / seconds;
+        f->part = limit > 0 ? work / seconds / limit : 0;
+    }
+    return f;
+}
+
+/* The number of the part whose name has these bytes; PARTS: there is none. */
+static int part_number(const char *name, size_t length)
+{
+    int i = 0;
+    while (i < PARTS && (strncmp(name, parts[i].name, length) || parts[i].name[length]))
+        i++;
+    return i;
+}
+
+/* The parts that the list names, as bits; a bit beyond PARTS stands for an unknown name, whose place
+ * is *unknown. */
+static unsigned parts_of(const char *only, const char **unknown)
+{
+    unsigned bits = 0;
+    while (*only) {
+        const size_t length = strcspn(only, ",");
+        const int i = part_number(only, length);
+        bits |= 1u << i;
+        if (i == PARTS)
+            *unknown = only;
+        only += length;
+        only += *only == ',';
+    }
+    return bits;
+}
+
+Status bench_check_parts(const char *only, Error *e)
+{
+    char known[100] = "";
+    const char *unknown = NULL;
+    if (e->status != OK || !only || !(parts_of(only, &unknown) & 1u << PARTS))
+        return e->status;
+    for (int i = 0; i < PARTS; i++)
+        snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i ? ", " : "", parts[i].name);
+    return error_set(e, BAD_USAGE, "--only: wanted some of %s, with commas, found %.*s", known,
+                     (int)strcspn(unknown, ","), unknown);
+}
+
+void bench_measure(Bench *b, const char *only)
+{
+    const char *unknown;
+    const unsigned wanted = only ? parts_of(only, &unknown) : ~0u;
+    for (int i = 0; i < PARTS && b->error->status == OK; i++)
+        if (wanted & 1u << i) {
+            const ArenaMark mark = arena_mark(&b->arena);
+            parts[i].measure(b);
+            arena_release(&b->arena, mark);
+        }
+}
+
 static void print_table(const Bench *b, const char *what)
 {
     printf("%s: %s\n", what, b->vlm.type->name);
@@ -86,13 +179,13 @@ static Status run(Invocation *in, Error *e)
     command_integer(threads, "threads", 1, 4096, &count, e);
     bench_check_parts(only, e);
     parallel_set_threads((int)count);
-    Bench b = {.error = e, .only = only};
+    Bench b = {.error = e};
     if (e->status == OK)
         model ? vlm_open(&b.vlm, model, e) : vlm_invent(&b.vlm, config, e);
     if (e->status != OK)
         return e->status;
     arena_init(&b.arena);
-    bench_measure(&b);
+    bench_measure(&b, only);
     if (e->status == OK)
         json ? print_json(&b, model ? model : config) : print_table(&b, model ? model : config);
     arena_free(&b.arena);

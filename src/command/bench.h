@@ -1,4 +1,4 @@
-/* What `mpa bench` measures. */
+/* What `mpa bench` measures: the machine (bench_machine.c), then a model on it (bench_model.c). */
 #ifndef MPA_COMMAND_BENCH_H
 #define MPA_COMMAND_BENCH_H
 
@@ -16,20 +16,32 @@ typedef struct {
     Vlm vlm;
     Arena arena;
     Error *error;
-    const char *only; /* names of parts, with commas; NULL: all */
-    /* what this machine does in a second: float32 operations of a product, bytes read from
-     * memory; 0: not measured */
+    /* What this machine does in a second: float32 operations of a product, bytes read from memory;
+     * 0: not measured. */
     double flops, bytes;
-    int64_t text_values;   /* of the matrices that every token is multiplied with, without the head */
-    int64_t stream_bytes;  /* of those and the head, as stored: what one decoding step reads */
-    int64_t vision_values; /* of the vision tower's matrices */
     Figure figure[8];
     int figures;
 } Bench;
 
-/* Measures the parts that `only` names. Random ids and pictures of noise. */
-void bench_measure(Bench *b);
-/* BAD_USAGE where `only` names an unknown part. */
+/* BAD_USAGE where `only`, names of parts separated by commas, names an unknown part. */
 Status bench_check_parts(const char *only, Error *e);
+/* Measures the parts that `only` names; NULL: all. Random ids and pictures of noise. */
+void bench_measure(Bench *b, const char *only);
+
+/* Measures once; `what` is what it was given. *seconds: how long it took. */
+typedef Status Measurement(Bench *b, void *what, double *seconds);
+/* The median of BENCH_REPEATS measurements, after one that does not count; 0 after a failure. */
+enum { BENCH_REPEATS = 3 };
+double bench_median(Bench *b, Measurement *measure, void *what);
+/* A figure of `count` units in so many seconds, in which `work` was done; `limit`: the work that
+ * the machine does in a second, 0 where that is not known. */
+Figure *bench_add(Bench *b, const char *name, const char *unit, double count, double seconds, double work,
+                  double limit);
+
+void bench_machine(Bench *b);
+void bench_prefill(Bench *b);
+void bench_decoding(Bench *b);
+void bench_vision(Bench *b);
+void bench_training(Bench *b);
 
 #endif
