@@ -1,9 +1,9 @@
 /* The worked examples of src/MODEL.md: the layers run on the numbers that the page shows, and every
  * number that it gives as their result must be what they compute, to its last printed digit.
  *
- * An example is a line of a code block: "    NAME: key = value, ...", a value a number or a matrix
- * [1 2; 3 4]. What an example is given and what it says comes out are both such pairs; one that
- * nobody asked for fails. */
+ * An example is in a code block: "    NAME: key = value, ...", and goes on in lines with a larger
+ * indentation. A value is a number or a matrix, [1 2; 3 4]. Inputs and results are both such pairs; one
+ * that nobody asked for fails. */
 #include "generate/generate.h"
 #include "image/image.h"
 #include "layer/layer.h"
@@ -539,14 +539,22 @@ static int kind_of(const char *line)
 static void every_number(void **state)
 {
     (void)state;
-    char line[1000];
+    char line[400], text[2000] = "";
+    int kind = -1, first = 0;
     FILE *f = fopen(page, "r");
     assert_non_null(f);
     for (int n = 1; fgets(line, sizeof line, f); n++) {
         line[strcspn(line, "\n")] = 0;
-        int kind = kind_of(line);
+        if (kind >= 0 && !strncmp(line, "     ", 5)) {
+            assert_true(strlen(text) + strlen(line) < sizeof text);
+            strcat(text, line + 4);
+            continue;
+        }
         if (kind >= 0)
-            run_example(kind, line + 4, n);
+            run_example(kind, text, first);
+        kind = kind_of(line);
+        first = n;
+        snprintf(text, sizeof text, "%s", kind < 0 ? "" : line + 4);
     }
     fclose(f);
     for (int i = 0; i < KINDS; i++)

@@ -219,7 +219,10 @@ missing_mentions() { # DOC
 # Runs the commands of the code blocks, and compares what a trace holds with the line below it.
 missing_traces() { # DOC
     traced=0
-    grep -n '^    \(printf .*|\)\{0,1\} *\./mpa \(trace\|ask\|tokenize\)\|^    # .*\[.*\]' "$1" | sed 's/^\([0-9]*\):    /\1 /' >"$dir/commands_of_page"
+    awk '
+        line { text = text substr($0, 5) }
+        !line && /^    (printf .*\|)? *\.\/mpa (trace|ask|tokenize)|^    # .*\[.*\]/ { line = NR; text = substr($0, 5) }
+        line && !sub(/\\$/, "", text) { print line, text; line = 0 }' "$1" >"$dir/commands_of_page"
     while read -r line command; do
         case $command in
         '# ['*)
