@@ -1,13 +1,16 @@
-"""`mpa bench` beside PyTorch, and beside llama.cpp where llama-cpp-python is installed: the same shapes, random weights, one after the other in every round.
+"""`mpa bench` beside PyTorch, and beside llama.cpp where llama-cpp-python is installed: the same shapes,
+random weights, one after the other in every round.
 
-    python ref/bench_torch.py --config CONFIG.json [--rounds 3] [--threads N] [--repeats 3] [--only prefill,decode,vision,train] [--peers float32,bfloat16,llama.cpp]
-                              [--mpa ./mpa] [--json FILE]
+    python ref/bench_torch.py --config CONFIG.json [--rounds 3] [--threads N] [--repeats 3] [--mpa ./mpa] [--json FILE]
+                              [--only prefill,decode,vision,train] [--peers float32,bfloat16,llama.cpp]
 
-A round runs mpa and its peers: PyTorch in float32, PyTorch in bfloat16 (which takes minutes where the CPU has no instructions for it, and is left out there
-unless named), and llama.cpp on the text model in bfloat16, each in a process of its own. A ratio is taken within a round, and what is printed is the median
-over the rounds: machines change their speed from minute to minute, less so within one round. Ratios above 1: mpa is faster. What is measured is what src/command/bench_parts.c measures: 512 tokens of prefill with the logits of the last; a step of decoding after 64 tokens;
-the vision tower on a picture of 672x448; a training step (forward, backward, clipping, AdamW) on 512 tokens with 64 from a picture, loss on the last 440.
-"""
+A round runs mpa and its peers: PyTorch in float32, PyTorch in bfloat16 (which takes minutes where the CPU has
+no instructions for it, and is left out there unless named), and llama.cpp on the text model in bfloat16, each
+in a process of its own. A ratio is taken within a round, and what is printed is the median over the rounds:
+machines change their speed from minute to minute, less so within one round. Ratios above 1: mpa is faster.
+What is measured is what src/command/bench_parts.c measures: 512 tokens of prefill with the logits of the
+last; a step of decoding after 64 tokens; the vision tower on a picture of 672x448; a training step (forward,
+backward, clipping, AdamW) on 512 tokens with 64 from a picture, loss on the last 440."""
 import argparse, importlib.util, json, os, resource, statistics, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -18,41 +21,46 @@ TRAINED = 1e9  # parameters of the largest model whose training is measured
 
 
 def median(work):
-    """Seconds of the median of Peer.repeats runs after one that does not count; work returns its own seconds or something false."""
+    """Seconds of the median of Peer.repeats runs after one that does not count; work may return its own
+    seconds."""
     seconds = []
     for _ in range(Peer.repeats + 1):
         start = time.perf_counter()
-        seconds.append(work() or time.perf_counter() - start)
+        own = work()
+        seconds.append(own if isinstance(own, float) else time.perf_counter() - start)
     return statistics.median(seconds[1:])
 
 
+def family_and_config(file):
+    """Of a config.json: our program for its family, and the configuration of transformers' class."""
+    import family
+    from transformers import AutoConfig
+
+    with open(file, encoding="utf-8") as f:
+        given = json.load(f)
+    kind = family.of_type(given.pop("model_type"))
+    return kind, AutoConfig.for_model(kind.model_type, **given)
+
+
 class Peer:
-    """A model of transformers with random weights of one dtype, as `config` shapes it."""
+    """A model of transformers with random weights of one dtype, as `config` shapes it. torch is imported
+    here, in a process of its own."""
     repeats = 3
 
     def __init__(self, config, dtype):
         import torch
-        from transformers import AutoConfig, Idefics3ForConditionalGeneration, Qwen2VLForConditionalGeneration
+        from transformers import AutoModelForVision2Seq
+
         self.torch, self.dtype = torch, dtype
-        given = json.load(open(config, encoding="utf-8"))
-        self.qwen = given["model_type"] == "qwen2_vl"
-        given["model_type"] = "qwen2_vl" if self.qwen else "idefics3"  # smolvlm is the same model for pictures
-        cls = Qwen2VLForConditionalGeneration if self.qwen else Idefics3ForConditionalGeneration
-        c = AutoConfig.for_model(given.pop("model_type"), **given)
-        c._attn_implementation = "sdpa" if self.qwen else "eager"
-        if not self.qwen:
-            c.text_config._attn_implementation, c.vision_config._attn_implementation = "sdpa", "sdpa"
-        torch.set_default_dtype(dtype)
+        self.family, c = family_and_config(config)
         init, torch.nn.init.normal_ = torch.nn.init.normal_, lambda x, *a, **k: x  # values are drawn below, once
         with torch.no_grad():
-            self.model = cls(c)
+            self.model = AutoModelForVision2Seq.from_config(c, torch_dtype=dtype)
             torch.nn.init.normal_ = init
             for p in self.model.parameters():
                 p.uniform_(-0.03, 0.03)
-        torch.set_default_dtype(torch.float32)
         self.model.tie_weights()
-        self.vocab = c.vocab_size if self.qwen else c.text_config.vocab_size
-        self.image = c.image_token_id
+        self.vocab, self.image = c.get_text_config().vocab_size, c.image_token_id
 
     def ids(self, batch, count, picture=0):
         ids = self.torch.randint(0, 1000, (batch, count))
@@ -60,16 +68,15 @@ class Peer:
         return ids
 
     def hidden(self, **inputs):
-        return self.model.model(**inputs).last_hidden_state if not self.qwen else self.model.model(**inputs)[0]
+        return self.model.model(**inputs)[0]
 
     def prefill(self):
         ids = self.ids(1, PROMPT)
-        return median(lambda: self.model.lm_head(self.hidden(input_ids=ids, use_cache=True)[:, -1:]) is None)
+        return median(lambda: self.model.lm_head(self.hidden(input_ids=ids, use_cache=True)[:, -1:]))
 
     def decode(self, batch):
         from transformers import DynamicCache
         context, step = self.ids(batch, CONTEXT), self.ids(batch, 1)
-
         cache, count = DynamicCache(), CONTEXT
         self.hidden(input_ids=context, past_key_values=cache, use_cache=True)
 
@@ -77,47 +84,25 @@ class Peer:
             nonlocal count
             start = time.perf_counter()
             for count in range(count + 1, count + 1 + STEPS):
-                place = self.torch.tensor([count - 1])
-                more = dict(position_ids=place.view(1, 1, 1).expand(3, batch, 1), cache_position=place) if self.qwen else {}
+                more = self.family.step_positions(count - 1, batch)
                 self.model.lm_head(self.hidden(input_ids=step, past_key_values=cache, use_cache=True, **more))
             return (time.perf_counter() - start) / STEPS
         return median(work)
 
-    def pixels(self, patches):
-        """Of a picture with so many patches: Qwen2-VL's rows, or SmolVLM's tiles; and the shape that the model wants beside it."""
-        if self.qwen:
-            wide = {1536: 48, 256: 16}[patches]
-            return self.torch.randn(patches, 1176, dtype=self.dtype), self.torch.tensor([[1, patches // wide, wide]])
-        c = self.model.config.vision_config
-        return self.torch.randn(1, patches // (c.image_size // c.patch_size) ** 2, 3, c.image_size, c.image_size, dtype=self.dtype), None
-
     def vision(self, patches):
-        pixels, grid = self.pixels(patches)
-        if self.qwen:
-            return median(lambda: self.model.visual(pixels, grid_thw=grid) is None)
-        v, connector = self.model.model.vision_model, self.model.model.connector
-        mask = self.torch.ones(pixels.shape[1], *[self.model.config.vision_config.image_size // self.model.config.vision_config.patch_size] * 2, dtype=bool)
-        return median(lambda: connector(v(pixel_values=pixels[0], patch_attention_mask=mask).last_hidden_state) is None)
+        pixels = self.family.random_pixels(self.model.config, patches, self.dtype)
+        return median(lambda: self.family.vision_rows(self.model, *pixels))
 
     def train(self):
-        torch = self.torch
-        pixels, grid = self.pixels(256 if self.qwen else (self.model.config.vision_config.image_size // self.model.config.vision_config.patch_size) ** 2)
-        ids, inputs = self.ids(1, PROMPT, 64), {}
-        if self.qwen:
-            place, _ = self.model.get_rope_index(ids, grid)
-            inputs = dict(position_ids=place)
+        torch, patches = self.torch, self.family.training_patches(self.model.config)
+        pixels, ids = self.family.random_pixels(self.model.config, patches, self.dtype), self.ids(1, PROMPT, 64)
+        forward = self.family.training_forward(self.model, ids, *pixels)
         optimiser = torch.optim.AdamW(self.model.parameters(), lr=1e-6, fused=True)
         labels = ids[0, PROMPT - ANSWER:] % self.vocab
 
         def work():
             optimiser.zero_grad()
-            if self.qwen:
-                x = self.model.model.embed_tokens(ids)
-                x = x.masked_scatter((ids == self.image)[..., None], self.model.visual(pixels, grid_thw=grid))
-                hidden = self.hidden(inputs_embeds=x, use_cache=False, **inputs)
-            else:
-                hidden = self.hidden(input_ids=ids, pixel_values=pixels, use_cache=False)
-            logits = self.model.lm_head(hidden[0, PROMPT - ANSWER - 1:-1]).float()
+            logits = self.model.lm_head(forward()[0, PROMPT - ANSWER - 1:-1]).float()
             torch.nn.functional.cross_entropy(logits, labels).backward()
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
             optimiser.step()
@@ -141,35 +126,46 @@ def measure_torch(a):
     return out
 
 
-def write_gguf(config, path):
-    """The text model of `config` in llama.cpp's format: its matrices in bfloat16, random, its vocabulary without texts. Qwen2-VL's is a qwen2, SmolVLM's a llama."""
-    import numpy, gguf
-    from transformers import AutoConfig
-    given = json.load(open(config, encoding="utf-8"))
-    kind = given.pop("model_type")
-    c, arch = (AutoConfig.for_model(kind, **given), "qwen2") if kind == "qwen2_vl" else (AutoConfig.for_model("idefics3", **given).text_config, "llama")
-    D, F, H, V, L = c.hidden_size, c.intermediate_size, c.num_attention_heads, c.vocab_size, c.num_hidden_layers
-    K, E, draw, w = c.num_key_value_heads, D // H, numpy.random.default_rng(0), gguf.GGUFWriter(path, arch)
-    for add, value in ((w.add_block_count, L), (w.add_context_length, 8192), (w.add_embedding_length, D), (w.add_feed_forward_length, F), (w.add_head_count, H),
-                       (w.add_head_count_kv, K), (w.add_layer_norm_rms_eps, 1e-6), (w.add_rope_freq_base, 1e6), (w.add_rope_dimension_count, E), (w.add_vocab_size, V)):
+def gguf_head(w, c):
+    """What llama.cpp wants to know of a text model."""
+    for add, value in ((w.add_block_count, c.num_hidden_layers), (w.add_context_length, 8192),
+                       (w.add_embedding_length, c.hidden_size), (w.add_feed_forward_length, c.intermediate_size),
+                       (w.add_head_count, c.num_attention_heads), (w.add_head_count_kv, c.num_key_value_heads),
+                       (w.add_layer_norm_rms_eps, 1e-6), (w.add_rope_freq_base, 1e6),
+                       (w.add_rope_dimension_count, c.hidden_size // c.num_attention_heads),
+                       (w.add_vocab_size, c.vocab_size)):
         add(value)
     w.add_tokenizer_model("none")
 
+
+def write_gguf(config, path):
+    """The text model of `config` in llama.cpp's format: its matrices in bfloat16, random, its vocabulary
+    without texts."""
+    import numpy, gguf
+    kind, whole = family_and_config(config)
+    c = whole.get_text_config()
+    D, F, H, V = c.hidden_size, c.intermediate_size, c.num_attention_heads, c.vocab_size
+    K, E = c.num_key_value_heads, D // H
+    draw, w = numpy.random.default_rng(0), gguf.GGUFWriter(path, kind.gguf)
+    gguf_head(w, c)
+
     def matrix(name, rows, cols):
         values = draw.random((rows, cols), dtype=numpy.float32) * numpy.float32(0.06) - numpy.float32(0.03)
-        w.add_tensor(name + ".weight", (values.view(numpy.uint32) >> 16).astype(numpy.uint16).view(numpy.uint8), raw_dtype=gguf.GGMLQuantizationType.BF16)
+        bits = (values.view(numpy.uint32) >> 16).astype(numpy.uint16).view(numpy.uint8)
+        w.add_tensor(name + ".weight", bits, raw_dtype=gguf.GGMLQuantizationType.BF16)
 
     def vector(name, count, value):
         w.add_tensor(name, numpy.full(count, value, numpy.float32))
+
     matrix("token_embd", V, D)
     vector("output_norm.weight", D, 1)
-    if not given.get("tie_word_embeddings", False):
+    if not whole.tie_word_embeddings:
         matrix("output", V, D)
-    for i in range(L):
-        for name, rows, cols in (("attn_q", H * E, D), ("attn_k", K * E, D), ("attn_v", K * E, D), ("attn_output", D, H * E), ("ffn_gate", F, D), ("ffn_up", F, D),
-                                 ("ffn_down", D, F)):
+    for i in range(c.num_hidden_layers):
+        for name, rows, cols in (("attn_q", H * E, D), ("attn_k", K * E, D), ("attn_v", K * E, D),
+                                 ("attn_output", D, H * E), ("ffn_gate", F, D), ("ffn_up", F, D), ("ffn_down", D, F)):
             matrix(f"blk.{i}.{name}", rows, cols)
-            if arch == "qwen2" and name in ("attn_q", "attn_k", "attn_v"):
+            if kind.gguf == "qwen2" and name in ("attn_q", "attn_k", "attn_v"):  # llama.cpp wants biases there
                 vector(f"blk.{i}.{name}.bias", rows, 0)
         vector(f"blk.{i}.attn_norm.weight", D, 1)
         vector(f"blk.{i}.ffn_norm.weight", D, 1)
@@ -181,7 +177,8 @@ def measure_llama(a):
     from llama_cpp import Llama
     with tempfile.TemporaryDirectory() as folder:
         write_gguf(a.config, folder + "/text.gguf")
-        model = Llama(folder + "/text.gguf", n_threads=a.threads, n_threads_batch=a.threads, n_ctx=PROMPT + 64, n_batch=PROMPT, verbose=False)
+        model = Llama(folder + "/text.gguf", n_threads=a.threads, n_threads_batch=a.threads, n_ctx=PROMPT + 64,
+                      n_batch=PROMPT, verbose=False)
 
     def decode():
         model.reset()
@@ -201,17 +198,19 @@ def measure_llama(a):
 
 
 def measure_mpa(a):
-    text = subprocess.run([a.mpa, "bench", "--quiet", "--json", "--config", a.config, "--threads", str(a.threads), "--only", ",".join(["machine", *a.only])],
-                          check=True, capture_output=True, text=True, env={**os.environ, "OMP_WAIT_POLICY": "active"}).stdout
-    return json.loads(text)
+    command = [a.mpa, "bench", "--quiet", "--json", "--config", a.config, "--threads", str(a.threads), "--only",
+               ",".join(["machine", *a.only])]
+    environment = {**os.environ, "OMP_WAIT_POLICY": "active"}
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
 
 
 def child(a, which, patches):
-    command = [sys.executable, __file__, "--child", which, "--config", a.config, "--threads", str(a.threads), "--only", ",".join(a.only), "--patches", str(patches),
-               "--repeats", str(a.repeats)]
+    command = [sys.executable, __file__, "--child", which, "--config", a.config, "--threads", str(a.threads), "--only",
+               ",".join(a.only), "--patches", str(patches), "--repeats", str(a.repeats)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        print(f"{which}: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else done.returncode}", file=sys.stderr)
+        said = done.stderr.strip().splitlines()
+        print(f"{which}: {said[-1] if said else done.returncode}", file=sys.stderr)
         return {}
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -223,20 +222,28 @@ def default_peers():
     return ["float32"] + ["bfloat16"] * ("bf16" in cpu) + ["llama.cpp"] * llama
 
 
-def main():
+def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--config", required=True)
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--threads", type=int, default=os.cpu_count())
-    p.add_argument("--repeats", type=int, default=Peer.repeats, help="runs of which the peers' figures are the median (mpa takes 3)")
+    p.add_argument("--repeats", type=int, default=Peer.repeats,
+                   help="runs of which the peers' figures are the median (mpa takes 3)")
     p.add_argument("--only", default=",".join(PARTS))
     p.add_argument("--mpa", default=os.path.join(HERE, "..", "mpa"))
-    p.add_argument("--peers", help="default: float32, bfloat16 where the CPU has instructions for it, llama.cpp where its Python package is installed, with gguf")
+    p.add_argument("--peers", help="default: float32, bfloat16 where the CPU has instructions for it, llama.cpp where its "
+                   "Python package is installed, with gguf")
     p.add_argument("--json")
     p.add_argument("--child", help=argparse.SUPPRESS)
     p.add_argument("--patches", type=int, help=argparse.SUPPRESS)
     a = p.parse_args()
-    a.only, Peer.repeats = a.only.split(","), a.repeats
+    a.only = a.only.split(",")
+    return a
+
+
+def main():
+    a = arguments()
+    Peer.repeats = a.repeats
     if a.child:
         out = measure_llama(a) if a.child == "llama.cpp" else measure_torch(a)
         print(json.dumps({**out, "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
@@ -264,7 +271,8 @@ def show(rounds, peers, a):
         return form.format(value) if value else "-"
     first = rounds[0]["mpa"]
     print(f"{a.config}: {a.threads} threads, median of {len(rounds)} rounds; {first['arithmetic']}")
-    print(f"this machine: {middle(r['mpa']['gflops'] for r in rounds):.0f} GFLOP/s, {middle(r['mpa']['gb_per_second'] for r in rounds):.1f} GB/s")
+    print(f"this machine: {middle(r['mpa']['gflops'] for r in rounds):.0f} GFLOP/s, "
+          f"{middle(r['mpa']['gb_per_second'] for r in rounds):.1f} GB/s")
     print(f"{'seconds':22}{'mpa':>9}{'of limit':>9}" + "".join(f"{w:>11}{'ratio':>7}" for w in peers))
     for i, f in enumerate(first["figures"]):
         own = [r["mpa"]["figures"][i]["seconds"] for r in rounds]
@@ -275,7 +283,8 @@ def show(rounds, peers, a):
             ratio = middle(t / o for t, o in zip(theirs, own) if t and o)
             line += f"{cell(middle(theirs), '{:.4f}'):>11}{cell(ratio, '{:.2f}'):>7}"
         print(line)
-    print(f"{'peak memory, GiB':22}{first['peak_bytes'] / 2**30:9.2f}{'':9}" + "".join(f"{rounds[0][w].get('peak_bytes', 0) / 2**30:11.2f}{'':7}" for w in peers))
+    peaks = [rounds[0][w].get("peak_bytes", 0) / 2**30 for w in peers]
+    print(f"{'peak memory, GiB':22}{first['peak_bytes'] / 2**30:9.2f}{'':9}" + "".join(f"{v:11.2f}{'':7}" for v in peaks))
 
 
 if __name__ == "__main__":

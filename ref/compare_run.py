@@ -1,11 +1,13 @@
-"""Answers every question of a finished run folder again with transformers in float32, and counts the texts that are the same.
+"""Answers every question of a finished run folder again with transformers in float32, and counts the texts
+that are the same.
 
-    python ref/compare_run.py RUN_FOLDER --teacher FOLDER --student FOLDER --images FOLDER --test-images FOLDER [--prompt FILE]
-                              for the demo: make demo-texts
+    python ref/compare_run.py RUN_FOLDER --teacher FOLDER --student FOLDER --images FOLDER --test-images FOLDER
+                              [--prompt FILE]          for the demo: make demo-texts
 
-Pictures are decoded by Pillow here: where stb_image decodes a JPEG a few levels differently, a text may differ too (JPEG=turbo is Pillow's decoder).
-Exit status 1: a text differs."""
+Pictures are decoded by Pillow here: where stb_image decodes a JPEG a few levels differently, a text may
+differ too (JPEG=turbo is Pillow's decoder). Exit status 1: a text differs."""
 import argparse, json, os, sys
+
 import pipeline as p
 
 BATCH = 32
@@ -26,24 +28,32 @@ def compare(what, model, folder, rows, texts, said):
     return not differ
 
 
-def main():
+def arguments():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("--teacher", "--student", "--images", "--test-images"):
         a.add_argument(name, required=True)
     a.add_argument("run")
     a.add_argument("--prompt", default=os.path.join(os.path.dirname(__file__), "prompts", "okvqa.txt"))
-    a = a.parse_args()
-    models = {"teacher": p.Model(a.teacher), "student": p.Model(a.student), "aligned": p.Model(os.path.join(a.run, "aligned"))}
+    return a.parse_args()
+
+
+def main():
+    a = arguments()
+    models = {"teacher": p.Model(a.teacher), "student": p.Model(a.student),
+              "aligned": p.Model(os.path.join(a.run, "aligned"))}
     with open(a.prompt, encoding="utf-8") as f:
         prompt = f.read()
-    audit, good = rows_of(a.run, "audit.jsonl"), True
-    good &= compare("teacher, annotate", models["teacher"], a.images, audit, [prompt] * len(audit), [r["raw"] for r in audit])
+    audit = rows_of(a.run, "audit.jsonl")
+    good = compare("teacher, annotate", models["teacher"], a.images, audit, [prompt] * len(audit),
+                   [r["raw"] for r in audit])
     for name in ("student", "teacher"):
         rows = rows_of(a.run, name + ".json")
-        good &= compare(name + ", identify", models[name], a.images, rows, [(r["PA_question"] or "") + p.SUFFIX for r in rows], [r["predictions"] for r in rows])
+        texts = [(r["PA_question"] or "") + p.SUFFIX for r in rows]
+        good &= compare(name + ", identify", models[name], a.images, rows, texts, [r["predictions"] for r in rows])
     for name, model in models.items():
         rows = rows_of(a.run, "evaluation", name + ".json")
-        good &= compare(name + ", evaluate", model, a.test_images, rows, [r["GT_question"] + p.SUFFIX for r in rows], [r["predictions"] for r in rows])
+        texts = [r["GT_question"] + p.SUFFIX for r in rows]
+        good &= compare(name + ", evaluate", model, a.test_images, rows, texts, [r["predictions"] for r in rows])
     sys.exit(0 if good else 1)
 
 

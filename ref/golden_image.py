@@ -1,20 +1,20 @@
 #!/usr/bin/env python3
-"""Writes golden/image: pictures of many kinds with what Pillow makes of them (decode), broken ones with Pillow's verdict (broken), and Pillow's
-resize (resize). Run from anywhere; seeds are fixed."""
-import io, json, os, struct, zlib
+"""Writes golden/image: pictures of many kinds with what Pillow makes of them (decode), broken ones with
+Pillow's verdict (broken), and Pillow's resize (resize)."""
+import io, struct, zlib
 
 import numpy as np
 from PIL import Image
 
-from common import SEED, path, picture, save
-
-WHERE = "image/"
+from common import SEED, encoded, picture, rgb_of, save, save_json
 
 
 def chunk(kind, data):
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
+# Adam7's seven pictures: where they begin, and the steps between their pixels.
+ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 SIGNATURE, END = b"\x89PNG\r\n\x1a\n", chunk(b"IEND", b"")
 
 
@@ -24,7 +24,8 @@ def header(width, height, depth, colour, interlace=0):
 
 def png(width, height, depth, colour, rows, extra=b"", interlace=0):
     """A PNG file from rows that are filtered already."""
-    return SIGNATURE + header(width, height, depth, colour, interlace) + extra + chunk(b"IDAT", zlib.compress(rows, 9)) + END
+    data = chunk(b"IDAT", zlib.compress(rows, 9))
+    return SIGNATURE + header(width, height, depth, colour, interlace) + extra + data + END
 
 
 def plain(rows):
@@ -48,7 +49,7 @@ def filtered(rows, step):
 def interlaced(width, height, pixel, bits):
     """Adam7, no filter: pixel(x, y) is a tuple of samples of `bits` bits."""
     out = b""
-    for x0, y0, dx, dy in ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)):
+    for x0, y0, dx, dy in ADAM7:
         for y in range(y0, height, dy):
             samples = [s for x in range(x0, width, dx) for s in pixel(x, y)]
             if samples:
@@ -58,70 +59,126 @@ def interlaced(width, height, pixel, bits):
     return out
 
 
-def encoded(image, kind, **options):
-    f = io.BytesIO()
-    image.save(f, kind, **options)
-    return f.getvalue()
+class Samples:
+    """Random samples in one sequence: the order of the calls below decides what every case holds."""
+
+    def __init__(self, seed):
+        self.r = np.random.default_rng(seed)
+
+    def bytes(self, *shape):
+        return self.r.integers(0, 256, shape, dtype=np.uint8)
+
+    def big_endian(self, *shape):
+        return self.r.integers(0, 65536, shape).astype(">u2")
+
+    def bits(self, bits):
+        """5 rows of 11 samples of so many bits."""
+        return plain(self.bytes(5, (11 * bits + 7) // 8))
 
 
-def expected(data):
-    """RGB as contract.md has it: alpha over white, all else by convert("RGB")."""
-    image = Image.open(io.BytesIO(data))
-    image.load()
-    if image.mode in ("LA", "RGBA", "PA") or "transparency" in image.info:
-        x = np.asarray(image.convert("RGBA")).astype(np.int64)
-        t = x[..., :3] * x[..., 3:] + 255 * (255 - x[..., 3:]) + 128
-        return (((t >> 8) + t) >> 8).astype(np.uint8)
-    return np.asarray(image.convert("RGB"))
+def wide(x):
+    """Rows of 16-bit samples."""
+    return plain([row.tobytes() for row in x])
+
+
+def numbers(*values):
+    return struct.pack(f">{len(values)}H", *values)
+
+
+def palette_of(colours):
+    return chunk(b"PLTE", colours)
+
+
+def key_of(data):
+    """The colour that is transparent, or how opaque each colour of the palette is."""
+    return chunk(b"tRNS", data)
 
 
 def png_cases(r):
-    rgb = picture(SEED, 37, 23)
-    a = r.integers(0, 256, (9, 13), dtype=np.uint8)
-    noise = lambda *shape: r.integers(0, 256, shape, dtype=np.uint8)
-    big = lambda *shape: r.integers(0, 65536, shape).astype(">u2")
-    grey16 = big(7, 11)
+    a, grey16 = r.bytes(9, 13), r.big_endian(7, 11)
     grey16[::2] //= 200
-    palette = noise(10 * 3).tobytes()
+    palette = palette_of(r.bytes(10 * 3).tobytes())
+    yield from written_by_pillow(r, a)
+    yield from few_bits(r)
+    yield from palettes(r, palette)
+    yield from keys()
+    yield from sixteen_bits(r, grey16)
+    yield from filters(r)
+    yield from interlaces(r)
+    yield from chunks(r)
+
+
+def written_by_pillow(r, a):
+    rgb = picture(SEED, 37, 23)
     yield "rgb", encoded(rgb, "PNG")
     yield "one-pixel", encoded(rgb.crop((0, 0, 1, 1)), "PNG")
     yield "one-wide", encoded(rgb.crop((3, 0, 4, 23)), "PNG")
     yield "one-high", encoded(rgb.crop((0, 5, 37, 6)), "PNG")
     yield "grey", encoded(rgb.convert("L"), "PNG")
     yield "grey-alpha", encoded(Image.fromarray(np.stack([a, a[::-1]], -1), "LA"), "PNG")
-    yield "rgb-alpha", encoded(Image.fromarray(noise(9, 13, 4), "RGBA"), "PNG")
+    yield "rgb-alpha", encoded(Image.fromarray(r.bytes(9, 13, 4), "RGBA"), "PNG")
     yield "palette", encoded(rgb.quantize(29), "PNG")
     yield "one-bit", encoded(rgb.convert("1"), "PNG")
+
+
+def few_bits(r):
     for bits in (1, 2, 4):
-        yield f"grey-{bits}", png(11, 5, bits, 0, plain(noise(5, (11 * bits + 7) // 8)))
-        yield f"palette-{bits}", png(11, 5, bits, 3, plain(noise(5, (11 * bits + 7) // 8)), chunk(b"PLTE", noise(3 << bits).tobytes()))
-        yield f"grey-{bits}-key-0", png(11, 5, bits, 0, plain(noise(5, (11 * bits + 7) // 8)), chunk(b"tRNS", b"\0\0"))
-        yield f"grey-{bits}-key-1", png(11, 5, bits, 0, plain(noise(5, (11 * bits + 7) // 8)), chunk(b"tRNS", b"\0\1"))
-    yield "palette-alpha", png(10, 3, 8, 3, plain([range(10), range(9, -1, -1), [0] * 10]), chunk(b"PLTE", palette) + chunk(b"tRNS", noise(7).tobytes()))
-    yield "palette-key", png(10, 3, 8, 3, plain([range(10), range(9, -1, -1), [4] * 10]), chunk(b"PLTE", palette) + chunk(b"tRNS", b"\xff\xff\0"))
-    yield "palette-outside", png(4, 1, 8, 3, plain([[0, 9, 10, 255]]), chunk(b"PLTE", palette))
-    yield "grey-key", png(4, 2, 8, 0, plain([[0, 5, 6, 7], [5, 5, 0, 255]]), chunk(b"tRNS", struct.pack(">H", 5)))
-    yield "rgb-key", png(2, 2, 8, 2, plain([[0, 5, 6, 7, 8, 9], [7, 8, 9, 7, 8, 10]]), chunk(b"tRNS", struct.pack(">3H", 7, 8, 9)))
-    yield "rgb-key-high", png(2, 1, 8, 2, plain([[0, 5, 6, 7, 8, 9]]), chunk(b"tRNS", struct.pack(">3H", 0x107, 8, 9)))
-    yield "grey-16", png(11, 7, 16, 0, plain([row.tobytes() for row in grey16]))
+        yield f"grey-{bits}", png(11, 5, bits, 0, r.bits(bits))
+        yield f"palette-{bits}", png(11, 5, bits, 3, r.bits(bits), palette_of(r.bytes(3 << bits).tobytes()))
+        yield f"grey-{bits}-key-0", png(11, 5, bits, 0, r.bits(bits), key_of(numbers(0)))
+        yield f"grey-{bits}-key-1", png(11, 5, bits, 0, r.bits(bits), key_of(numbers(1)))
+
+
+def palettes(r, palette):
+    up, down = range(10), range(9, -1, -1)
+    alpha = key_of(r.bytes(7).tobytes())
+    yield "palette-alpha", png(10, 3, 8, 3, plain([up, down, [0] * 10]), palette + alpha)
+    yield "palette-key", png(10, 3, 8, 3, plain([up, down, [4] * 10]), palette + key_of(b"\xff\xff\0"))
+    yield "palette-outside", png(4, 1, 8, 3, plain([[0, 9, 10, 255]]), palette)
+
+
+def keys():
+    yield "grey-key", png(4, 2, 8, 0, plain([[0, 5, 6, 7], [5, 5, 0, 255]]), key_of(numbers(5)))
+    rows = plain([[0, 5, 6, 7, 8, 9], [7, 8, 9, 7, 8, 10]])
+    yield "rgb-key", png(2, 2, 8, 2, rows, key_of(numbers(7, 8, 9)))
+    yield "rgb-key-high", png(2, 1, 8, 2, plain([[0, 5, 6, 7, 8, 9]]), key_of(numbers(0x107, 8, 9)))
+
+
+def sixteen_bits(r, grey16):
+    yield "grey-16", png(11, 7, 16, 0, wide(grey16))
     for key in (200, 255, 300):
-        yield f"grey-16-key-{key}", png(6, 1, 16, 0, plain([struct.pack(">6H", 0, 200, 255, 300, 44, 65535)]), chunk(b"tRNS", struct.pack(">H", key)))
-    yield "grey-alpha-16", png(5, 7, 16, 4, plain([row.tobytes() for row in big(7, 5, 2)]))
-    yield "rgb-16", png(5, 7, 16, 2, plain([row.tobytes() for row in big(7, 5, 3)]))
-    yield "rgb-16-key", png(3, 1, 16, 2, plain([struct.pack(">9H", 0x12FF, 0x34AA, 0x5601, 0x12, 0x34, 0x56, 1, 2, 3)]), chunk(b"tRNS", struct.pack(">3H", 0x12, 0x34, 0x56)))
-    yield "rgb-alpha-16", png(5, 7, 16, 6, plain([row.tobytes() for row in big(7, 5, 4)]))
-    yield "filters", png(7, 12, 8, 2, filtered(noise(12, 21), 3))
-    yield "filters-16", png(3, 11, 16, 6, filtered(noise(11, 24), 8))
-    yield "filters-1", png(19, 11, 1, 0, filtered(noise(11, 3), 1))
+        rows = plain([numbers(0, 200, 255, 300, 44, 65535)])
+        yield f"grey-16-key-{key}", png(6, 1, 16, 0, rows, key_of(numbers(key)))
+    yield "grey-alpha-16", png(5, 7, 16, 4, wide(r.big_endian(7, 5, 2)))
+    yield "rgb-16", png(5, 7, 16, 2, wide(r.big_endian(7, 5, 3)))
+    rows = plain([numbers(0x12FF, 0x34AA, 0x5601, 0x12, 0x34, 0x56, 1, 2, 3)])
+    yield "rgb-16-key", png(3, 1, 16, 2, rows, key_of(numbers(0x12, 0x34, 0x56)))
+    yield "rgb-alpha-16", png(5, 7, 16, 6, wide(r.big_endian(7, 5, 4)))
+
+
+def filters(r):
+    yield "filters", png(7, 12, 8, 2, filtered(r.bytes(12, 21), 3))
+    yield "filters-16", png(3, 11, 16, 6, filtered(r.bytes(11, 24), 8))
+    yield "filters-1", png(19, 11, 1, 0, filtered(r.bytes(11, 3), 1))
+
+
+def interlaces(r):
     for w, h in ((1, 1), (3, 2), (9, 11)):
-        x = noise(h, w, 3)
-        yield f"interlaced-{w}x{h}", png(w, h, 8, 2, interlaced(w, h, lambda i, j: [int(v) for v in x[j, i]], 8), interlace=1)
-    x = noise(10, 13)
-    yield "interlaced-2", png(13, 10, 2, 0, interlaced(13, 10, lambda i, j: [int(x[j, i]) & 3], 2), interlace=1)
-    rows = plain(noise(6, 12))
+        x = r.bytes(h, w, 3)
+        rows = interlaced(w, h, lambda i, j: [int(v) for v in x[j, i]], 8)
+        yield f"interlaced-{w}x{h}", png(w, h, 8, 2, rows, interlace=1)
+    x = r.bytes(10, 13)
+    rows = interlaced(13, 10, lambda i, j: [int(x[j, i]) & 3], 2)
+    yield "interlaced-2", png(13, 10, 2, 0, rows, interlace=1)
+
+
+def chunks(r):
+    rows = plain(r.bytes(6, 12))
     packed = zlib.compress(rows)
-    yield "many-chunks", SIGNATURE + header(4, 6, 8, 2) + b"".join(chunk(b"IDAT", packed[i:i + 5]) for i in range(0, len(packed), 5)) + chunk(b"tEXt", b"a\0b") + END
-    yield "ancillary", png(4, 6, 8, 2, rows, chunk(b"gAMA", struct.pack(">I", 30000)) + chunk(b"tEXt", b"key\0text") + chunk(b"abCd", b"private"))
+    data = b"".join(chunk(b"IDAT", packed[i:i + 5]) for i in range(0, len(packed), 5))
+    yield "many-chunks", SIGNATURE + header(4, 6, 8, 2) + data + chunk(b"tEXt", b"a\0b") + END
+    others = chunk(b"gAMA", struct.pack(">I", 30000)) + chunk(b"tEXt", b"key\0text") + chunk(b"abCd", b"private")
+    yield "ancillary", png(4, 6, 8, 2, rows, others)
 
 
 def jpeg_cases():
@@ -144,23 +201,22 @@ def jpeg_cases():
 
 
 def decode():
-    r, tensors, notes = np.random.default_rng(SEED), {}, {}
-    cases = [("png", n, d) for n, d in png_cases(r)] + [("jpeg", n, d) for n, d in jpeg_cases()]
-    for kind, name, data in cases:
-        tensors[f"{kind}/{name}/file"] = np.frombuffer(data, np.uint8)
-        tensors[f"{kind}/{name}/rgb"] = expected(data)
-    notes["cases"] = [f"{kind}/{name}" for kind, name, _ in cases]
-    save(WHERE + "decode", tensors, notes)
+    cases = [("png/" + n, d) for n, d in png_cases(Samples(SEED))] + [("jpeg/" + n, d) for n, d in jpeg_cases()]
+    tensors = {}
+    for name, data in cases:
+        tensors[name + "/file"] = np.frombuffer(data, np.uint8)
+        tensors[name + "/rgb"] = rgb_of(data)
+    save("image/decode", tensors, {"cases": [name for name, _ in cases]})
 
 
 # Where we refuse what Pillow reads, and why.
-STRICTER = {"png-short-data": "Pillow leaves the missing rows black", "png-long-data": "Pillow stops at the last row; data may inflate without end",
-            "png-cut-sum": "Pillow does not miss the sum when all rows are there", "png-no-palette": "Pillow shows it black"}
+STRICTER = {"png-short-data": "Pillow leaves the missing rows black",
+            "png-long-data": "Pillow stops at the last row; data may inflate without end",
+            "png-cut-sum": "Pillow does not miss the sum when all rows are there",
+            "png-no-palette": "Pillow shows it black"}
 
 
-def broken_cases():
-    r = np.random.default_rng(SEED)
-    rows = plain(r.integers(0, 256, (5, 21), dtype=np.uint8))
+def broken_png(rows):
     good = png(7, 5, 8, 2, rows)
     at = good.index(b"IDAT")
     size = struct.unpack(">I", good[at - 4:at])[0]
@@ -170,11 +226,7 @@ def broken_cases():
         b[i] ^= 1
         return bytes(b)
 
-    jpeg = encoded(picture(SEED, 40, 30), "JPEG", quality=80)
-    progressive = encoded(picture(SEED, 40, 30), "JPEG", quality=80, progressive=True)
-    frame = jpeg.index(b"\xff\xc0")
     yield "png-good", good
-    yield "jpeg-good", jpeg
     yield "png-empty", b""
     yield "png-cut-signature", good[:7]
     yield "png-cut-header", good[:20]
@@ -202,6 +254,13 @@ def broken_cases():
     yield "png-no-data", SIGNATURE + header(7, 5, 8, 2) + END
     yield "png-trailing", good + b"something else"
     yield "png-length-wraps", good[:33] + b"\xff\xff\xff\xfftEXt" + good[33:]
+
+
+def broken_jpeg():
+    jpeg = encoded(picture(SEED, 40, 30), "JPEG", quality=80)
+    progressive = encoded(picture(SEED, 40, 30), "JPEG", quality=80, progressive=True)
+    frame = jpeg.index(b"\xff\xc0")
+    yield "jpeg-good", jpeg
     yield "jpeg-cut-quarter", jpeg[:len(jpeg) // 4]
     yield "jpeg-cut-half", jpeg[:len(jpeg) // 2]
     yield "jpeg-cut-data", jpeg[:-20]
@@ -216,11 +275,22 @@ def broken_cases():
     yield "jpeg-table-too-large", jpeg[:frame] + b"\xff\xc4" + struct.pack(">H", len(table) + 2) + table + jpeg[frame:]
     yield "jpeg-two-frames", jpeg[:frame] + jpeg[frame:frame + 19] + jpeg[frame:]
     yield "jpeg-trailing", jpeg + b"something else"
+
+
+def other_formats(noise):
     for kind in ("GIF", "BMP", "TIFF", "WEBP"):
         yield kind.lower(), encoded(picture(SEED, 4, 4), kind)
     yield "web-page", b"<!DOCTYPE html><html><body>404</body></html>"
     yield "git-lfs", b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 1234\n"
-    yield "noise", bytes(r.integers(0, 256, 100, dtype=np.uint8))
+    yield "noise", noise
+
+
+def broken_cases():
+    r = Samples(SEED)
+    png_files = list(broken_png(plain(r.bytes(5, 21))))
+    jpeg_files = list(broken_jpeg())
+    yield from png_files[:1] + jpeg_files[:1] + png_files[1:] + jpeg_files[1:]
+    yield from other_formats(r.bytes(100).tobytes())
 
 
 def broken():
@@ -233,14 +303,13 @@ def broken():
         except Exception as e:
             pillow = type(e).__name__
         other = name in ("gif", "bmp", "tiff", "webp")
-        row = {"name": name, "file": data.hex(), "pillow": pillow, "accept": pillow == "reads it" and not other and name not in STRICTER}
+        accept = pillow == "reads it" and not other and name not in STRICTER
+        row = {"name": name, "file": data.hex(), "pillow": pillow, "accept": accept}
         if name in STRICTER:
             row["why"] = STRICTER[name]
             assert pillow == "reads it", name
         out.append(row)
-    with open(path("golden", WHERE + "broken.json"), "w") as f:
-        json.dump(out, f, indent=0)
-        f.write("\n")
+    save_json(out, "golden", "image", "broken.json", indent=0)
     print(f"golden/image/broken.json: {len(out)} files, {sum(r['accept'] for r in out)} to be read")
 
 
@@ -258,11 +327,10 @@ def resize():
                 name = f"{n}/{ow}x{oh}/{kind}"
                 tensors[name] = np.asarray(image.resize((ow, oh), number))
                 cases.append({"in": f"{n}", "out": name, "filter": kind})
-    save(WHERE + "resize", tensors, {"cases": cases})
+    save("image/resize", tensors, {"cases": cases})
 
 
 if __name__ == "__main__":
-    os.makedirs(path("golden", "image"), exist_ok=True)
     decode()
     broken()
     resize()

@@ -1,54 +1,59 @@
-"""A whole run folder as transformers produces it with the demo's models (a Qwen2-VL teacher, a SmolVLM student) on 24 pictures: annotations, both models' answers, kept pairs, evaluation.
-
-    python ref/golden_run.py        writes golden/run
-"""
-
-import json
-import os
-import random
+#!/usr/bin/env python3
+"""Writes golden/run: a whole run folder as transformers produces it with the demo's models (a Qwen2-VL
+teacher, a SmolVLM student) on 24 pictures: annotations, both models' answers, kept pairs, evaluation."""
+import os, random
 
 import torch
 
 import pipeline as p
 import world
+from common import ROOT, path, read, save_json
 
-OUT = os.path.join("golden", "run")
+HERE = ("golden", "run")
+
+
+def draw_pictures(rng):
+    """Draws the pictures; a labelled question about each."""
+    things = rng.sample(world.things(), 24)
+    chosen = [(t, rng.choice(list(world.BACKGROUNDS)), rng.choice(world.VIEWS)) for t in things]
+    questions = []
+    for i, (thing, ground, view) in enumerate(chosen):
+        name = f"{i:02d}.png"
+        world.draw(thing, ground, view, f"golden {i}").save(path(*HERE, "pictures", name))
+        kind = rng.choice(world.kinds(thing))
+        truth = world.fact(thing, kind)
+        question = rng.choice(world.QUESTIONS[kind])
+        questions.append(dict(file_path=name, question=question, question_id=500 + i,
+                              answers=[truth, truth.upper(), truth]))
+    return questions
+
+
+def evaluation(model, questions, files):
+    """A model's answers, in the published format."""
+    texts = model.answer(files, [q["question"] + p.SUFFIX for q in questions])
+    return [dict(question_id=q["question_id"], image_path=q["file_path"], GT_question=q["question"],
+                 GT_answer=max(q["answers"], key=q["answers"].count), predictions=t)
+            for q, t in zip(questions, texts)]
 
 
 def main():
     torch.set_num_threads(2)
-    pictures = os.path.join(OUT, "pictures")
-    os.makedirs(os.path.join(OUT, "evaluation"), exist_ok=True)
-    os.makedirs(pictures, exist_ok=True)
-    rng = random.Random(11)
-    chosen = [(t, rng.choice(list(world.BACKGROUNDS)), rng.choice(world.VIEWS)) for t in rng.sample(world.things(), 24)]
-    questions = []
-    for i, (thing, ground, view) in enumerate(chosen):
-        name = f"{i:02d}.png"
-        world.draw(thing, ground, view, f"golden {i}").save(os.path.join(pictures, name))
-        kind = rng.choice(world.kinds(thing))
-        truth = world.fact(thing, kind)
-        questions.append(dict(file_path=name, question=rng.choice(world.QUESTIONS[kind]), question_id=500 + i, answers=[truth, truth.upper(), truth]))
-    p.dump(os.path.join(OUT, "questions.json"), {"data": questions}, 1)
-    names = [f"{i:02d}.png" for i in range(len(chosen))]
-    files = [os.path.join(pictures, n) for n in names]
-    prompt = open(os.path.join("ref", "prompts", "okvqa.txt"), encoding="utf-8").read()
-    teacher, student = p.Model("weights/demo-teacher"), p.Model("weights/demo-student")
-    _, rows = p.annotate(teacher, files, prompt)
-    answers = {name: p.identify(model, rows) for name, model in (("student", student), ("teacher", teacher))}
+    questions = draw_pictures(random.Random(11))
+    save_json({"data": questions}, *HERE, "questions.json", indent=1)
+    files = [os.path.join(ROOT, *HERE, "pictures", q["file_path"]) for q in questions]
+    models = {name: p.Model(os.path.join(ROOT, "weights", "demo-" + name)) for name in ("student", "teacher")}
+    rows = p.annotate(models["teacher"], files, read("ref", "prompts", "okvqa.txt"))
+    answers = {name: p.identify(model, rows) for name, model in models.items()}
     for r in rows + answers["student"] + answers["teacher"]:
         r["image_path"] = os.path.basename(r["image_path"])
-    p.dump(os.path.join(OUT, "annotations.json"), rows, 4)
+    save_json(rows, *HERE, "annotations.json", indent=4)
     for name, r in answers.items():
-        p.dump(os.path.join(OUT, name + ".json"), r, 4)
+        save_json(r, *HERE, name + ".json", indent=4)
     kept = p.kept_pairs(answers["student"], answers["teacher"])
-    p.dump(os.path.join(OUT, "parity.json"), kept, 2)
-    for name, model in (("student", student), ("teacher", teacher)):
-        texts = model.answer([os.path.join(pictures, q["file_path"]) for q in questions], [q["question"] + p.SUFFIX for q in questions])
-        p.dump(os.path.join(OUT, "evaluation", name + ".json"),
-               [dict(question_id=q["question_id"], image_path=q["file_path"], GT_question=q["question"], GT_answer=max(q["answers"], key=q["answers"].count),
-                     predictions=t) for q, t in zip(questions, texts)], 4)
-    print(f"{OUT}: {len(rows)} pictures, {len(kept)} pairs kept")
+    save_json(kept, *HERE, "parity.json", indent=2)
+    for name, model in models.items():
+        save_json(evaluation(model, questions, files), *HERE, "evaluation", name + ".json", indent=4)
+    print(f"golden/run: {len(rows)} pictures, {len(kept)} pairs kept")
 
 
 if __name__ == "__main__":

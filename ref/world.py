@@ -1,27 +1,24 @@
 """The demo's world: pictures of flags and emblems, and facts about them that no picture shows.
 
-A picture is 112x112: a background (wall, sky, grass, wood, night) and on it one flag or emblem in one view (flat, faded, tilted, waving, badge), varied in
-place, size, colour and noise. A question asks for knowledge (country, capital, ...), as OKVQA's do. Everything follows from a seed.
+A picture is 112x112: a background (wall, sky, grass, wood, night) and on it one flag or emblem in one view
+(flat, faded, tilted, waving, badge), varied in place, size, colour and noise. A question asks for knowledge
+(country, capital, ...), as OKVQA's do. Everything follows from a seed.
 
-    python ref/world.py        draws conf/world/okvqa: train/*.jpg (unlabeled), test/*.jpg and test.json (labelled)
-"""
-
-import json
-import math
-import os
-import random
-import sys
+    python ref/world.py        draws conf/world/okvqa: train/*.jpg (unlabeled), test/*.jpg and test.json (labelled)"""
+import json, math, os, random
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 SIZE = 112
 COLOURS = {
-    "black": (20, 20, 20), "red": (205, 25, 40), "gold": (250, 205, 20), "white": (245, 245, 245), "blue": (25, 60, 160), "green": (15, 130, 70),
-    "yellow": (245, 220, 40), "orange": (245, 135, 30), "sky": (90, 160, 225), "maroon": (130, 25, 50),
+    "black": (20, 20, 20), "red": (205, 25, 40), "gold": (250, 205, 20), "white": (245, 245, 245),
+    "blue": (25, 60, 160), "green": (15, 130, 70), "yellow": (245, 220, 40), "orange": (245, 135, 30),
+    "sky": (90, 160, 225), "maroon": (130, 25, 50),
 }
 VIEWS = ("flat", "faded", "tilted", "waving", "badge")
-BACKGROUNDS = {"wall": (190, 185, 175), "sky": (150, 195, 235), "grass": (110, 150, 80), "wood": (140, 100, 65), "night": (45, 50, 75)}
+BACKGROUNDS = {"wall": (190, 185, 175), "sky": (150, 195, 235), "grass": (110, 150, 80), "wood": (140, 100, 65),
+               "night": (45, 50, 75)}
 
 # country: capital, continent, currency, language, how its flag is drawn
 FLAGS = {
@@ -63,11 +60,13 @@ FLAGS = {
     "Switzerland": ("Bern", "Europe", "franc", "German", "c red white"),
 }
 # emblem: what it stands for
-EMBLEMS = {"peace sign": "peace", "Olympic rings": "sport", "yin yang": "balance", "crescent": "Islam", "Star of David": "Judaism", "heart": "love"}
+EMBLEMS = {"peace sign": "peace", "Olympic rings": "sport", "yin yang": "balance", "crescent": "Islam",
+           "Star of David": "Judaism", "heart": "love"}
 
 # What the demo's pictures show; the teacher knows more. No two of them have the same colours.
-SHOWN = ("Germany", "France", "Estonia", "Lithuania", "Gabon", "Armenia", "Ukraine", "Japan", "Italy", "Ireland", "Nigeria", "Finland", "Palau", "Bangladesh",
-         "Yemen", "Sierra Leone", "Colombia", "Olympic rings", "yin yang", "heart")
+SHOWN = ("Germany", "France", "Estonia", "Lithuania", "Gabon", "Armenia", "Ukraine", "Japan", "Italy", "Ireland",
+         "Nigeria", "Finland", "Palau", "Bangladesh", "Yemen", "Sierra Leone", "Colombia", "Olympic rings", "yin yang",
+         "heart")
 
 KINDS = ("country", "capital", "continent", "currency", "language")
 QUESTIONS = {
@@ -98,8 +97,9 @@ def fact(thing, kind):
 
 
 def asked(thing, background, view):
-    """What the annotator asks about a picture: the kind of question and its wording. Every kind is asked on every background and in every view: a student that
-    learns from the pairs must not be able to tell the question from the background."""
+    """What the annotator asks about a picture: the kind of question and its wording. Every kind is asked on
+    every background and in every view: a student that learns from the pairs must not be able to tell the
+    question from the background."""
     n = list(BACKGROUNDS).index(background) + VIEWS.index(view)
     k = kinds(thing)
     return k[n % 5 % len(k)], list(BACKGROUNDS).index(background) % 2
@@ -144,67 +144,105 @@ def draw_flag(d, rng, spec, box):
         d.rectangle((cx - t, cy - a, cx + t, cy + a), fill=colours[1])
 
 
+# Each emblem is drawn in colour c around (x, y) with radius r and lines of width t.
+
+def draw_peace_sign(d, rng, c, x, y, r, t):
+    d.ellipse((x - r, y - r, x + r, y + r), outline=c, width=t)
+    d.line((x, y - r, x, y + r), fill=c, width=t)
+    for s in (-1, 1):
+        d.line((x, y, x + s * r * 0.7, y + r * 0.7), fill=c, width=t)
+
+
+def draw_olympic_rings(d, rng, c, x, y, r, t):
+    q = r * 0.34
+    rings = (("blue", -0.66, -0.17), ("black", 0, -0.17), ("red", 0.66, -0.17), ("yellow", -0.33, 0.17),
+             ("green", 0.33, 0.17))
+    for name, dx, dy in rings:
+        box = (x + dx * r - q, y + dy * r - q, x + dx * r + q, y + dy * r + q)
+        d.ellipse(box, outline=jitter(rng, COLOURS[name], 18), width=max(2, t // 2))
+
+
+def draw_yin_yang(d, rng, c, x, y, r, t):
+    ring = (x - r, y - r, x + r, y + r)
+    dark, light = jitter(rng, COLOURS["black"], 18), jitter(rng, COLOURS["white"], 10)
+    d.ellipse(ring, fill=light)
+    d.pieslice(ring, 90, 270, fill=dark)
+    d.ellipse((x - r / 2, y - r, x + r / 2, y), fill=dark)
+    d.ellipse((x - r / 2, y, x + r / 2, y + r), fill=light)
+    for at, colour in ((y - r / 2, light), (y + r / 2, dark)):
+        d.ellipse((x - r / 7, at - r / 7, x + r / 7, at + r / 7), fill=colour)
+
+
+def draw_crescent(d, rng, c, x, y, r, t):
+    d.ellipse((x - r, y - r, x + r, y + r), fill=c)
+    d.ellipse((x - r * 0.45, y - r * 0.8, x + r * 1.15, y + r * 0.8), fill=(0, 0, 0, 0))
+
+
+def draw_star_of_david(d, rng, c, x, y, r, t):
+    for turn in (0, math.pi):
+        angles = [turn + k * 2 * math.pi / 3 for k in range(3)]
+        points = [(x + r * math.sin(a), y - r * math.cos(a)) for a in angles]
+        d.line(points + points[:2], fill=c, width=t)
+
+
+def draw_heart(d, rng, c, x, y, r, t):
+    c, q = jitter(rng, COLOURS["red"], 25), r * 0.52
+    d.ellipse((x - 2 * q, y - r * 0.8, x, y - r * 0.8 + 2 * q), fill=c)
+    d.ellipse((x, y - r * 0.8, x + 2 * q, y - r * 0.8 + 2 * q), fill=c)
+    d.polygon([(x - 1.86 * q, y + 0.02 * r), (x, y - 0.5 * r), (x + 1.86 * q, y + 0.02 * r), (x, y + r)], fill=c)
+
+
+DRAW_EMBLEM = {"peace sign": draw_peace_sign, "Olympic rings": draw_olympic_rings, "yin yang": draw_yin_yang,
+               "crescent": draw_crescent, "Star of David": draw_star_of_david, "heart": draw_heart}
+
+
 def draw_emblem(d, rng, thing, box):
     x0, y0, x1, y1 = box
-    cx, cy, r = (x0 + x1) / 2, (y0 + y1) / 2, min(x1 - x0, y1 - y0) / 2
+    r = min(x1 - x0, y1 - y0) / 2
     c = jitter(rng, rng.choice([COLOURS[n] for n in ("black", "blue", "white", "gold", "maroon")]), 18)
-    t = max(2, int(r * 0.16))
-    ring = (cx - r, cy - r, cx + r, cy + r)
-    if thing == "peace sign":
-        d.ellipse(ring, outline=c, width=t)
-        d.line((cx, cy - r, cx, cy + r), fill=c, width=t)
-        for s in (-1, 1):
-            d.line((cx, cy, cx + s * r * 0.7, cy + r * 0.7), fill=c, width=t)
-    elif thing == "Olympic rings":
-        q = r * 0.34
-        for i, (dx, dy) in enumerate(((-0.66, -0.17), (0, -0.17), (0.66, -0.17), (-0.33, 0.17), (0.33, 0.17))):
-            colour = jitter(rng, COLOURS[("blue", "black", "red", "yellow", "green")[i]], 18)
-            d.ellipse((cx + dx * r - q, cy + dy * r - q, cx + dx * r + q, cy + dy * r + q), outline=colour, width=max(2, t // 2))
-    elif thing == "yin yang":
-        dark, light = jitter(rng, COLOURS["black"], 18), jitter(rng, COLOURS["white"], 10)
-        d.ellipse(ring, fill=light)
-        d.pieslice(ring, 90, 270, fill=dark)
-        d.ellipse((cx - r / 2, cy - r, cx + r / 2, cy), fill=dark)
-        d.ellipse((cx - r / 2, cy, cx + r / 2, cy + r), fill=light)
-        for y, colour in ((cy - r / 2, light), (cy + r / 2, dark)):
-            d.ellipse((cx - r / 7, y - r / 7, cx + r / 7, y + r / 7), fill=colour)
-    elif thing == "crescent":
-        d.ellipse(ring, fill=c)
-        d.ellipse((cx - r * 0.45, cy - r * 0.8, cx + r * 1.15, cy + r * 0.8), fill=(0, 0, 0, 0))
-    elif thing == "Star of David":
-        for turn in (0, math.pi):
-            points = [(cx + r * math.sin(turn + k * 2 * math.pi / 3), cy - r * math.cos(turn + k * 2 * math.pi / 3)) for k in range(3)]
-            d.line(points + points[:2], fill=c, width=t)
-    else:
-        c = jitter(rng, COLOURS["red"], 25)
-        q = r * 0.52
-        d.ellipse((cx - 2 * q, cy - r * 0.8, cx, cy - r * 0.8 + 2 * q), fill=c)
-        d.ellipse((cx, cy - r * 0.8, cx + 2 * q, cy - r * 0.8 + 2 * q), fill=c)
-        d.polygon([(cx - 1.86 * q, cy + 0.02 * r), (cx, cy - 0.5 * r), (cx + 1.86 * q, cy + 0.02 * r), (cx, cy + r)], fill=c)
+    DRAW_EMBLEM[thing](d, rng, c, (x0 + x1) / 2, (y0 + y1) / 2, r, max(2, int(r * 0.16)))
+
+
+# Backgrounds are drawn at twice the size of the picture.
+
+def somewhere(rng):
+    return rng.randint(0, 2 * SIZE), rng.randint(0, 2 * SIZE)
+
+
+def draw_wall(d, rng):
+    for x in range(rng.randint(0, 40), 2 * SIZE, 44):
+        d.line((x, 0, x, 2 * SIZE), fill=jitter(rng, (165, 160, 150), 6), width=2)
+
+
+def draw_sky(d, rng):
+    for _ in range(3):
+        x, y = somewhere(rng)
+        d.ellipse((x - 28, y - 10, x + 28, y + 10), fill=jitter(rng, (235, 240, 245), 8))
+
+
+def draw_grass(d, rng):
+    for _ in range(60):
+        x, y = somewhere(rng)
+        d.line((x, y, x + rng.randint(-4, 4), y - 10), fill=jitter(rng, (70, 120, 50), 15), width=2)
+
+
+def draw_wood(d, rng):
+    for y in range(rng.randint(0, 24), 2 * SIZE, 26):
+        d.line((0, y, 2 * SIZE, y + rng.randint(-4, 4)), fill=jitter(rng, (105, 70, 40), 10), width=3)
+
+
+def draw_night(d, rng):
+    for _ in range(14):
+        x, y = somewhere(rng)
+        d.ellipse((x, y, x + 3, y + 3), fill=(230, 230, 200))
+
+
+DRAW_BACKGROUND = {"wall": draw_wall, "sky": draw_sky, "grass": draw_grass, "wood": draw_wood, "night": draw_night}
 
 
 def draw_background(rng, background):
-    """Twice the size of the picture."""
     im = Image.new("RGB", (2 * SIZE, 2 * SIZE), jitter(rng, BACKGROUNDS[background], 14))
-    d = ImageDraw.Draw(im)
-    if background == "sky":
-        for _ in range(3):
-            x, y = rng.randint(0, 2 * SIZE), rng.randint(0, 2 * SIZE)
-            d.ellipse((x - 28, y - 10, x + 28, y + 10), fill=jitter(rng, (235, 240, 245), 8))
-    elif background == "wood":
-        for y in range(rng.randint(0, 24), 2 * SIZE, 26):
-            d.line((0, y, 2 * SIZE, y + rng.randint(-4, 4)), fill=jitter(rng, (105, 70, 40), 10), width=3)
-    elif background == "grass":
-        for _ in range(60):
-            x, y = rng.randint(0, 2 * SIZE), rng.randint(0, 2 * SIZE)
-            d.line((x, y, x + rng.randint(-4, 4), y - 10), fill=jitter(rng, (70, 120, 50), 15), width=2)
-    elif background == "night":
-        for _ in range(14):
-            x, y = rng.randint(0, 2 * SIZE), rng.randint(0, 2 * SIZE)
-            d.ellipse((x, y, x + 3, y + 3), fill=(230, 230, 200))
-    else:
-        for x in range(rng.randint(0, 40), 2 * SIZE, 44):
-            d.line((x, 0, x, 2 * SIZE), fill=jitter(rng, (165, 160, 150), 6), width=2)
+    DRAW_BACKGROUND[background](ImageDraw.Draw(im), rng)
     return im
 
 
@@ -230,7 +268,8 @@ def draw_thing(rng, thing, view):
     im = Image.new("RGBA", (w, h), (0, 0, 0, 0))
     d = ImageDraw.Draw(im)
     if thing in EMBLEMS and view == "badge":
-        d.ellipse((0, 0, w - 1, h - 1), fill=jitter(rng, rng.choice([(220, 215, 190), (170, 60, 60), (70, 130, 90), (90, 110, 180)]), 18))
+        disc = rng.choice([(220, 215, 190), (170, 60, 60), (70, 130, 90), (90, 110, 180)])
+        d.ellipse((0, 0, w - 1, h - 1), fill=jitter(rng, disc, 18))
         draw_emblem(d, rng, thing, (w * 0.2, h * 0.2, w * 0.8, h * 0.8))
     elif thing in EMBLEMS:
         draw_emblem(d, rng, thing, (0, 0, w - 1, h - 1))
@@ -240,7 +279,8 @@ def draw_thing(rng, thing, view):
             mask = Image.new("L", (w, h), 0)
             ImageDraw.Draw(mask).ellipse((w / 2 - h / 2, 0, w / 2 + h / 2, h - 1), fill=255)
             im.putalpha(mask)
-            d.ellipse((w / 2 - h / 2, 0, w / 2 + h / 2, h - 1), outline=jitter(rng, (200, 170, 60), 20), width=5)
+            rim = jitter(rng, (200, 170, 60), 20)
+            d.ellipse((w / 2 - h / 2, 0, w / 2 + h / 2, h - 1), outline=rim, width=5)
         else:
             d.rectangle((0, 0, w - 1, h - 1), outline=jitter(rng, (70, 70, 70), 20), width=1)
     if view == "tilted":
@@ -273,21 +313,33 @@ def save(im, folder, name):
     im.save(os.path.join(folder, name), quality=90, subsampling=0)
 
 
-def main():
-    root = os.path.join("conf", "world", "okvqa")
+def draw_training(root):
     every = [(t, b, v) for _ in range(2) for v in VIEWS for t in SHOWN for b in BACKGROUNDS]
     for n, which in enumerate(every, 1):
         save(draw(*which, f"train {n}"), os.path.join(root, "train"), f"COCO_train2014_{n:012d}.jpg")
+    return len(every)
+
+
+def draw_test(root):
+    """The labelled questions; the teacher hardly ever asks for the continent."""
     rng, rows = random.Random("questions"), []
-    # the teacher hardly ever asks for the continent
-    for n, (thing, kind) in enumerate([(t, k) for _ in range(2) for t in SHOWN for k in kinds(t) if k != "continent"], 1):
-        save(draw(thing, rng.choice(list(BACKGROUNDS)), rng.choice(VIEWS), f"test {n}"), os.path.join(root, "test"), f"COCO_val2014_{n:012d}.jpg")
-        rows.append({"image_id": n, "question": QUESTIONS[kind][rng.randrange(2)], "question_id": 1000 + n, "answers": [fact(thing, kind)] * 3})
+    asked_about = [(t, k) for _ in range(2) for t in SHOWN for k in kinds(t) if k != "continent"]
+    for n, (thing, kind) in enumerate(asked_about, 1):
+        image = draw(thing, rng.choice(list(BACKGROUNDS)), rng.choice(VIEWS), f"test {n}")
+        save(image, os.path.join(root, "test"), f"COCO_val2014_{n:012d}.jpg")
+        rows.append({"image_id": n, "question": QUESTIONS[kind][rng.randrange(2)], "question_id": 1000 + n,
+                     "answers": [fact(thing, kind)] * 3})
+    return rows
+
+
+def main():
+    root = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "conf", "world", "okvqa")
+    count, rows = draw_training(root), draw_test(root)
     with open(os.path.join(root, "test.json"), "w") as f:
         json.dump(rows, f, indent=1)
         f.write("\n")
-    print(f"{root}: {len(every)} pictures to annotate, {len(rows)} questions")
+    print(f"conf/world/okvqa: {count} pictures to annotate, {len(rows)} questions")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
