@@ -1,35 +1,38 @@
-/* Activations and the residual sum, element by element. An activation's values are not kept: the
- * linear layer behind it has them formed when it needs them.
- *   gelu        f(x) = x/2 (1 + erf(x/sqrt 2))                     f' = (1 + erf(x/sqrt 2))/2 + x
- *   exp(-x^2/2)/sqrt(2 pi)
- *   gelu_tanh   f(x) = x/2 (1 + tanh u), u = c (x + 0.044715 x^3)  f' = (1 + tanh u)/2 + x/2 (1 -
- *   tanh^2 u) c (1 + 3 * 0.044715 x^2), c = sqrt(2/pi)
- *   quick_gelu  f(x) = x s(1.702 x)                                f' = s + 1.702 x s (1 - s)
- *   silu        f(x) = x s(x)                                      f' = s (1 + x (1 - s))
- * s is the logistic function. (GELUActivation, PytorchGELUTanh, QuickGELUActivation, SiLU.) */
+/* Activations and the residual sum, element by element. An activation is computed on demand, by
+ * the linear layer that follows it. s is the logistic function, s(x) = 1 / (1 + exp(-x)).
+ *
+ *   gelu        f(x)  = x/2 (1 + erf(x / sqrt 2))
+ *               f'(x) = (1 + erf(x / sqrt 2)) / 2 + x exp(-x^2 / 2) / sqrt(2 pi)
+ *   the others  f(x)  = x s(u(x)),  f'(x) = s + x u' s (1 - s):
+ *   gelu_tanh   u = 2 sqrt(2 / pi) (x + 0.044715 x^3), because (1 + tanh v) / 2 = s(2 v)
+ *   quick_gelu  u = 1.702 x
+ *   silu        u = x
+ *
+ * (GELUActivation, PytorchGELUTanh, QuickGELUActivation, SiLU) */
 #include "layer/layer.h"
 
 #include "base/elementary.h"
+#include "base/number.h"
 #include "base/parallel.h"
 #include "kernel/kernels.h"
 
 enum { CHUNK = 1024 }; /* elements that a thread takes at a time */
 
-/* value and slope [count], both of the function at x; slope may be NULL */
+/* value[count] = f(x), slope[count] = f'(x); slope may be NULL */
 typedef void Function(float *value, float *slope, const float *x, int64_t count);
 
 static void gelu_at(float *value, float *slope, const float *x, int64_t count)
 {
     for (int64_t i = 0; i < count; i++) {
-        double v = (double)x[i], half = 0.5 * (1 + exact_erf(v * 0.7071067811865476));
+        const double v = (double)x[i];
+        const double half = 0.5 * (1 + exact_erf(v * 0.7071067811865476));
         value[i] = (float)(v * half);
         if (slope)
             slope[i] = (float)(half + v * exact_exp(-0.5 * v * v) * 0.3989422804014327);
     }
 }
 
-/* The others are x s(u(x)); (1 + tanh u)/2 = s(2u). With s in `value` and u' in `slope`, both
- * become what is asked for. */
+/* f and f' from u in `value` and u' in `slope` */
 static void finish(float *value, float *slope, const float *x, int64_t count)
 {
     kernels->sigmoid(value, count);
@@ -41,7 +44,8 @@ static void finish(float *value, float *slope, const float *x, int64_t count)
 
 static void gelu_tanh_at(float *value, float *slope, const float *x, int64_t count)
 {
-    const float c = 1.5957691216057308f, d = 0.044715f; /* c: 2 sqrt(2/pi) */
+    const float c = 1.5957691216057308f; /* 2 sqrt(2 / pi) */
+    const float d = 0.044715f;
     for (int64_t i = 0; i < count; i++)
         value[i] = c * (x[i] + d * x[i] * x[i] * x[i]);
     for (int64_t i = 0; slope && i < count; i++)
@@ -67,52 +71,133 @@ static void silu_at(float *value, float *slope, const float *x, int64_t count)
     finish(value, slope, x, count);
 }
 
-/* What forming the values and, with a tape, going back are both given; NULL after a failure. */
-static void *record(Run *run, Backward *back, size_t size)
+static void map_fwd(Function *f, float *y, const float *x, int64_t count)
 {
-    return run->tape ? tape_record(run, back, size) : run_alloc(run, 1, size);
+#pragma omp parallel for if (parallel_worth(8 * count))
+    for (int64_t at = 0; at < count; at += CHUNK)
+        f(y + at, NULL, x + at, min_i64(count - at, CHUNK));
 }
 
-static int64_t chunk_size(int64_t first, int64_t count)
+/* forward: y = f(x), so dx += dy f'(x) */
+static void map_bwd(Function *f, float *dx, const float *dy, const float *x, int64_t count)
 {
-    return count - first < CHUNK ? count - first : CHUNK;
-}
-
-typedef struct {
-    Function *f;
-    Mat *x, *y;
-} Saved;
-
-static void backward(Run *run, void *p)
-{
-    Saved *s = p;
-    float *dy = mat_grad(run, s->y), *dx = mat_grad(run, s->x);
-    if (!dy || !dx)
-        return;
-    int64_t count = s->x->rows * s->x->cols;
 #pragma omp parallel for if (parallel_worth(8 * count))
     for (int64_t at = 0; at < count; at += CHUNK) {
-        float value[CHUNK], slope[CHUNK];
-        int64_t n = chunk_size(at, count);
-        s->f(value, slope, s->x->data + at, n);
+        const int64_t n = min_i64(count - at, CHUNK);
+        float value[CHUNK];
+        float slope[CHUNK];
+        f(value, slope, x + at, n);
         for (int64_t i = 0; i < n; i++)
             dx[at + i] += dy[at + i] * slope[i];
     }
 }
 
-static void fill(float *out, const void *from)
+void gelu_fwd(float *y, const float *x, int64_t count)
 {
-    const Saved *s = from;
-    int64_t count = s->x->rows * s->x->cols;
-#pragma omp parallel for if (parallel_worth(8 * count))
-    for (int64_t at = 0; at < count; at += CHUNK)
-        s->f(out + at, NULL, s->x->data + at, chunk_size(at, count));
+    map_fwd(gelu_at, y, x, count);
 }
 
-static Mat *elementwise(Run *run, Function *f, Mat *x)
+void gelu_bwd(float *dx, const float *dy, const float *x, int64_t count)
+{
+    map_bwd(gelu_at, dx, dy, x, count);
+}
+
+void gelu_tanh_fwd(float *y, const float *x, int64_t count)
+{
+    map_fwd(gelu_tanh_at, y, x, count);
+}
+
+void gelu_tanh_bwd(float *dx, const float *dy, const float *x, int64_t count)
+{
+    map_bwd(gelu_tanh_at, dx, dy, x, count);
+}
+
+void quick_gelu_fwd(float *y, const float *x, int64_t count)
+{
+    map_fwd(quick_gelu_at, y, x, count);
+}
+
+void quick_gelu_bwd(float *dx, const float *dy, const float *x, int64_t count)
+{
+    map_bwd(quick_gelu_at, dx, dy, x, count);
+}
+
+void swiglu_fwd(float *y, const float *gate, const float *up, int64_t count)
+{
+#pragma omp parallel for if (parallel_worth(8 * count))
+    for (int64_t at = 0; at < count; at += CHUNK) {
+        const int64_t n = min_i64(count - at, CHUNK);
+        silu_at(y + at, NULL, gate + at, n);
+        for (int64_t i = 0; i < n; i++)
+            y[at + i] *= up[at + i];
+    }
+}
+
+/* forward: y = f(gate) up, so dgate += dy up f'(gate), dup += dy f(gate) */
+void swiglu_bwd(float *dgate, float *dup, const float *dy, const float *gate, const float *up, int64_t count)
+{
+#pragma omp parallel for if (parallel_worth(8 * count))
+    for (int64_t at = 0; at < count; at += CHUNK) {
+        const int64_t n = min_i64(count - at, CHUNK);
+        float value[CHUNK];
+        float slope[CHUNK];
+        silu_at(value, slope, gate + at, n);
+        for (int64_t i = 0; i < n; i++) {
+            dgate[at + i] += dy[at + i] * up[at + i] * slope[i];
+            dup[at + i] += dy[at + i] * value[i];
+        }
+    }
+}
+
+void add_fwd(float *y, const float *x, int64_t count)
+{
+#pragma omp parallel for if (parallel_worth(8 * count))
+    for (int64_t i = 0; i < count; i++)
+        y[i] += x[i];
+}
+
+/* forward: y += x, so dx += dy; the gradient of the old y is dy itself */
+void add_bwd(float *dx, const float *dy, int64_t count)
+{
+    add_fwd(dx, dy, count);
+}
+
+/* What both computing the values and, with a tape, the backward will be given. NULL after a
+ * failure. */
+static void *record(Run *run, Backward *backward, size_t size)
+{
+    return run->tape ? tape_record(run, backward, size) : run_alloc(run, 1, size);
+}
+
+typedef struct {
+    void (*fwd)(float *y, const float *x, int64_t count);
+    void (*bwd)(float *dx, const float *dy, const float *x, int64_t count);
+} Kernel;
+
+typedef struct {
+    Kernel f;
+    Mat *x, *y;
+} Saved;
+
+static void compute(float *out, const void *inputs)
+{
+    const Saved *s = inputs;
+    s->f.fwd(out, s->x->data, s->x->rows * s->x->cols);
+}
+
+static void backward(Run *run, void *p)
+{
+    const Saved *s = p;
+    const float *dy = mat_grad(run, s->y);
+    float *dx = mat_grad(run, s->x);
+    if (dx && dy)
+        s->f.bwd(dx, dy, s->x->data, s->x->rows * s->x->cols);
+}
+
+static Mat *elementwise(Run *run, Kernel f, Mat *x)
 {
     Saved *s = x ? record(run, backward, sizeof *s) : NULL;
-    Mat *y = s ? mat_lazy(run, x->rows, x->cols, fill, s) : NULL;
+    Mat *y = s ? mat_lazy(run, x->rows, x->cols, compute, s) : NULL;
     if (!y)
         return NULL;
     assert(x->stride == x->cols);
@@ -122,54 +207,37 @@ static Mat *elementwise(Run *run, Function *f, Mat *x)
 
 Mat *gelu(Run *run, Mat *x)
 {
-    return elementwise(run, gelu_at, x);
+    return elementwise(run, (Kernel){gelu_fwd, gelu_bwd}, x);
 }
 
 Mat *gelu_tanh(Run *run, Mat *x)
 {
-    return elementwise(run, gelu_tanh_at, x);
+    return elementwise(run, (Kernel){gelu_tanh_fwd, gelu_tanh_bwd}, x);
 }
 
 Mat *quick_gelu(Run *run, Mat *x)
 {
-    return elementwise(run, quick_gelu_at, x);
+    return elementwise(run, (Kernel){quick_gelu_fwd, quick_gelu_bwd}, x);
 }
 
 typedef struct {
     Mat *a, *b, *y;
 } SavedPair;
 
-/* y = f(a) b:  da += dy b f'(a),  db += dy f(a) */
-static void swiglu_backward(Run *run, void *p)
+static void swiglu_compute(float *out, const void *inputs)
 {
-    SavedPair *s = p;
-    float *dy = mat_grad(run, s->y), *da = mat_grad(run, s->a), *db = mat_grad(run, s->b);
-    if (!dy || !da || !db)
-        return;
-    int64_t count = s->y->rows * s->y->cols;
-#pragma omp parallel for if (parallel_worth(8 * count))
-    for (int64_t at = 0; at < count; at += CHUNK) {
-        float value[CHUNK], slope[CHUNK];
-        int64_t n = chunk_size(at, count);
-        silu_at(value, slope, s->a->data + at, n);
-        for (int64_t i = 0; i < n; i++) {
-            da[at + i] += dy[at + i] * s->b->data[at + i] * slope[i];
-            db[at + i] += dy[at + i] * value[i];
-        }
-    }
+    const SavedPair *s = inputs;
+    swiglu_fwd(out, s->a->data, s->b->data, s->a->rows * s->a->cols);
 }
 
-static void swiglu_fill(float *out, const void *from)
+static void swiglu_backward(Run *run, void *p)
 {
-    const SavedPair *s = from;
-    int64_t count = s->y->rows * s->y->cols;
-#pragma omp parallel for if (parallel_worth(8 * count))
-    for (int64_t at = 0; at < count; at += CHUNK) {
-        int64_t n = chunk_size(at, count);
-        silu_at(out + at, NULL, s->a->data + at, n);
-        for (int64_t i = 0; i < n; i++)
-            out[at + i] *= s->b->data[at + i];
-    }
+    const SavedPair *s = p;
+    const float *dy = mat_grad(run, s->y);
+    float *da = mat_grad(run, s->a);
+    float *db = mat_grad(run, s->b);
+    if (dy && da && db)
+        swiglu_bwd(da, db, dy, s->a->data, s->b->data, s->a->rows * s->a->cols);
 }
 
 static bool same_shape(const Mat *a, const Mat *b)
@@ -180,7 +248,7 @@ static bool same_shape(const Mat *a, const Mat *b)
 Mat *swiglu(Run *run, Mat *gate, Mat *up)
 {
     SavedPair *s = gate && up ? record(run, swiglu_backward, sizeof *s) : NULL;
-    Mat *y = s ? mat_lazy(run, gate->rows, gate->cols, swiglu_fill, s) : NULL;
+    Mat *y = s ? mat_lazy(run, gate->rows, gate->cols, swiglu_compute, s) : NULL;
     if (!y)
         return NULL;
     assert(same_shape(gate, up));
@@ -188,17 +256,13 @@ Mat *swiglu(Run *run, Mat *gate, Mat *up)
     return y;
 }
 
-/* da += dy; b's gradient is y's own. */
 static void add_backward(Run *run, void *p)
 {
-    SavedPair *s = p;
-    float *dy = mat_grad(run, s->y), *da = mat_grad(run, s->a);
-    if (!dy || !da)
-        return;
-    int64_t count = s->y->rows * s->y->cols;
-#pragma omp parallel for if (parallel_worth(8 * count))
-    for (int64_t i = 0; i < count; i++)
-        da[i] += dy[i];
+    const SavedPair *s = p;
+    const float *dy = mat_grad(run, s->y);
+    float *da = mat_grad(run, s->a);
+    if (dy && da)
+        add_bwd(da, dy, s->a->rows * s->a->cols);
 }
 
 Mat *add(Run *run, Mat *a, Mat *b)
@@ -206,12 +270,9 @@ Mat *add(Run *run, Mat *a, Mat *b)
     if (!a || !b)
         return NULL;
     assert(same_shape(a, b));
-    int64_t count = b->rows * b->cols;
-#pragma omp parallel for if (parallel_worth(8 * count))
-    for (int64_t i = 0; i < count; i++)
-        b->data[i] += a->data[i];
+    add_fwd(b->data, a->data, b->rows * b->cols);
     SavedPair *s = tape_record(run, add_backward, sizeof *s);
     if (s)
-        *s = (SavedPair){a, b, b};
+        *s = (SavedPair){a, NULL, b};
     return b;
 }

@@ -1,27 +1,66 @@
-/* The head and its loss: logits = h w^T,  loss = scale * sum over rows of (log sum exp(logits) -
- * logits[label]) dlogits = scale * (softmax(logits) - onehot(label)),  dh += dlogits w,  dw +=
- * dlogits^T h (CrossEntropyLoss on lm_head's output.) Works by chunks of rows; a chunk's logits
- * turn into their gradient in place. */
+/* The head and its loss, in one layer because the loss is where the backward starts:
+ *
+ *     logits = h w^T,  loss = scale * sum over rows of (log sum exp(logits) - logits[label])
+ *     dlogits = scale * (softmax(logits) - onehot(label)),  dh += dlogits w,  dw += dlogits^T h
+ *
+ * The logits of all rows never exist at a time: rows are taken in chunks, and in each chunk the
+ * logits become their gradients in place. (CrossEntropyLoss on the output of lm_head) */
 #include "layer/layer.h"
 
 #include "base/elementary.h"
+#include "base/number.h"
 #include "base/parallel.h"
-#include "tensor/gemm.h"
 #include "kernel/kernels.h"
+#include "tensor/gemm.h"
 
 enum { CHUNK = 128 };
 
-/* logits[V] of one row become dlogits; returns the row's loss, not scaled. */
+/* One row of cross_entropy_fwd_bwd. */
 static double row_loss(float *logits, int64_t V, int32_t label, double scale)
 {
-    float most = kernels->max(logits, V);
-    double right = (double)logits[label] - (double)most, sum = kernels->exp_sum(logits, most, V),
-           lse = exact_log(sum);
-    float part = (float)(scale / sum);
+    const float max = kernels->max(logits, V);
+    const double right = (double)logits[label] - (double)max;
+    const double sum = kernels->exp_sum(logits, max, V);
+    const double lse = exact_log(sum);
+    const float inv_sum = (float)(scale / sum);
     for (int64_t v = 0; v < V; v++)
-        logits[v] *= part;
+        logits[v] *= inv_sum;
     logits[label] = (float)(scale * (exact_exp(right - lse) - 1));
     return lse - right;
+}
+
+void cross_entropy_fwd_bwd(double *loss, float *logits, const int32_t *labels, double scale, int64_t N,
+                           int64_t V)
+{
+#pragma omp parallel for if (parallel_worth(16 * N * V))
+    for (int64_t n = 0; n < N; n++)
+        loss[n] = row_loss(logits + n * V, V, labels[n], scale);
+}
+
+int64_t head_cross_entropy_bytes(int64_t V)
+{
+    return 2 * CHUNK * V * (int64_t)sizeof(float);
+}
+
+/* The sum of the losses of N <= CHUNK rows, not scaled; 0 after a failure. dh: NULL without a
+ * tape. */
+static double chunk_loss(Run *run, const Param *w, const float *h, float *dh, const int32_t *labels,
+                         double scale, int64_t N, int64_t V, int64_t D)
+{
+    double each[CHUNK];
+    double total = 0;
+    float *logits = run_alloc(run, N * V, sizeof *logits);
+    if (!logits)
+        return 0;
+    gemm_forward(run, logits, h, &w->weight, N, V, D);
+    cross_entropy_fwd_bwd(each, logits, labels, scale, N, V);
+    for (int64_t n = 0; n < N; n++)
+        total += each[n];
+    if (dh)
+        gemm_input_grad(run, dh, logits, &w->weight, N, V, D);
+    if (dh && w->grad)
+        gemm_weight_grad(run, w->grad, logits, h, N, V, D);
+    return total;
 }
 
 bool head_cross_entropy(Run *run, const Linear *head, Mat *h, const int32_t *labels, double scale,
@@ -30,27 +69,14 @@ bool head_cross_entropy(Run *run, const Linear *head, Mat *h, const int32_t *lab
     float *dh = h && run->tape ? mat_grad(run, h) : NULL;
     if (!h || (run->tape && !dh))
         return false;
-    assert(!head->bias);
-    int64_t V = head->weight->dim[0], D = head->weight->count / V;
-    double total = 0, each[CHUNK];
-    for (int64_t first = 0; first < h->rows; first += CHUNK) {
-        int64_t rows = h->rows - first < CHUNK ? h->rows - first : CHUNK;
+    const int64_t V = head->weight->dim[0];
+    const int64_t D = h->cols;
+    assert(!head->bias && head->weight->count == V * D && h->stride == D);
+    double total = 0;
+    for (int64_t n = 0; n < h->rows; n += CHUNK) {
         ArenaMark mark = arena_mark(run->arena);
-        float *logits = run_alloc(run, rows * V, sizeof *logits);
-        if (!logits)
-            return false;
-        const Param *w = head->weight;
-        gemm_forward(run, logits, h->data + first * D, &w->weight, rows, V, D);
-#pragma omp parallel for if (parallel_worth(16 * rows * V))
-        for (int64_t i = 0; i < rows; i++)
-            each[i] = row_loss(logits + i * V, V, labels[first + i], scale);
-        for (int64_t i = 0; i < rows; i++)
-            total += each[i];
-        if (dh) {
-            gemm_input_grad(run, dh + first * D, logits, &w->weight, rows, V, D);
-            if (w->grad)
-                gemm_weight_grad(run, w->grad, logits, h->data + first * D, rows, V, D);
-        }
+        total += chunk_loss(run, head->weight, h->data + n * D, dh ? dh + n * D : NULL, labels + n, scale,
+                            min_i64(h->rows - n, CHUNK), V, D);
         arena_release(run->arena, mark);
     }
     *loss = scale * total;

@@ -1,6 +1,20 @@
-/* Embedding: y[n,:] = table[id[n],:]
- * dtable[id[n],:] += dy[n,:], in the order of the rows          (torch.nn.Embedding) */
+/* Embedding: y[n,:] = table[id[n],:]. The backward adds rows in their order, because an id may
+ * occur several times. (torch.nn.Embedding) */
 #include "layer/layer.h"
+
+void embedding_fwd(float *y, const Weight *table, const int32_t *ids, int64_t N, int64_t D)
+{
+    for (int64_t n = 0; n < N; n++)
+        weight_widen(y + n * D, table, ids[n], D);
+}
+
+/* forward: y[n] = table[id[n]], so dtable[id[n]] += dy[n] */
+void embedding_bwd(float *dtable, const float *dy, const int32_t *ids, int64_t N, int64_t D)
+{
+    for (int64_t n = 0; n < N; n++)
+        for (int64_t d = 0; d < D; d++)
+            dtable[ids[n] * D + d] += dy[n * D + d];
+}
 
 typedef struct {
     Param *table;
@@ -10,24 +24,20 @@ typedef struct {
 
 static void backward(Run *run, void *p)
 {
-    Saved *s = p;
-    int64_t D = s->y->cols;
-    float *dy = mat_grad(run, s->y), *dtable = s->table->grad;
-    for (int64_t n = 0; dy && dtable && n < s->y->rows; n++)
-        for (int64_t d = 0; d < D; d++)
-            dtable[s->ids[n] * D + d] += dy[n * D + d];
+    const Saved *s = p;
+    const float *dy = mat_grad(run, s->y);
+    if (dy && s->table->grad)
+        embedding_bwd(s->table->grad, dy, s->ids, s->y->rows, s->y->cols);
 }
 
 Mat *embedding(Run *run, Param *table, const int32_t *ids, int64_t rows)
 {
-    int64_t D = table->dim[1];
-    Mat *y = mat_new(run, rows, D);
+    Mat *y = mat_new(run, rows, table->dim[1]);
     if (!y)
         return NULL;
-    for (int64_t n = 0; n < rows; n++) {
+    for (int64_t n = 0; n < rows; n++)
         assert(ids[n] >= 0 && ids[n] < table->dim[0]);
-        weight_widen(y->data + n * D, &table->weight, ids[n], D);
-    }
+    embedding_fwd(y->data, &table->weight, ids, rows, y->cols);
     Saved *s = tape_record(run, backward, sizeof *s);
     if (s)
         *s = (Saved){table, ids, y};

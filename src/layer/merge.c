@@ -1,19 +1,20 @@
-/* Merging rows: `group` rows that stand next to each other become one row; memory stays as it
- * is, so gradient too is shared. (PatchMerger's view(-1, hidden_size * merge^2); pixel shuffle's
- * last step) */
+/* Merging rows: `group` rows that follow one another become one row. The values are shared,
+ * because they stay where they are; the gradient is a separate one, and the backward adds it.
+ * (PatchMerger's view(-1, hidden_size * merge^2); the last step of pixel shuffle) */
 #include "layer/layer.h"
 
 typedef struct {
     Mat *x, *y;
 } Saved;
 
-/* dx += dy, the same numbers in the same order */
+/* forward: y is x, in rows of another length, so dx += dy */
 static void backward(Run *run, void *p)
 {
-    Saved *s = p;
-    float *dy = mat_grad(run, s->y), *dx = mat_grad(run, s->x);
-    for (int64_t i = 0; dy && dx && i < s->x->rows * s->x->cols; i++)
-        dx[i] += dy[i];
+    const Saved *s = p;
+    const float *dy = mat_grad(run, s->y);
+    float *dx = mat_grad(run, s->x);
+    if (dy && dx)
+        add_bwd(dx, dy, s->x->rows * s->x->cols);
 }
 
 Mat *merge_rows(Run *run, Mat *x, int64_t group)
@@ -22,7 +23,8 @@ Mat *merge_rows(Run *run, Mat *x, int64_t group)
     if (!y)
         return NULL;
     assert(x->rows % group == 0 && x->stride == x->cols);
-    *y = (Mat){.rows = x->rows / group, .cols = x->cols * group, .stride = x->cols * group, .data = x->data};
+    const int64_t cols = x->cols * group;
+    *y = (Mat){.rows = x->rows / group, .cols = cols, .stride = cols, .data = x->data};
     Saved *s = tape_record(run, backward, sizeof *s);
     if (s)
         *s = (Saved){x, y};

@@ -1,32 +1,64 @@
-/* Scatter: y = x but y[at[m],:] = rows[m,:].  dx[n,:] += dy[n,:] except at the rows put in,
- * drows[m,:] += dy[at[m],:] Gather: y[m,:] = x[at[m],:].  dx[at[m],:] += dy[m,:]
- * (masked_scatter of picture rows into inputs_embeds) */
+/* Scatter puts rows into others' places, gather takes rows out; `at` ascends. (masked_scatter of
+ * picture rows into inputs_embeds; indexing by a list of rows) */
 #include "layer/layer.h"
 
 #include <string.h>
 
-typedef struct {
-    Mat *x, *rows, *y;
-    const int64_t *at; /* ascending */
-} Saved;
+void scatter_fwd(float *y, const float *x, const float *rows, const int64_t *at, int64_t N, int64_t M,
+                 int64_t D)
+{
+    const size_t bytes = (size_t)D * sizeof *y;
+    memcpy(y, x, (size_t)N * bytes);
+    for (int64_t m = 0; m < M; m++)
+        memcpy(y + at[m] * D, rows + m * D, bytes);
+}
 
-static void add_row(float *to, const float *from, int64_t D)
+static void add_row(float *y, const float *x, int64_t D)
 {
     for (int64_t d = 0; d < D; d++)
-        to[d] += from[d];
+        y[d] += x[d];
 }
+
+/* forward: y[at[m]] = rows[m], all other y[n] = x[n]; so drows[m] += dy[at[m]], all other dx[n]
+ * += dy[n] */
+void scatter_bwd(float *dx, float *drows, const float *dy, const int64_t *at, int64_t N, int64_t M, int64_t D)
+{
+    int64_t m = 0;
+    for (int64_t n = 0; n < N; n++)
+        if (m < M && at[m] == n) {
+            add_row(drows + m * D, dy + n * D, D);
+            m++;
+        } else {
+            add_row(dx + n * D, dy + n * D, D);
+        }
+}
+
+void gather_fwd(float *y, const float *x, const int64_t *at, int64_t M, int64_t D)
+{
+    for (int64_t m = 0; m < M; m++)
+        memcpy(y + m * D, x + at[m] * D, (size_t)D * sizeof *y);
+}
+
+/* forward: y[m] = x[at[m]], so dx[at[m]] += dy[m] */
+void gather_bwd(float *dx, const float *dy, const int64_t *at, int64_t M, int64_t D)
+{
+    for (int64_t m = 0; m < M; m++)
+        add_row(dx + at[m] * D, dy + m * D, D);
+}
+
+typedef struct {
+    Mat *x, *rows, *y; /* rows: NULL in gather */
+    const int64_t *at;
+} Saved;
 
 static void scatter_backward(Run *run, void *p)
 {
-    Saved *s = p;
-    int64_t D = s->x->cols;
-    float *dy = mat_grad(run, s->y), *dx = mat_grad(run, s->x), *drows = mat_grad(run, s->rows);
-    if (!dy || !dx || !drows)
-        return;
-    for (int64_t n = 0, m = 0; n < s->x->rows; n++) {
-        bool put = m < s->rows->rows && s->at[m] == n;
-        add_row(put ? drows + m++ * D : dx + n * D, dy + n * D, D);
-    }
+    const Saved *s = p;
+    const float *dy = mat_grad(run, s->y);
+    float *dx = mat_grad(run, s->x);
+    float *drows = mat_grad(run, s->rows);
+    if (dy && dx && drows)
+        scatter_bwd(dx, drows, dy, s->at, s->x->rows, s->rows->rows, s->x->cols);
 }
 
 Mat *scatter_rows(Run *run, Mat *x, Mat *rows, const int64_t *at)
@@ -35,10 +67,7 @@ Mat *scatter_rows(Run *run, Mat *x, Mat *rows, const int64_t *at)
     if (!y)
         return NULL;
     assert(rows->cols == x->cols && x->stride == x->cols && rows->stride == x->cols);
-    size_t bytes = (size_t)x->cols * sizeof *x->data;
-    memcpy(y->data, x->data, (size_t)x->rows * bytes);
-    for (int64_t m = 0; m < rows->rows; m++)
-        memcpy(y->data + at[m] * x->cols, rows->data + m * x->cols, bytes);
+    scatter_fwd(y->data, x->data, rows->data, at, x->rows, rows->rows, x->cols);
     Saved *s = tape_record(run, scatter_backward, sizeof *s);
     if (s)
         *s = (Saved){x, rows, y, at};
@@ -47,11 +76,11 @@ Mat *scatter_rows(Run *run, Mat *x, Mat *rows, const int64_t *at)
 
 static void gather_backward(Run *run, void *p)
 {
-    Saved *s = p;
-    int64_t D = s->x->cols;
-    float *dy = mat_grad(run, s->y), *dx = mat_grad(run, s->x);
-    for (int64_t m = 0; dy && dx && m < s->y->rows; m++)
-        add_row(dx + s->at[m] * D, dy + m * D, D);
+    const Saved *s = p;
+    const float *dy = mat_grad(run, s->y);
+    float *dx = mat_grad(run, s->x);
+    if (dy && dx)
+        gather_bwd(dx, dy, s->at, s->y->rows, s->x->cols);
 }
 
 Mat *gather_rows(Run *run, Mat *x, const int64_t *at, int64_t M)
@@ -59,8 +88,8 @@ Mat *gather_rows(Run *run, Mat *x, const int64_t *at, int64_t M)
     Mat *y = x && at ? mat_new(run, M, x->cols) : NULL;
     if (!y)
         return NULL;
-    for (int64_t m = 0; m < M; m++)
-        memcpy(y->data + m * x->cols, x->data + at[m] * x->cols, (size_t)x->cols * sizeof *x->data);
+    assert(x->stride == x->cols);
+    gather_fwd(y->data, x->data, at, M, x->cols);
     Saved *s = tape_record(run, gather_backward, sizeof *s);
     if (s)
         *s = (Saved){x, NULL, y, at};

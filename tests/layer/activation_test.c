@@ -9,46 +9,48 @@
 
 static const char source[] = "src/layer/activation.c, src/base/elementary.c";
 
-static Mat *gelu_forward(Bench *b)
+static Mat *gelu_forward(LayerBench *b)
 {
-    return gelu(&b->run, bench_mat(b, "x"));
+    return gelu(&b->run, layer_mat(b, "x"));
 }
 
-static Mat *gelu_tanh_forward(Bench *b)
+static Mat *gelu_tanh_forward(LayerBench *b)
 {
-    return gelu_tanh(&b->run, bench_mat(b, "x"));
+    return gelu_tanh(&b->run, layer_mat(b, "x"));
 }
 
-static Mat *quick_gelu_forward(Bench *b)
+static Mat *quick_gelu_forward(LayerBench *b)
 {
-    return quick_gelu(&b->run, bench_mat(b, "x"));
+    return quick_gelu(&b->run, layer_mat(b, "x"));
 }
 
-static Mat *swiglu_forward(Bench *b)
+static Mat *swiglu_forward(LayerBench *b)
 {
-    Mat *gate = bench_mat(b, "gate"), *up = bench_mat(b, "up");
+    Mat *gate = layer_mat(b, "gate");
+    Mat *up = layer_mat(b, "up");
     return swiglu(&b->run, gate, up);
 }
 
-static Mat *add_forward(Bench *b)
+static Mat *add_forward(LayerBench *b)
 {
-    Mat *x = bench_mat(b, "a"), *y = bench_mat(b, "b");
+    Mat *x = layer_mat(b, "a");
+    Mat *y = layer_mat(b, "b");
     return add(&b->run, x, y);
 }
 
 static void of_one(void **state)
 {
     (void)state;
-    bench_layer("layer/gelu", gelu_forward, source);
-    bench_layer("layer/gelu_tanh", gelu_tanh_forward, source);
-    bench_layer("layer/quick_gelu", quick_gelu_forward, source);
+    check_layer("layer/gelu", gelu_forward, source);
+    check_layer("layer/gelu_tanh", gelu_tanh_forward, source);
+    check_layer("layer/quick_gelu", quick_gelu_forward, source);
 }
 
 static void of_two(void **state)
 {
     (void)state;
-    bench_layer("layer/swiglu", swiglu_forward, source);
-    bench_layer("layer/add", add_forward, source);
+    check_layer("layer/swiglu", swiglu_forward, source);
+    check_layer("layer/add", add_forward, source);
 }
 
 int main(void)

@@ -15,7 +15,7 @@
 
 static const char source[] = "src/layer/attention.c";
 
-static Attention *settings(Bench *b)
+static Attention *settings(LayerBench *b)
 {
     Attention *a = arena_zero(&b->arena, 1, sizeof *a, &b->error);
     assert_non_null(a);
@@ -26,12 +26,12 @@ static Attention *settings(Bench *b)
     return a;
 }
 
-static Seqs *sequences(Bench *b)
+static Seqs *sequences(LayerBench *b)
 {
     json_t *lengths = json_object_get(b->g.notes.root, "lengths");
     Seqs *s = arena_zero(&b->arena, 1, sizeof *s, &b->error);
-    int64_t count = (int64_t)json_array_size(lengths),
-            *start = arena_zero(&b->arena, count + 1, sizeof *start, &b->error);
+    int64_t count = (int64_t)json_array_size(lengths);
+    int64_t *start = arena_zero(&b->arena, count + 1, sizeof *start, &b->error);
     assert_true(s && start && count > 0);
     for (int64_t i = 0; i < count; i++)
         start[i + 1] = start[i] + json_integer_value(json_array_get(lengths, (size_t)i));
@@ -39,13 +39,15 @@ static Seqs *sequences(Bench *b)
     return s;
 }
 
-static Mat *forward(Bench *b)
+static Mat *forward(LayerBench *b)
 {
-    Mat *q = bench_mat(b, "x_q"), *k = bench_mat(b, "x_k"), *v = bench_mat(b, "x_v");
+    Mat *q = layer_mat(b, "x_q");
+    Mat *k = layer_mat(b, "x_k");
+    Mat *v = layer_mat(b, "x_v");
     return attention(&b->run, settings(b), q, k, v, sequences(b), NULL, 0);
 }
 
-static Mat *rows_of(Bench *b, const Mat *x, const int64_t *row, int64_t count)
+static Mat *rows_of(LayerBench *b, const Mat *x, const int64_t *row, int64_t count)
 {
     Mat *y = mat_new(&b->run, count, x->cols);
     assert_non_null(y);
@@ -56,13 +58,16 @@ static Mat *rows_of(Bench *b, const Mat *x, const int64_t *row, int64_t count)
 
 /* One pass through the cache over `count` rows of every sequence that has as many left from
  * `first` on; their results go to y. */
-static void cached_pass(Bench *b, const Attention *a, const Mat *const x[3], const Seqs *all, KvCache *cache,
-                        int64_t first, int64_t count, Mat *y)
+static void cached_pass(LayerBench *b, const Attention *a, const Mat *const x[3], const Seqs *all,
+                        KvCache *cache, int64_t first, int64_t count, Mat *y)
 {
-    int64_t row[200] = {0}, start[20] = {0}, n = 0, s = 0;
+    int64_t row[200] = {0};
+    int64_t start[20] = {0};
+    int64_t n = 0;
+    int64_t s = 0;
     for (int64_t i = 0; i < all->count; i++) {
-        int64_t length = all->start[i + 1] - all->start[i],
-                take = length - first < count ? length - first : count;
+        int64_t length = all->start[i + 1] - all->start[i];
+        int64_t take = length - first < count ? length - first : count;
         if (take <= 0)
             continue;
         for (int64_t j = 0; j < take; j++)
@@ -82,14 +87,15 @@ static void cached_pass(Bench *b, const Attention *a, const Mat *const x[3], con
 /* The first rows at once, the rest one at a time, in the second of two layers. */
 static void check_cache(const char *golden, int64_t at_once)
 {
-    Bench b = {0};
+    LayerBench b = {0};
     golden_open(&b.g, golden);
     arena_init(&b.arena);
     b.run = (Run){.arena = &b.arena, .error = &b.error};
-    const Mat *const x[3] = {bench_mat(&b, "x_q"), bench_mat(&b, "x_k"), bench_mat(&b, "x_v")};
+    const Mat *const x[3] = {layer_mat(&b, "x_q"), layer_mat(&b, "x_k"), layer_mat(&b, "x_v")};
     const Attention *a = settings(&b);
     const Seqs *all = sequences(&b);
-    int64_t capacity[20], longest = 0;
+    int64_t capacity[20];
+    int64_t longest = 0;
     for (int64_t i = 0; i < all->count; i++) {
         capacity[i] = all->start[i + 1] - all->start[i];
         longest = capacity[i] > longest ? capacity[i] : longest;
@@ -109,15 +115,15 @@ static void check_cache(const char *golden, int64_t at_once)
 static void causal(void **state)
 {
     (void)state;
-    bench_layer("layer/attention-causal", forward, source);
-    bench_layer("layer/attention-long", forward, source);
+    check_layer("layer/attention-causal", forward, source);
+    check_layer("layer/attention-long", forward, source);
 }
 
 static void full(void **state)
 {
     (void)state;
-    bench_layer("layer/attention-full", forward, source);
-    bench_layer("layer/attention-long-full", forward, source);
+    check_layer("layer/attention-full", forward, source);
+    check_layer("layer/attention-long-full", forward, source);
 }
 
 static void with_a_cache(void **state)
@@ -141,8 +147,10 @@ static Mat *noise(Run *run, int64_t rows, int64_t cols, uint64_t seed)
 static double wanted(const Attention *a, const Mat *q, const Mat *k, const Mat *v, int64_t n, int64_t h,
                      int64_t first, int64_t end, int64_t e)
 {
-    int64_t E = a->width, kv = h * a->kv_heads / a->heads * E;
-    double total = 0, sum = 0;
+    int64_t E = a->width;
+    int64_t kv = h * a->kv_heads / a->heads * E;
+    double total = 0;
+    double sum = 0;
     for (int64_t j = first; j < end; j++) {
         double score = 0;
         for (int64_t i = 0; i < E; i++)
@@ -164,8 +172,9 @@ static void check_kernels(const Attention *a)
     Run run = {.arena = &arena, .error = &e};
     int64_t start[] = {0, 1, 18, 318};
     const Seqs seqs = {3, start};
-    Mat *q = noise(&run, 318, a->heads * a->width, 1), *k = noise(&run, 318, a->kv_heads * a->width, 2),
-        *v = noise(&run, 318, k->cols, 3);
+    Mat *q = noise(&run, 318, a->heads * a->width, 1);
+    Mat *k = noise(&run, 318, a->kv_heads * a->width, 2);
+    Mat *v = noise(&run, 318, k->cols, 3);
     Mat *o = attention(&run, a, q, k, v, &seqs, NULL, 0);
     assert_non_null(o);
     for (int64_t s = 0; s < 3; s++)

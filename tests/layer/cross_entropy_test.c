@@ -13,18 +13,19 @@
 
 static const char source[] = "src/layer/cross_entropy.c";
 
-static double loss_of(Bench *b, const char *golden, bool tape, Mat **h, Linear *head)
+static double loss_of(LayerBench *b, const char *golden, bool tape, Mat **h, Linear *head)
 {
-    *b = (Bench){0};
+    *b = (LayerBench){0};
     golden_open(&b->g, golden);
     arena_init(&b->arena);
     b->run = (Run){.arena = &b->arena, .error = &b->error};
     if (tape)
         b->run.tape = tape_new(&b->run);
-    *h = bench_mat(b, "h");
-    *head = (Linear){bench_param(b, "w"), NULL};
-    const int32_t *all = bench_ints(b, "labels");
-    int64_t at[200], count = 0;
+    *h = layer_mat(b, "h");
+    *head = (Linear){layer_param(b, "w"), NULL};
+    const int32_t *all = layer_ints(b, "labels");
+    int64_t at[200];
+    int64_t count = 0;
     int32_t labels[200];
     for (int64_t i = 0; i < (*h)->rows; i++)
         if (all[i] >= 0) {
@@ -42,7 +43,7 @@ static double loss_of(Bench *b, const char *golden, bool tape, Mat **h, Linear *
 
 static void check(const char *golden)
 {
-    Bench b, plain;
+    LayerBench b, plain;
     Mat *h, *h2;
     Linear head, head2;
     parallel_set_threads(1);
@@ -82,8 +83,40 @@ static void several_chunks(void **state)
     check("layer/cross-entropy-long");
 }
 
+/* What head_cross_entropy_bytes promises, measured by the arena. */
+static void memory(void **state)
+{
+    enum { N = 300, D = 4, V = 3000 };
+    (void)state;
+    Arena arena;
+    Error e = {0};
+    arena_init(&arena);
+    Run run = {.arena = &arena, .error = &e};
+    run.tape = tape_new(&run);
+    Mat *h = mat_new(&run, N, D);
+    float *w = arena_zero(&arena, V * D, sizeof *w, &e);
+    float *dw = arena_zero(&arena, V * D, sizeof *dw, &e);
+    int32_t *labels = arena_zero(&arena, N, sizeof *labels, &e);
+    assert_true(h && w && dw && labels && mat_grad(&run, h));
+    memset(h->data, 0, N * D * sizeof *h->data);
+    Param weight = {.ndim = 2, .dim = {V, D}, .count = V * D, .weight = {w, F32, D, NULL}, .grad = dw};
+    const size_t before = arena.total;
+    double loss;
+    parallel_set_threads(1);
+    assert_true(head_cross_entropy(&run, &(Linear){&weight, NULL}, h, labels, 1, &loss));
+    parallel_set_threads(0);
+    assert_true(loss > N * 8.0 && loss < N * 8.1); /* log 3000 = 8.006 */
+    const int64_t took = (int64_t)(arena.peak - before);
+    const int64_t small = 1 << 20; /* packed weights of a thread */
+    if (took > head_cross_entropy_bytes(V) + small || 2 * took < head_cross_entropy_bytes(V))
+        fail_msg("head_cross_entropy took %lld bytes, head_cross_entropy_bytes says %lld; read %s",
+                 (long long)took, (long long)head_cross_entropy_bytes(V), source);
+    arena_free(&arena);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(few_rows), cmocka_unit_test(several_chunks)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(few_rows), cmocka_unit_test(several_chunks),
+                                       cmocka_unit_test(memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,16 +7,16 @@
 
 #include <cmocka.h>
 
-static Mat *forward(Bench *b)
+static Mat *forward(LayerBench *b)
 {
-    return embedding(&b->run, bench_param(b, "table"), bench_ints(b, "ids"),
+    return embedding(&b->run, layer_param(b, "table"), layer_ints(b, "ids"),
                      golden_tensor(&b->g, "ids")->count);
 }
 
 static void rows_of_a_table(void **state)
 {
     (void)state;
-    bench_layer("layer/embedding", forward, "src/layer/embedding.c");
+    check_layer("layer/embedding", forward, "src/layer/embedding.c");
 }
 
 int main(void)

@@ -9,27 +9,27 @@
 
 static const char source[] = "src/layer/linear.c, src/tensor/gemm.c";
 
-static Mat *forward(Bench *b)
+static Mat *forward(LayerBench *b)
 {
     Linear *l = arena_zero(&b->arena, 1, sizeof *l, &b->error);
     assert_non_null(l);
-    Mat *x = bench_mat(b, "x");
-    l->weight = bench_param(b, "w");
-    l->bias = golden_has(&b->g, "b") ? bench_param(b, "b") : NULL;
+    Mat *x = layer_mat(b, "x");
+    l->weight = layer_param(b, "w");
+    l->bias = golden_has(&b->g, "b") ? layer_param(b, "b") : NULL;
     return linear(&b->run, l, x);
 }
 
 static void with_bias(void **state)
 {
     (void)state;
-    bench_layer("layer/linear-bias", forward, source);
-    bench_layer("layer/linear-wide", forward, source);
+    check_layer("layer/linear-bias", forward, source);
+    check_layer("layer/linear-wide", forward, source);
 }
 
 static void without_bias(void **state)
 {
     (void)state;
-    bench_layer("layer/linear-plain", forward, source);
+    check_layer("layer/linear-plain", forward, source);
 }
 
 int main(void)

@@ -10,22 +10,22 @@
 
 static const char rms_source[] = "src/layer/rmsnorm.c", layer_source[] = "src/layer/layernorm.c";
 
-static Mat *rms_forward(Bench *b)
+static Mat *rms_forward(LayerBench *b)
 {
     RmsNorm *l = arena_zero(&b->arena, 1, sizeof *l, &b->error);
     assert_non_null(l);
-    Mat *x = bench_mat(b, "x");
-    *l = (RmsNorm){bench_param(b, "w"), (float)golden_number(&b->g, "eps")};
+    Mat *x = layer_mat(b, "x");
+    *l = (RmsNorm){layer_param(b, "w"), (float)golden_number(&b->g, "eps")};
     return rmsnorm(&b->run, l, x);
 }
 
-static Mat *layer_forward(Bench *b)
+static Mat *layer_forward(LayerBench *b)
 {
     LayerNorm *l = arena_zero(&b->arena, 1, sizeof *l, &b->error);
     assert_non_null(l);
-    Mat *x = bench_mat(b, "x");
-    l->weight = bench_param(b, "w");
-    l->bias = bench_param(b, "b");
+    Mat *x = layer_mat(b, "x");
+    l->weight = layer_param(b, "w");
+    l->bias = layer_param(b, "b");
     l->eps = (float)golden_number(&b->g, "eps");
     return layernorm(&b->run, l, x);
 }
@@ -33,17 +33,17 @@ static Mat *layer_forward(Bench *b)
 static void rms_on_mats(void **state)
 {
     (void)state;
-    bench_layer("layer/rmsnorm-small", rms_forward, rms_source);
-    bench_layer("layer/rmsnorm-wide", rms_forward, rms_source);
-    bench_layer("layer/rmsnorm-tiny-values", rms_forward, rms_source);
+    check_layer("layer/rmsnorm-small", rms_forward, rms_source);
+    check_layer("layer/rmsnorm-wide", rms_forward, rms_source);
+    check_layer("layer/rmsnorm-tiny-values", rms_forward, rms_source);
 }
 
 static void layer_on_mats(void **state)
 {
     (void)state;
-    bench_layer("layer/layernorm-small", layer_forward, layer_source);
-    bench_layer("layer/layernorm-wide", layer_forward, layer_source);
-    bench_layer("layer/layernorm-tiny-values", layer_forward, layer_source);
+    check_layer("layer/layernorm-small", layer_forward, layer_source);
+    check_layer("layer/layernorm-wide", layer_forward, layer_source);
+    check_layer("layer/layernorm-tiny-values", layer_forward, layer_source);
 }
 
 static void rms_kernels(void **state)
@@ -51,10 +51,15 @@ static void rms_kernels(void **state)
     (void)state;
     Golden g;
     golden_open(&g, "layer/rmsnorm-small");
-    int64_t N = golden_tensor(&g, "x")->dim[0], D = golden_tensor(&g, "x")->dim[1];
-    float *x = golden_floats(&g, "x"), *w = golden_floats(&g, "w"), *dy = golden_floats(&g, "dy");
-    float *y = calloc((size_t)(N * D), sizeof *y), *rstd = calloc((size_t)N, sizeof *rstd),
-          *dx = calloc((size_t)(N * D), sizeof *dx), *dw = calloc((size_t)D, sizeof *dw);
+    int64_t N = golden_tensor(&g, "x")->dim[0];
+    int64_t D = golden_tensor(&g, "x")->dim[1];
+    float *x = golden_floats(&g, "x");
+    float *w = golden_floats(&g, "w");
+    float *dy = golden_floats(&g, "dy");
+    float *y = calloc((size_t)(N * D), sizeof *y);
+    float *rstd = calloc((size_t)N, sizeof *rstd);
+    float *dx = calloc((size_t)(N * D), sizeof *dx);
+    float *dw = calloc((size_t)D, sizeof *dw);
     assert_true(y && rstd && dx && dw);
     rmsnorm_fwd(y, rstd, x, w, (float)golden_number(&g, "eps"), N, D);
     rmsnorm_bwd(dx, dw, dy, x, rstd, w, N, D);
@@ -77,12 +82,18 @@ static void layer_kernels(void **state)
     (void)state;
     Golden g;
     golden_open(&g, "layer/layernorm-small");
-    int64_t N = golden_tensor(&g, "x")->dim[0], D = golden_tensor(&g, "x")->dim[1];
-    float *x = golden_floats(&g, "x"), *w = golden_floats(&g, "w"), *b = golden_floats(&g, "b"),
-          *dy = golden_floats(&g, "dy");
-    float *y = calloc((size_t)(N * D), sizeof *y), *mean = calloc((size_t)N, sizeof *mean),
-          *rstd = calloc((size_t)N, sizeof *rstd), *dx = calloc((size_t)(N * D), sizeof *dx),
-          *dw = calloc((size_t)D, sizeof *dw), *db = calloc((size_t)D, sizeof *db);
+    int64_t N = golden_tensor(&g, "x")->dim[0];
+    int64_t D = golden_tensor(&g, "x")->dim[1];
+    float *x = golden_floats(&g, "x");
+    float *w = golden_floats(&g, "w");
+    float *b = golden_floats(&g, "b");
+    float *dy = golden_floats(&g, "dy");
+    float *y = calloc((size_t)(N * D), sizeof *y);
+    float *mean = calloc((size_t)N, sizeof *mean);
+    float *rstd = calloc((size_t)N, sizeof *rstd);
+    float *dx = calloc((size_t)(N * D), sizeof *dx);
+    float *dw = calloc((size_t)D, sizeof *dw);
+    float *db = calloc((size_t)D, sizeof *db);
     assert_true(y && mean && rstd && dx && dw && db);
     layernorm_fwd(y, mean, rstd, x, w, b, (float)golden_number(&g, "eps"), N, D);
     layernorm_bwd(dx, dw, db, dy, x, mean, rstd, w, N, D);

@@ -12,7 +12,7 @@
 static const char source[] = "src/layer/rope.c";
 
 /* The rule and the positions of a case; `restart`: as in vision. */
-static Rope *table(Bench *b, int64_t head, int64_t turned, bool restart, const int64_t *section,
+static Rope *table(LayerBench *b, int64_t head, int64_t turned, bool restart, const int64_t *section,
                    int64_t sections, const double *factor, double scale, const int32_t *position, int64_t N)
 {
     const RotaryRule rule = {.head = head,
@@ -27,7 +27,7 @@ static Rope *table(Bench *b, int64_t head, int64_t turned, bool restart, const i
 }
 
 /* Three rows of positions, a section of the frequencies for each. */
-static Rope *text_table(Bench *b)
+static Rope *text_table(LayerBench *b)
 {
     const json_t *list = json_object_get(b->g.notes.root, "sections");
     const int64_t E = 2 * (int64_t)golden_number(&b->g, "half");
@@ -35,14 +35,14 @@ static Rope *text_table(Bench *b)
     assert_int_equal(json_array_size(list), 3);
     for (size_t i = 0; i < 3; i++)
         section[i] = json_integer_value(json_array_get(list, i));
-    return table(b, E, E, false, section, 3, NULL, 1, bench_ints(b, "position"),
+    return table(b, E, E, false, section, 3, NULL, 1, layer_ints(b, "position"),
                  golden_tensor(&b->g, "position")->dim[1]);
 }
 
 /* Row and column of each patch. */
-static Rope *vision_table(Bench *b)
+static Rope *vision_table(LayerBench *b)
 {
-    const int32_t *at = bench_ints(b, "at");
+    const int32_t *at = layer_ints(b, "at");
     const int64_t N = golden_tensor(&b->g, "at")->dim[0];
     const int64_t half = (int64_t)golden_number(&b->g, "half");
     const int64_t section[] = {half / 2, half / 2};
@@ -56,7 +56,7 @@ static Rope *vision_table(Bench *b)
 }
 
 /* One row of positions: partial rotary (StableLM), and long rope's factors and scale (Phi-3). */
-static Rope *one_position_table(Bench *b)
+static Rope *one_position_table(LayerBench *b)
 {
     const json_t *list = json_object_get(b->g.notes.root, "factor");
     double factor[20];
@@ -64,28 +64,28 @@ static Rope *one_position_table(Bench *b)
     for (size_t i = 0; i < json_array_size(list); i++)
         factor[i] = json_number_value(json_array_get(list, i));
     return table(b, (int64_t)golden_number(&b->g, "head"), (int64_t)golden_number(&b->g, "turned"), false,
-                 NULL, 0, list ? factor : NULL, golden_number(&b->g, "scale"), bench_ints(b, "position"),
+                 NULL, 0, list ? factor : NULL, golden_number(&b->g, "scale"), layer_ints(b, "position"),
                  golden_tensor(&b->g, "position")->count);
 }
 
-static Mat *text_forward(Bench *b)
+static Mat *text_forward(LayerBench *b)
 {
-    return rope(&b->run, text_table(b), bench_mat(b, "x"));
+    return rope(&b->run, text_table(b), layer_mat(b, "x"));
 }
 
-static Mat *vision_forward(Bench *b)
+static Mat *vision_forward(LayerBench *b)
 {
-    return rope(&b->run, vision_table(b), bench_mat(b, "x"));
+    return rope(&b->run, vision_table(b), layer_mat(b, "x"));
 }
 
-static Mat *one_position_forward(Bench *b)
+static Mat *one_position_forward(LayerBench *b)
 {
-    return rope(&b->run, one_position_table(b), bench_mat(b, "x"));
+    return rope(&b->run, one_position_table(b), layer_mat(b, "x"));
 }
 
-static void check_table(const char *golden, Rope *(*make)(Bench *b))
+static void check_table(const char *golden, Rope *(*make)(LayerBench *b))
 {
-    Bench b = {0};
+    LayerBench b = {0};
     golden_open(&b.g, golden);
     arena_init(&b.arena);
     b.run = (Run){.arena = &b.arena, .error = &b.error};
@@ -113,22 +113,22 @@ static void tables(void **state)
 static void text(void **state)
 {
     (void)state;
-    bench_layer("layer/rope-text-near", text_forward, source);
-    bench_layer("layer/rope-text-far", text_forward, source);
+    check_layer("layer/rope-text-near", text_forward, source);
+    check_layer("layer/rope-text-far", text_forward, source);
 }
 
 static void vision(void **state)
 {
     (void)state;
-    bench_layer("layer/rope-vision", vision_forward, source);
-    bench_layer("layer/rope-vision-narrow", vision_forward, source);
+    check_layer("layer/rope-vision", vision_forward, source);
+    check_layer("layer/rope-vision-narrow", vision_forward, source);
 }
 
 static void one_position(void **state)
 {
     (void)state;
-    bench_layer("layer/rope-partial", one_position_forward, source);
-    bench_layer("layer/rope-long", one_position_forward, source);
+    check_layer("layer/rope-partial", one_position_forward, source);
+    check_layer("layer/rope-long", one_position_forward, source);
 }
 
 int main(void)

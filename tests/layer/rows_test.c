@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-static const int64_t *places(Bench *b)
+static const int64_t *places(LayerBench *b)
 {
     const Tensor *t = golden_tensor(&b->g, "at");
     int64_t *at = arena_alloc(&b->arena, t->count, sizeof *at, &b->error);
@@ -17,38 +17,39 @@ static const int64_t *places(Bench *b)
     return at;
 }
 
-static Mat *merge_forward(Bench *b)
+static Mat *merge_forward(LayerBench *b)
 {
-    return merge_rows(&b->run, bench_mat(b, "x"), (int64_t)golden_number(&b->g, "group"));
+    return merge_rows(&b->run, layer_mat(b, "x"), (int64_t)golden_number(&b->g, "group"));
 }
 
-static Mat *scatter_forward(Bench *b)
+static Mat *scatter_forward(LayerBench *b)
 {
-    Mat *x = bench_mat(b, "x"), *rows = bench_mat(b, "rows");
+    Mat *x = layer_mat(b, "x");
+    Mat *rows = layer_mat(b, "rows");
     return scatter_rows(&b->run, x, rows, places(b));
 }
 
-static Mat *gather_forward(Bench *b)
+static Mat *gather_forward(LayerBench *b)
 {
-    return gather_rows(&b->run, bench_mat(b, "x"), places(b), golden_tensor(&b->g, "at")->count);
+    return gather_rows(&b->run, layer_mat(b, "x"), places(b), golden_tensor(&b->g, "at")->count);
 }
 
 static void merge(void **state)
 {
     (void)state;
-    bench_layer("layer/merge", merge_forward, "src/layer/merge.c");
+    check_layer("layer/merge", merge_forward, "src/layer/merge.c");
 }
 
 static void scatter(void **state)
 {
     (void)state;
-    bench_layer("layer/scatter", scatter_forward, "src/layer/scatter.c");
+    check_layer("layer/scatter", scatter_forward, "src/layer/scatter.c");
 }
 
 static void gather(void **state)
 {
     (void)state;
-    bench_layer("layer/gather", gather_forward, "src/layer/scatter.c");
+    check_layer("layer/gather", gather_forward, "src/layer/scatter.c");
 }
 
 int main(void)
