@@ -1,14 +1,11 @@
 /* `mpa tokenize`: text to token ids and back. Only the tokenizer's files of the folder are read. */
 #include "command/command.h"
 
-#include "base/file.h"
 #include "base/json.h"
-#include "base/path.h"
 #include "base/utf8.h"
 #include "text/tokenizer.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 static Status read_input(Text *t, Error *e)
 {
@@ -81,13 +78,11 @@ static Status run(Invocation *in, Error *e)
     command_needs(model, "model", e);
     if (e->status == OK)
         read_input(&input, e);
-    char *path = path_join(model, "tokenizer.json", e);
-    Tokenizer *t = e->status == OK ? tokenizer_open(path, e) : NULL;
+    Tokenizer *t = tokenizer_open(model, e);
     if (t)
         back ? decode(t, &input, &output, e) : encode(t, &input, &output, e);
     command_print(text_string(&output), output.count, e);
     tokenizer_close(t);
-    free(path);
     text_free(&input);
     text_free(&output);
     return e->status;

@@ -113,13 +113,11 @@ static Status load_weights(Vlm *vlm, const Json *config, Error *e)
 
 static Status load_tokenizer(Vlm *vlm, Error *e)
 {
-    char *path = path_join(vlm->folder, "tokenizer.json", e);
-    if (path)
-        vlm->tokenizer = tokenizer_open(path, e);
+    vlm->tokenizer = tokenizer_open(vlm->folder, e);
     if (vlm->tokenizer && tokenizer_size(vlm->tokenizer) > vlm->vocab)
-        error_set(e, BAD_INPUT, "%s: its largest id is %lld, but config.json's vocab_size is %lld", path,
-                  (long long)tokenizer_size(vlm->tokenizer) - 1, (long long)vlm->vocab);
-    free(path);
+        error_set(e, BAD_INPUT,
+                  "%s/tokenizer.json: its largest id is %lld, but config.json's vocab_size is %lld",
+                  vlm->folder, (long long)tokenizer_size(vlm->tokenizer) - 1, (long long)vlm->vocab);
     return e->status;
 }
 

@@ -1,13 +1,11 @@
+/* Classes of code points. The tokenizers library's tables are of Unicode 16, utf8proc's may be older:
+ * unicode_ranges.h has what is missing in them. */
 #include "text/unicode.h"
+
+#include "text/unicode_ranges.h"
 
 #include <stdlib.h>
 #include <utf8proc.h>
-
-typedef struct {
-    int32_t first, last;
-} Range;
-
-#include "text/unicode_ranges.h"
 
 static bool in_ranges(const Range *ranges, size_t count, int32_t code)
 {
@@ -46,14 +44,15 @@ bool unicode_is_space(int32_t code)
 Status unicode_nfc(Text *out, const char *text, size_t count, Error *e)
 {
     utf8proc_uint8_t *composed = NULL;
+    if (e->status != OK)
+        return e->status;
     utf8proc_ssize_t n = utf8proc_map((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)count, &composed,
                                       UTF8PROC_STABLE | UTF8PROC_COMPOSE);
-    Status status = OK;
     if (n < 0)
-        status = error_set(e, n == UTF8PROC_ERROR_NOMEM ? NO_MEMORY : BAD_INPUT,
-                           "text of %zu bytes: cannot be brought to NFC: %s", count, utf8proc_errmsg(n));
-    else if (!text_add_bytes(out, composed, (size_t)n, e))
-        status = NO_MEMORY;
+        error_set(e, n == UTF8PROC_ERROR_NOMEM ? NO_MEMORY : BAD_INPUT,
+                  "text of %zu bytes: cannot be brought to NFC: %s", count, utf8proc_errmsg(n));
+    else
+        text_add_bytes(out, composed, (size_t)n, e);
     free(composed);
-    return status;
+    return e->status;
 }

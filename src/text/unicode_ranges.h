@@ -1,5 +1,14 @@
 /* Measured: code points that the tokenizers library (0.21.2) counts as letters or numbers and
  * utf8proc 2.8.0 (Unicode 15.0) does not. Included by unicode.c alone. */
+#ifndef MPA_TEXT_UNICODE_RANGES_H
+#define MPA_TEXT_UNICODE_RANGES_H
+
+#include <stdint.h>
+
+typedef struct {
+    int32_t first, last;
+} Range;
+
 static const Range newer_letters[] = {
     {0x1C89, 0x1C8A},   {0xA7CB, 0xA7CD},   {0xA7DA, 0xA7DC},   {0x105C0, 0x105F3}, {0x10D4A, 0x10D65},
     {0x10D6F, 0x10D85}, {0x10EC2, 0x10EC4}, {0x11380, 0x11389}, {0x1138B, 0x1138B}, {0x1138E, 0x1138E},
@@ -9,3 +18,5 @@ static const Range newer_letters[] = {
 static const Range newer_numbers[] = {{0x10D40, 0x10D49}, {0x116D0, 0x116E3}, {0x11BF0, 0x11BF9},
                                       {0x16130, 0x16139}, {0x16D70, 0x16D79}, {0x1CCF0, 0x1CCF9},
                                       {0x1E5F1, 0x1E5FA}};
+
+#endif

@@ -1,6 +1,6 @@
 /* Tokenizers against the reference library: golden/text by ref/golden_text.py,
  * golden/family/smolvlm by ref/family_smolvlm.py. */
-#define _XOPEN_SOURCE 700 /* mkstemp */
+#include "fixture/scratch.h"
 
 #include "base/file.h"
 #include "base/json.h"
@@ -42,12 +42,33 @@ static void check_text(const Tokenizer *t, const json_t *o, const char *key, boo
     text_free(&text);
 }
 
-static void check_cases(const char *path, const char *cases)
+static void read_text(Text *text, const char *path)
 {
     Error e = {0};
-    Tokenizer *t = tokenizer_open(path, &e);
-    if (!t)
+    if (file_read(text, path, 1 << 28, &e) != OK)
         fail_msg("%s", e.text);
+}
+
+/* Opens the tokenizer whose tokenizer.json is the file `path`. */
+static Tokenizer *open_copy(const char *path)
+{
+    Scratch s;
+    Text text = {0};
+    Error e = {0};
+    scratch_make(&s);
+    read_text(&text, path);
+    scratch_write(&s, "tokenizer.json", text.data, text.count);
+    Tokenizer *t = tokenizer_open(s.folder, &e);
+    if (!t)
+        fail_msg("%s: %s", path, e.text);
+    scratch_remove(&s);
+    text_free(&text);
+    return t;
+}
+
+static void check_cases(Tokenizer *t, const char *cases)
+{
+    Error e = {0};
     json_error_t why;
     Json j = {NULL, json_load_file(cases, JSON_ALLOW_NUL, &why)};
     assert_true(json_array_size(j.root) > 400);
@@ -74,21 +95,29 @@ static void check_cases(const char *path, const char *cases)
 static void test_qwen2_form(void **state)
 {
     (void)state;
-    check_cases("golden/text/qwen2.json", "golden/text/qwen2-cases.json");
+    check_cases(open_copy("golden/text/qwen2.json"), "golden/text/qwen2-cases.json");
 }
 
 static void test_digits_form(void **state)
 {
     (void)state;
-    check_cases("golden/text/digits.json", "golden/text/digits-cases.json");
+    check_cases(open_copy("golden/text/digits.json"), "golden/text/digits-cases.json");
 }
 
 /* SmolVLM's, with the tags of tiles as added tokens and without. */
 static void test_smolvlm_form(void **state)
 {
     (void)state;
-    check_cases("weights/tiny-smolvlm-a/tokenizer.json", "golden/family/smolvlm/tokenizer-a.json");
-    check_cases("weights/tiny-smolvlm-b/tokenizer.json", "golden/family/smolvlm/tokenizer-b.json");
+    static const char *const folders[] = {"weights/tiny-smolvlm-a", "weights/tiny-smolvlm-b"};
+    static const char *const cases[] = {"golden/family/smolvlm/tokenizer-a.json",
+                                        "golden/family/smolvlm/tokenizer-b.json"};
+    for (int i = 0; i < 2; i++) {
+        Error e = {0};
+        Tokenizer *t = tokenizer_open(folders[i], &e);
+        if (!t)
+            fail_msg("%s", e.text);
+        check_cases(t, cases[i]);
+    }
 }
 
 static void check_class(const Json *j, const char *name, bool (*member)(int32_t))
@@ -127,8 +156,7 @@ static void test_long_runs(void **state)
     static const char *const paths[] = {"golden/text/qwen2.json", "golden/text/digits.json"};
     for (size_t p = 0; p < 2; p++) {
         Error e = {0};
-        Tokenizer *t = tokenizer_open(paths[p], &e);
-        assert_non_null(t);
+        Tokenizer *t = open_copy(paths[p]);
         for (size_t u = 0; u < sizeof units / sizeof *units; u++) {
             Text text = {0}, back = {0};
             Ids ids = {0};
@@ -162,7 +190,15 @@ static const struct {
     {"\"!\":0", "\"!\":1", "id 1"},
     {"\"!\":0", "\"!\":\"0\"", "model.vocab.!"},
     {"\"merges\":[[\"", "\"merges\":[[\"\xE2\x82\xAC", "merges[0]"},
-    {"\"merges\":[[", "\"merges\":[7,[", "merges[0]"},
+    {"\"merges\":[[\"", "\"merges\":[[\"!\",\"\xE2\x82\xAC\"],[\"", "merges[0]"},
+    {"\"merges\":[[", "\"merges\":[7,[", "merges[0]: wanted two tokens"},
+    {"\"merges\":[[", "\"merges\":[[\"!\"],[", "merges[0]: wanted two tokens"},
+    {"\"merges\":[[", "\"merges\":[[\"!\",null],[", "merges[0]: wanted two tokens"},
+    {"\"merges\":[[", "\"merges\":[[null,\"!\"],[", "merges[0]: wanted two tokens"},
+    {"\"merges\":[[", "\"merges\":[[\"!\",\"!\",\"!\"],[", "merges[0]: wanted two tokens"},
+    {"\"merges\":[[", "\"merges\":[\"!!\",[", "merges[0]: wanted two tokens"},
+    {"\"merges\":[[", "\"merges\":[\"! ! !\",[", "merges[0]: wanted two tokens"},
+    {"\"merges\":[[", "\"merges\":[\"! !\",[", "merges[0]: \"!\" and \"!\" or their union"},
     {"\"id\":700", "\"id\":5", "added_tokens[0]"},
     {"\"id\":700", "\"id\":-5", "added_tokens[0]"},
     {"\"model\"", "\"modell\"", "model"},
@@ -173,51 +209,59 @@ static const struct {
 static void test_what_is_unknown_is_refused_by_name(void **state)
 {
     (void)state;
-    char name[] = "/tmp/mpa-tokenizer-XXXXXX";
+    Scratch s;
+    scratch_make(&s);
     Json j = open_json("golden/text/qwen2.json");
     char *text = json_dumps(j.root, JSON_COMPACT | JSON_ENSURE_ASCII);
-    int fd = mkstemp(name);
-    assert_true(fd >= 0);
     for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
         const char *at = strstr(text, broken[i].from);
         if (!at)
             fail_msg("case %zu: %s does not stand in the file", i, broken[i].from);
-        FILE *f = fopen(name, "w");
-        assert_non_null(f);
-        fprintf(f, "%.*s%s%s", (int)(at - text), text, broken[i].to, at + strlen(broken[i].from));
-        fclose(f);
+        Text changed = {0};
         Error e = {0};
-        Tokenizer *t = tokenizer_open(name, &e);
-        if (t || e.status != BAD_INPUT || !strstr(e.text, broken[i].expected) || !strstr(e.text, name))
-            fail_msg("case %zu (%s): status %d, message \"%s\"; read src/text/tokenizer_load.c", i,
+        text_format(&changed, &e, "%.*s%s%s", (int)(at - text), text, broken[i].to,
+                    at + strlen(broken[i].from));
+        const char *path = scratch_write(&s, "tokenizer.json", changed.data, changed.count);
+        Tokenizer *t = tokenizer_open(s.folder, &e);
+        if (t || e.status != BAD_INPUT || !strstr(e.text, broken[i].expected) || !strstr(e.text, path))
+            fail_msg("case %zu (%s): status %d, message \"%s\"; read src/text/tokenizer_json.c", i,
                      broken[i].to, (int)e.status, e.text);
         tokenizer_close(t);
+        text_free(&changed);
     }
-    remove(name);
     free(text);
     json_close(&j);
+    scratch_remove(&s);
 }
 
 /* A file cut anywhere is refused, never read as something shorter. */
 static void test_cut_file(void **state)
 {
     (void)state;
-    char name[] = "/tmp/mpa-tokenizer-XXXXXX";
+    Scratch s;
     Text text = {0};
-    Error e = {0};
-    assert_int_equal(file_read(&text, "golden/text/qwen2.json", 1 << 24, &e), OK);
-    assert_true(mkstemp(name) >= 0);
+    scratch_make(&s);
+    read_text(&text, "golden/text/qwen2.json");
     for (size_t n = 0; n < text.count - 1; n += 1 + text.count / 150) {
-        FILE *f = fopen(name, "w");
-        assert_non_null(f);
-        fwrite(text.data, 1, n, f);
-        fclose(f);
-        Error why = {0};
-        assert_null(tokenizer_open(name, &why));
-        assert_int_equal(why.status, BAD_INPUT);
+        Error e = {0};
+        scratch_write(&s, "tokenizer.json", text.data, n);
+        assert_null(tokenizer_open(s.folder, &e));
+        assert_int_equal(e.status, BAD_INPUT);
     }
-    remove(name);
     text_free(&text);
+    scratch_remove(&s);
+}
+
+static void test_no_file(void **state)
+{
+    (void)state;
+    Scratch s;
+    Error e = {0};
+    scratch_make(&s);
+    assert_null(tokenizer_open(s.folder, &e));
+    assert_int_equal(e.status, BAD_INPUT);
+    assert_non_null(strstr(e.text, scratch_path(&s, "tokenizer.json")));
+    scratch_remove(&s);
 }
 
 int main(void)
@@ -226,7 +270,7 @@ int main(void)
         cmocka_unit_test(test_qwen2_form),   cmocka_unit_test(test_digits_form),
         cmocka_unit_test(test_smolvlm_form), cmocka_unit_test(test_classes_over_all_code_points),
         cmocka_unit_test(test_long_runs),    cmocka_unit_test(test_what_is_unknown_is_refused_by_name),
-        cmocka_unit_test(test_cut_file),
+        cmocka_unit_test(test_cut_file),     cmocka_unit_test(test_no_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
