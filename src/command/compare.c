@@ -2,8 +2,8 @@
 #include "command/compare.h"
 
 #include "base/bytes.h"
+#include "base/number.h"
 #include "base/word.h"
-
 #include "command/command.h"
 #include "tensor/safetensors.h"
 
@@ -72,7 +72,7 @@ static double load_value(const Tensor *t, int64_t i)
 }
 
 /* |a - b|; 0 for equal infinities, infinite for NaN and for an infinity against anything else. */
-static double distance(double a, double b)
+static double difference(double a, double b)
 {
     if (isfinite(a) && isfinite(b))
         return fabs(a - b);
@@ -82,7 +82,8 @@ static double distance(double a, double b)
 /* The square root of the mean square, scaled so that no square overflows. */
 static double finite_rms(const Tensor *t)
 {
-    double largest = 0, sum = 0;
+    double largest = 0;
+    double sum = 0;
     int64_t count = 0;
     for (int64_t i = 0; i < t->count; i++) {
         double v = fabs(load_value(t, i));
@@ -120,7 +121,7 @@ static Finding compare_tensors(const Tensor *a, const Tensor *b, double toleranc
         return (Finding){equal ? SAME : DEPARTS, equal ? 0 : (double)INFINITY, 0};
     Finding f = {SAME, 0, finite_rms(a)};
     for (int64_t i = 0; i < a->count; i++) {
-        double d = distance(load_value(a, i), load_value(b, i));
+        double d = difference(load_value(a, i), load_value(b, i));
         /* 64-bit integers may differ where their doubles do not. */
         if ((a->dtype == I64 || a->dtype == U64) && !(d > 0) && load_bits(a, i) != load_bits(b, i))
             d = 1;
@@ -143,10 +144,10 @@ static void print_kind(char text[KIND_SIZE], const Tensor *t)
 /* A name as the terminal may see it; padded to `width` bytes. */
 static void print_name(FILE *out, const char *name, int width)
 {
-    int used = 0;
-    for (; *name; name++, used++)
-        putc((unsigned char)*name < 32 || *name == 127 ? '?' : *name, out);
-    fprintf(out, "%*s", used < width ? width - used : 0, "");
+    const int length = (int)strlen(name);
+    for (const char *p = name; *p; p++)
+        putc((unsigned char)*p < 32 || *p == 127 ? '?' : *p, out);
+    fprintf(out, "%*s", length < width ? width - length : 0, "");
 }
 
 static double relative(const Finding *f)
@@ -159,7 +160,8 @@ static double relative(const Finding *f)
 static void print_row(FILE *out, const Tensor *a, const Tensor *b, const Finding *f, int width,
                       int shape_width)
 {
-    char shape[KIND_SIZE], other[KIND_SIZE];
+    char shape[KIND_SIZE];
+    char other[KIND_SIZE];
     print_kind(shape, a);
     print_name(out, a->name, width);
     fprintf(out, "  %-*s", shape_width, shape);
@@ -191,57 +193,77 @@ static void print_end(FILE *out, const Tensor *first, const Finding *f, int64_t 
         fprintf(out, ", which %s\n", what[f->verdict]);
 }
 
-static void column_widths(const SafeTensors *s, int *name, int *shape)
+/* The widths of the columns of names and of shapes. */
+typedef struct {
+    int name, shape;
+} Widths;
+
+static Widths column_widths(const SafeTensors *s)
 {
-    *name = (int)strlen("tensor");
-    *shape = (int)strlen("type and shape");
+    int64_t name = (int64_t)strlen("tensor");
+    int64_t shape = (int64_t)strlen("type and shape");
     for (int64_t i = 0; i < s->count; i++) {
         char text[KIND_SIZE];
         print_kind(text, s->tensor + i);
-        int n = (int)strlen(s->tensor[i].name), m = (int)strlen(text);
-        *name = n > *name ? n : *name;
-        *shape = m > *shape ? m : *shape;
+        name = max_i64(name, (int64_t)strlen(s->tensor[i].name));
+        shape = max_i64(shape, (int64_t)strlen(text));
     }
-    *name = *name > 60 ? 60 : *name;
-    *shape = *shape > 40 ? 40 : *shape;
+    return (Widths){(int)min_i64(name, 60), (int)min_i64(shape, 40)};
+}
+
+/* What departs in all of two files. */
+typedef struct {
+    int64_t departing, total;
+    const Tensor *first; /* NULL: none departs */
+    Finding found;       /* about the first */
+} Summary;
+
+static void add_finding(Summary *s, const Tensor *t, const Finding *f)
+{
+    s->total++;
+    s->departing += f->verdict != SAME;
+    if (f->verdict != SAME && !s->first) {
+        s->first = t;
+        s->found = *f;
+    }
+}
+
+static void compare_from_a(Summary *s, const SafeTensors *a, const SafeTensors *b, double tolerance,
+                           const Widths *w, FILE *out)
+{
+    for (int64_t i = 0; i < a->count; i++) {
+        const Tensor *x = a->tensor + i;
+        const Tensor *y = safetensors_find(b, x->name);
+        const Finding f = compare_tensors(x, y, tolerance);
+        print_row(out, x, y, &f, w->name, w->shape);
+        add_finding(s, x, &f);
+    }
+}
+
+static void list_only_in_b(Summary *s, const SafeTensors *a, const SafeTensors *b, const Widths *w, FILE *out)
+{
+    for (int64_t i = 0; i < b->count; i++) {
+        const Tensor *y = b->tensor + i;
+        char text[KIND_SIZE];
+        if (safetensors_find(a, y->name))
+            continue;
+        print_kind(text, y);
+        print_name(out, y->name, w->name);
+        fprintf(out, "  %-*s  missing in A\n", w->shape, text);
+        add_finding(s, y, &(Finding){MISSING, 0, 0});
+    }
 }
 
 static Status compare_open(const SafeTensors *a, const SafeTensors *b, double tolerance, FILE *out)
 {
-    int name, shape;
-    column_widths(a, &name, &shape);
-    const Tensor *first = NULL;
-    Finding found = {SAME, 0, 0};
-    int64_t departing = 0, total = a->count;
-    fprintf(out, "%-*s  %-*s  %10s  %10s  %10s\n", name, "tensor", shape, "type and shape", "max |A-B|",
+    const Widths w = column_widths(a);
+    Summary s = {0};
+    fprintf(out, "%-*s  %-*s  %10s  %10s  %10s\n", w.name, "tensor", w.shape, "type and shape", "max |A-B|",
             "rms A", "max / rms");
-    for (int64_t i = 0; i < a->count; i++) {
-        const Tensor *x = a->tensor + i, *y = safetensors_find(b, x->name);
-        Finding f = compare_tensors(x, y, tolerance);
-        print_row(out, x, y, &f, name, shape);
-        departing += f.verdict != SAME;
-        if (f.verdict != SAME && !first) {
-            first = x;
-            found = f;
-        }
-    }
-    for (int64_t i = 0; i < b->count; i++) {
-        const Tensor *y = b->tensor + i;
-        if (safetensors_find(a, y->name))
-            continue;
-        char text[KIND_SIZE];
-        print_kind(text, y);
-        print_name(out, y->name, name);
-        fprintf(out, "  %-*s  missing in A\n", shape, text);
-        departing++;
-        total++;
-        if (!first) {
-            first = y;
-            found.verdict = MISSING;
-        }
-    }
-    print_end(out, first, &found, departing, total);
-    return departing ? DIFFERENT : OK;
+    compare_from_a(&s, a, b, tolerance, &w, out);
+    list_only_in_b(&s, a, b, &w, out);
+    print_end(out, s.first, &s.found, s.departing, s.total);
+    return s.departing ? DIFFERENT : OK;
 }
 
 Status compare_files(const char *a, const char *b, double tolerance, FILE *out, Error *e)

@@ -1,3 +1,6 @@
+/* The published keep rule: answers are compared as normalised substrings. What Python's str.lower()
+ * and \w do to each code point is done by Unicode category, with the final sigma as the one rule
+ * that looks at the neighbours. (The published MPA code, PI.py.) */
 #include "data/match.h"
 
 #include "base/utf8.h"
@@ -31,35 +34,46 @@ static bool is_ignorable(int32_t code)
 /* Whether the first character from p on that is not ignorable is a cased letter. */
 static bool cased_follows(const char *p, const char *end)
 {
-    for (int used; p < end; p += used) {
-        int32_t code = utf8_decode(p, end, &used);
+    while (p < end) {
+        int used;
+        const int32_t code = utf8_decode(p, end, &used);
         if (code < 0 || !is_ignorable(code))
             return code >= 0 && is_cased(code);
+        p += used;
     }
     return false;
+}
+
+/* The code point in lower case. Dotted capital I becomes i and a mark, which is no letter. */
+static int32_t to_lower(int32_t code, bool final)
+{
+    if (code == 0x130)
+        return 'i';
+    if (code == 0x3A3 && final)
+        return 0x3C2;
+    return (int32_t)utf8proc_tolower(code);
 }
 
 bool match_normalise(Text *out, const char *s, Error *e)
 {
     const char *end = s ? s + strlen(s) : s;
     bool cased_before = false;
-    if (!text_add(out, "", e))
-        return false;
-    for (int used; s < end; s += used) {
-        int32_t code = utf8_decode(s, end, &used);
+    text_add(out, "", e);
+    while (s < end && e->status == OK) {
+        int used;
+        char bytes[4];
+        const int32_t code = utf8_decode(s, end, &used);
+        s += used;
         if (code < 0)
             continue;
-        /* dotted I becomes i and a mark, which is no letter */
-        int32_t lower = code == 0x130 ? 'i' : (int32_t)utf8proc_tolower(code);
-        if (code == 0x3A3 && cased_before && !cased_follows(s + used, end))
-            lower = 0x3C2; /* final sigma */
-        char bytes[4];
-        if (is_word(lower) && !text_add_bytes(out, bytes, (size_t)utf8_encode(lower, bytes), e))
-            return false;
+        const bool final = code == 0x3A3 && cased_before && !cased_follows(s, end);
+        const int32_t lower = to_lower(code, final);
+        if (is_word(lower))
+            text_add_bytes(out, bytes, (size_t)utf8_encode(lower, bytes), e);
         if (!is_ignorable(code))
             cased_before = is_cased(code);
     }
-    return true;
+    return e->status == OK;
 }
 
 bool match_contains(const char *answer, const char *text)

@@ -1,3 +1,5 @@
+/* The fingerprint of a checkpoint folder: the names and sizes of its files, and their bytes, of
+ * large files in part. */
 #include "job/fingerprint.h"
 
 #include "base/file.h"
@@ -13,9 +15,8 @@
 static uint64_t add_file(uint64_t h, const char *path, Error *e)
 {
     enum { PIECES = 64, PIECE = 4096 };
-    FileMap map;
-    if (file_map(&map, path, e) != OK)
-        return h;
+    FileMap map = {0};
+    file_map(&map, path, e);
     if (map.size <= (size_t)PIECES * PIECE)
         h = hash_bytes(h, map.data, map.size);
     else
@@ -30,11 +31,10 @@ uint64_t fingerprint_model(const char *folder, Error *e)
     uint64_t h = HASH_START;
     char **names;
     int64_t count;
-    if (folder_list(&names, &count, folder, NULL, e) != OK)
-        return 0;
+    folder_list(&names, &count, folder, NULL, e);
     for (int64_t i = 0; i < count && e->status == OK; i++) {
         char *path = path_join(folder, names[i], e);
-        int64_t size = path ? file_size(path) : -1;
+        const int64_t size = path ? file_size(path) : -1;
         h = hash_bytes(hash_text(h, names[i]), &size, sizeof size);
         if (size >= 0)
             h = add_file(h, path, e);

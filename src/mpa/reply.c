@@ -1,3 +1,6 @@
+/* The annotator's text taken apart, exactly as Python's re does it with the published patterns
+ * Question:\s*(.*?)\? and Answer:\s*(.*), IGNORECASE, and str.strip(). `.` does not match a line
+ * end, so a question ends in the line in which it starts. (The published MPA code.) */
 #include "mpa/reply.h"
 
 #include "base/memory.h"
@@ -14,8 +17,12 @@ static bool is_space(int32_t code)
 
 static const char *skip_spaces(const char *p, const char *end)
 {
-    for (int used; p < end && is_space(utf8_decode(p, end, &used)); p += used)
-        continue;
+    while (p < end) {
+        int used;
+        if (!is_space(utf8_decode(p, end, &used)))
+            break;
+        p += used;
+    }
     return p;
 }
 
@@ -23,7 +30,8 @@ static const char *skip_spaces(const char *p, const char *end)
  * IGNORECASE. */
 static const char *word_at(const char *p, const char *end, const char *word)
 {
-    for (int used; *word; word++, p += used) {
+    for (; *word; word++) {
+        int used;
         if (p >= end)
             return NULL;
         int32_t code = utf8_decode(p, end, &used);
@@ -31,21 +39,24 @@ static const char *word_at(const char *p, const char *end, const char *word)
             code += 32;
         if ((code == 0x17F ? 's' : code) != *word)
             return NULL;
+        p += used;
     }
     return p;
 }
 
+/* The text from p to end without the spaces around it. Owned; NULL after a failure. */
 static char *stripped(const char *p, const char *end, Error *e)
 {
-    const char *last = p = skip_spaces(p, end);
-    for (const char *q = p; q < end;) {
+    const char *first = skip_spaces(p, end);
+    const char *last = first;
+    for (const char *q = first; q < end;) {
         int used;
-        bool space = is_space(utf8_decode(q, end, &used));
+        const bool space = is_space(utf8_decode(q, end, &used));
         q += used;
         if (!space)
             last = q;
     }
-    return memory_copy_bytes(p, (size_t)(last - p), e);
+    return memory_copy_bytes(first, (size_t)(last - first), e);
 }
 
 /* The first '?' from p on before the line ends; NULL: none. */
@@ -56,8 +67,9 @@ static const char *mark_in_line(const char *p, const char *end)
     return p < end && *p == '?' ? p : NULL;
 }
 
-/* \s* gives back what it took: when no mark stands in the line after the spaces, one may stand
- * in a line among them only if it is empty, so none does. */
+/* The question mark of the question whose "Question:" is at p; NULL: there is none. *start: where
+ * its text begins. Python's \s* may also match fewer spaces, but a line that it would give back is
+ * empty and holds no mark. */
 static const char *question_at(const char *p, const char *end, const char **start)
 {
     const char *after = word_at(p, end, "question:");
@@ -67,20 +79,22 @@ static const char *question_at(const char *p, const char *end, const char **star
 
 Status reply_parse(const char *text, char **question, char **answer, Error *e)
 {
-    const char *end = text + strlen(text), *start;
-    *question = *answer = NULL;
-    for (const char *p = text; p < end && !*question; p++) {
+    const char *end = text + strlen(text);
+    *question = NULL;
+    *answer = NULL;
+    for (const char *p = text; p < end && !*question && e->status == OK; p++) {
+        const char *start;
         const char *mark = question_at(p, end, &start);
-        if (mark && !(*question = stripped(start, mark, e)))
-            return NO_MEMORY;
+        if (mark)
+            *question = stripped(start, mark, e);
     }
-    for (const char *p = text; p < end && !*answer; p++) {
+    for (const char *p = text; p < end && !*answer && e->status == OK; p++) {
         const char *after = word_at(p, end, "answer:");
-        if (!after)
-            continue;
-        const char *first = skip_spaces(after, end), *stop = strchr(first, '\n');
-        if (!(*answer = stripped(first, stop ? stop : end, e)))
-            return NO_MEMORY;
+        if (after) {
+            const char *first = skip_spaces(after, end);
+            const char *stop = strchr(first, '\n');
+            *answer = stripped(first, stop ? stop : end, e);
+        }
     }
-    return OK;
+    return e->status;
 }
