@@ -109,8 +109,9 @@ void bench_measure(Bench *b, const char *only)
 
 static void print_table(const Bench *b, const char *what)
 {
+    char arithmetic[GEMM_DESCRIPTION];
     printf("%s: %s\n", what, b->vlm.type->name);
-    printf("%d threads; %s\n", parallel_threads(), gemm_description());
+    printf("%d threads; %s\n", parallel_threads(), gemm_description(arithmetic));
     if (b->flops > 0)
         printf("this machine: %.0f GFLOP/s in float32 products, reads %.1f GB/s\n", b->flops / 1e9,
                b->bytes / 1e9);
@@ -133,10 +134,11 @@ static void print_json(const Bench *b, const char *what)
     Error *e = b->error;
     json_t *o = json_object();
     json_t *list = json_array();
+    char arithmetic[GEMM_DESCRIPTION];
     json_put(o, "model", json_string(what), e);
     json_put(o, "model_type", json_string(b->vlm.type->name), e);
     json_put(o, "threads", json_integer(parallel_threads()), e);
-    json_put(o, "arithmetic", json_string(gemm_description()), e);
+    json_put(o, "arithmetic", json_string(gemm_description(arithmetic)), e);
     json_put(o, "gflops", json_real(b->flops / 1e9), e);
     json_put(o, "gb_per_second", json_real(b->bytes / 1e9), e);
     json_put(o, "peak_bytes", json_integer((json_int_t)memory_peak()), e);

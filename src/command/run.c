@@ -18,10 +18,11 @@
 static void print_header(const Job *j)
 {
     const double gib = 1073741824;
+    char arithmetic[GEMM_DESCRIPTION];
     log_info(&j->log, "mpa %s: %s; run folder %s", MPA_VERSION, j->config.path, j->folder);
     log_info(&j->log, "mpa: %d threads; %s; JPEG by %s; seed %lld; %.1f GiB of memory available",
-             parallel_threads(), gemm_description(), image_jpeg_decoder(), (long long)j->config.run.seed,
-             (double)job_memory(j) / gib);
+             parallel_threads(), gemm_description(arithmetic), image_jpeg_decoder(),
+             (long long)j->config.run.seed, (double)job_memory(j) / gib);
 }
 
 /* Reads the configuration; *dump: it is to be printed, and nothing else done. */

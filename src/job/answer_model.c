@@ -24,13 +24,14 @@ static Status describe(void *who, json_t *head, Error *e)
     const PictureOptions o = job_picture_options(m->job);
     char model[40];
     char settings[200];
+    char arithmetic[GEMM_DESCRIPTION];
     snprintf(model, sizeof model, "%016llx", (unsigned long long)fingerprint_model(m->a->source, e));
     snprintf(settings, sizeof settings, "max_new_tokens %lld, pixels %lld to %lld%s, seed %lld",
              (long long)m->a->max_new_tokens, (long long)o.min_pixels, (long long)o.max_pixels,
              o.published ? " published" : "", (long long)m->job->config.run.seed);
     json_put(head, "model", json_string(model), e);
     json_put(head, "settings", json_string(settings), e);
-    json_put(head, "arithmetic", json_string(gemm_description()), e);
+    json_put(head, "arithmetic", json_string(gemm_description(arithmetic)), e);
     return e->status;
 }
 

@@ -67,8 +67,7 @@ INLINE float sum_of(V v)
     return v[0];
 }
 
-/* ----------------------------------------------------------------------------------------------------------------------
- * products of blocks */
+/* ---- products of blocks ---- */
 
 static void tile(float *c, int64_t ldc, const void *left, const void *top, int64_t K, bool add)
 {
@@ -204,8 +203,7 @@ static void pack_columns(void *out, bool right, const Weight *w, int64_t count, 
 
 #include "kernel/kernels_stream.h"
 
-/* -----------------------------------------------------------------------------------------------------------------------
- * elementary functions */
+/* ---- elementary functions ---- */
 
 INLINE V choose(S mask, V yes, V no)
 {

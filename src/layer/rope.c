@@ -4,7 +4,7 @@
  *     a' = a cos - b sin,  b' = b cos + a sin
  *
  * The gradient goes through the transposed matrix, which is the turn by the opposite angle. Both
- * happen in place, because nobody needs the values from before. Angles are formed in double from
+ * happen in place, because nobody needs the values from before. Angles are computed in double from
  * frequencies rounded to float32, as transformers keeps them. (apply_rotary_pos_emb,
  * apply_multimodal_rotary_pos_emb, apply_rotary_pos_emb_vision; ROPE_INIT_FUNCTIONS) */
 #include "layer/layer.h"

@@ -1,5 +1,5 @@
-/* Scatter puts rows into others' places, gather takes rows out; `at` ascends. (masked_scatter of
- * picture rows into inputs_embeds; indexing by a list of rows) */
+/* Scatter replaces some rows of x by others, gather takes some rows of x; `at` names them and
+ * ascends. (masked_scatter of picture rows into inputs_embeds; indexing by a list of rows) */
 #include "layer/layer.h"
 
 #include <string.h>

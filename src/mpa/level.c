@@ -121,6 +121,7 @@ static Status describe(const Job *j, const Questions *pairs, Text *out, Error *e
 {
     const uint64_t model = fingerprint_model(j->config.student.model, e);
     uint64_t h = HASH_START;
+    char arithmetic[GEMM_DESCRIPTION];
     for (int64_t i = 0; i < pairs->count; i++) {
         const char *const parts[] = {pairs->id[i], pairs->file[i], pairs->text[i], pairs->question[i].answer};
         const int64_t size = file_size(pairs->file[i]);
@@ -131,7 +132,7 @@ static Status describe(const Job *j, const Questions *pairs, Text *out, Error *e
     text_format(out, e, "%lld pairs %016llx; student %016llx; seed %lld", (long long)pairs->count,
                 (unsigned long long)h, (unsigned long long)model, (long long)j->config.run.seed);
     config_training(&j->config, out, e);
-    text_format(out, e, "; %s", gemm_description());
+    text_format(out, e, "; %s", gemm_description(arithmetic));
     return e->status;
 }
 

@@ -115,7 +115,7 @@ static Status wrong_shard(const Checkpoint *c, const Json *index, const char *te
 {
     for (int64_t i = 0; i < c->files; i++)
         if (safetensors_find(c->file + i, tensor))
-            return error_set(e, BAD_INPUT, "%s: tensor %s is listed for %s, but stands in %s", index->path,
+            return error_set(e, BAD_INPUT, "%s: tensor %s is listed for %s, but is in %s", index->path,
                              tensor, shard, file_name(c->file[i].path));
     return error_set(e, BAD_INPUT, "%s: tensor %s is listed for %s, which lacks it", index->path, tensor,
                      shard);

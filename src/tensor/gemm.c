@@ -342,9 +342,8 @@ Status gemm_start(Error *e)
     return kernels_choose("avx512", e);
 }
 
-const char *gemm_description(void)
+const char *gemm_description(char text[GEMM_DESCRIPTION])
 {
-    static char text[200];
-    snprintf(text, sizeof text, "kernels %s; %s", kernels->name, gemm_block_description());
+    snprintf(text, GEMM_DESCRIPTION, "kernels %s; %s", kernels->name, gemm_block_description());
     return text;
 }

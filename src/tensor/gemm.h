@@ -21,9 +21,9 @@ void gemm_block(bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_
  * other function here. BAD_USAGE: MPA_KERNELS names a set that is not here. */
 Status gemm_start(Error *e);
 /* Which arithmetic multiplies, as in "kernels avx2; OpenBLAS 0.3.21 Haswell pthreads" or
- * "kernels plain; plain C". Borrowed: static memory, the same text in every call after
- * gemm_start. */
-const char *gemm_description(void);
+ * "kernels plain; plain C". Writes into text and returns it. */
+enum { GEMM_DESCRIPTION = 200 };
+const char *gemm_description(char text[GEMM_DESCRIPTION]);
 
 /* What gemm_blas.c and gemm_plain.c have besides gemm_block. */
 void gemm_block_start(void);

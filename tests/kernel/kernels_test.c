@@ -48,11 +48,11 @@ static unsigned char *stored(float *x, Dtype type, int64_t count)
 /* Within the roundings of a float32 sum of K products, whose sizes are a quarter on average. */
 static void must_be_close(const char *what, float got, double wanted, int64_t K)
 {
-    double most = 6e-8 * (sqrt((double)K) + 2) * ((double)K / 4 + 2);
-    if (!(fabs((double)got - wanted) <= most))
+    double limit = 6e-8 * (sqrt((double)K) + 2) * ((double)K / 4 + 2);
+    if (!(fabs((double)got - wanted) <= limit))
         fail_msg("%s, kernels %s, k %lld: %.9g, wanted %.9g within %.2g (read src/kernel/kernels_vector.h, "
                  "kernels_stream.h, gemm.c)",
-                 what, kernels->name, (long long)K, (double)got, wanted, most);
+                 what, kernels->name, (long long)K, (double)got, wanted, limit);
 }
 
 /* stride: of w, whose rows may be a part of wider ones. */
@@ -98,7 +98,7 @@ static void check_products(Run *run, int64_t N, int64_t O, int64_t I, int64_t st
     free(file);
 }
 
-/* One sum of attention on a cache: what stands behind a row of y stays. */
+/* One sum of attention on a cache: what lies beyond a row of y keeps its values. */
 static void check_row(const char *what, const float *y, const float *before, int64_t width, int64_t room,
                       const double *wanted, int64_t K)
 {
@@ -181,11 +181,8 @@ static void elementary(void **state)
     for (int k = 0; kernels_available(k); k++) {
         float *x = noise(COUNT, 9);
         float *y = noise(COUNT, 9);
-        float most = x[0];
-        for (int64_t i = 0; i < COUNT; i++) {
+        for (int64_t i = 0; i < COUNT; i++)
             x[i] *= 100;
-            most = x[i] > most ? x[i] : most;
-        }
         for (int64_t count = 1; count <= COUNT; count = count * 3 / 2 + 1) {
             float largest = x[0];
             for (int64_t i = 1; i < count; i++)

@@ -86,14 +86,14 @@ static void must_be_product(const char *what, const float *c, const float *c0, i
     for (int64_t m = 0; m < M; m++)
         for (int64_t n = 0; n < N; n++) {
             double sum = c0 ? (double)c0[m * N + n] : 0;
-            double most = 6e-8 * (sqrt((double)K) + 2) * ((double)K / 4 + 2) * (double)scale;
+            double limit = 6e-8 * (sqrt((double)K) + 2) * ((double)K / 4 + 2) * (double)scale;
             for (int64_t k = 0; k < K; k++)
                 sum += (double)a[m * am + k * ak] * (double)b[n * bn + k * bk];
-            if (!(fabs((double)c[m * N + n] - sum) <= most))
+            if (!(fabs((double)c[m * N + n] - sum) <= limit))
                 fail_msg("%s, (%lld, %lld) of %lld x %lld, %lld products: %.9g, wanted %.9g within %.2g "
                          "(read src/kernel/kernels_tiles.h)",
                          what, (long long)m, (long long)n, (long long)M, (long long)N, (long long)K,
-                         (double)c[m * N + n], sum, most);
+                         (double)c[m * N + n], sum, limit);
         }
 }
 

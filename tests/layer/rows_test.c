@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-static const int64_t *places(LayerBench *b)
+static const int64_t *positions(LayerBench *b)
 {
     const Tensor *t = golden_tensor(&b->g, "at");
     int64_t *at = arena_alloc(&b->arena, t->count, sizeof *at, &b->error);
@@ -26,12 +26,12 @@ static Mat *scatter_forward(LayerBench *b)
 {
     Mat *x = layer_mat(b, "x");
     Mat *rows = layer_mat(b, "rows");
-    return scatter_rows(&b->run, x, rows, places(b));
+    return scatter_rows(&b->run, x, rows, positions(b));
 }
 
 static Mat *gather_forward(LayerBench *b)
 {
-    return gather_rows(&b->run, layer_mat(b, "x"), places(b), golden_tensor(&b->g, "at")->count);
+    return gather_rows(&b->run, layer_mat(b, "x"), positions(b), golden_tensor(&b->g, "at")->count);
 }
 
 static void merge(void **state)

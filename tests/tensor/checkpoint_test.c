@@ -75,7 +75,7 @@ static void test_index(void **state)
     write_index(&s, "{\"a\": \"one\", \"b\": \"one\", \"c\": 2}");
     refused(&s, index_name, "weight_map.c");
     write_index(&s, "{\"a\": \"one\", \"b\": \"two\", \"c\": \"two\"}");
-    refused(&s, "tensor b", "stands in one");
+    refused(&s, "tensor b", "is in one");
     write_index(&s, "{\"a\": \"one\", \"b\": \"one\", \"c\": \"two\", \"d\": \"two\"}");
     refused(&s, "tensor d", "two");
     write_index(&s, "{\"a\": \"one\", \"c\": \"two\"}");
