@@ -1,3 +1,8 @@
+/* All prompts in one pass, then one row per prompt and pass, with keys and values of the past in
+ * the cache: token k of an answer is at the prompt's next position + k on all three axes.
+ * Invariant: a prompt's slot in the cache, its `seen` row and its answer have its index, while
+ * `active` lists the prompts that have not ended, in order: so what is drawn never depends on who
+ * has ended. (GenerationMixin.generate) */
 #include "generate/generate.h"
 
 #include "base/random.h"
@@ -5,16 +10,15 @@
 #include <math.h>
 #include <string.h>
 
-/* The batch while it is being continued. All arrays are indexed by prompt; `active` lists the
- * prompts that have not ended. */
+/* The batch while it is being continued. Arrays are indexed by prompt; memory of the run. */
 typedef struct {
     const Vlm *vlm;
     const Sample *prompts;
     const Decoding *d;
     Ids *answers;
     KvCache *cache;
-    int64_t *active, n_active;
-    bool *seen; /* [count, V] */
+    int64_t *active, n_active; /* the prompts that have not ended */
+    bool *seen;                /* [count, V]: ids in prompt and answer */
     void *scratch;
 } Generation;
 
@@ -28,23 +32,24 @@ static bool is_end(const GenerationConfig *g, int32_t id)
 
 static Status generation_init(Run *run, Generation *g, int64_t count)
 {
-    int64_t V = g->vlm->vocab;
+    const int64_t V = g->vlm->vocab;
     int64_t *capacity = run_alloc(run, count, sizeof *capacity);
     g->active = run_alloc(run, count, sizeof *g->active);
     g->seen = run_alloc(run, count * V, sizeof *g->seen);
     g->scratch = run_alloc(run, filter_scratch_bytes(V), 1);
-    if (!capacity || !g->active || !g->seen || !g->scratch)
-        return NO_MEMORY;
+    if (run->error->status != OK)
+        return run->error->status;
     memset(g->seen, 0, (size_t)(count * V) * sizeof *g->seen);
     for (int64_t i = 0; i < count; i++) {
-        capacity[i] = g->prompts[i].count + g->d->max_new_tokens;
+        const Sample *s = g->prompts + i;
+        capacity[i] = s->count + g->d->max_new_tokens;
         g->active[i] = i;
-        for (int64_t n = 0; n < g->prompts[i].count; n++)
-            g->seen[i * V + g->prompts[i].ids[n]] = true;
+        for (int64_t n = 0; n < s->count; n++)
+            g->seen[i * V + s->ids[n]] = true;
     }
     g->n_active = count;
     g->cache = kv_cache_new(run, g->vlm->layers, g->vlm->kv_width, capacity, count);
-    return g->cache ? OK : NO_MEMORY;
+    return run->error->status;
 }
 
 /* Row of the last token of every sequence of the batch. */
@@ -56,34 +61,42 @@ static const int64_t *last_rows(Run *run, const Batch *b)
     return at;
 }
 
-/* Runs the batch, picks a token for each active prompt, drops those that ended. */
+/* Appends prompt i's next token to its answer, by its logits[V]. */
+static Status choose(Run *run, Generation *g, int64_t i, float *logits)
+{
+    const int64_t V = g->vlm->vocab;
+    const Decoding *d = g->d;
+    for (int64_t v = 0; v < V; v++)
+        if (!isfinite(logits[v]))
+            return error_set(
+                run->error, FAILED,
+                "%s: logit %lld of prompt %lld is not finite; the weights are damaged or overflow",
+                g->vlm->folder, (long long)v, (long long)i);
+    filter_logits(logits, V, d->config, g->seen + i * V, g->scratch);
+    double u = random_unit(d->seed, d->first_index + (uint64_t)i, (uint64_t)g->answers[i].count);
+    int32_t id = pick_token(logits, V, d->config, u);
+    ids_add(&g->answers[i], id, run->error);
+    g->seen[i * V + id] = true;
+    return run->error->status;
+}
+
+/* Runs the batch, chooses a token for each active prompt, drops those that have ended. */
 static Status generation_step(Run *run, Generation *g, const Batch *b)
 {
-    int64_t V = g->vlm->vocab, left = 0;
+    int64_t left = 0;
     Mat *hidden = vlm_forward(run, g->vlm, b, g->cache);
     Mat *logits = vlm_logits(run, g->vlm, gather_rows(run, hidden, last_rows(run, b), g->n_active));
-    if (!logits)
-        return run->error->status;
-    for (int64_t a = 0; a < g->n_active; a++) {
+    for (int64_t a = 0; logits && a < g->n_active; a++) {
         int64_t i = g->active[a];
-        float *row = logits->data + a * V;
-        for (int64_t v = 0; v < V; v++)
-            if (!isfinite(row[v]))
-                return error_set(
-                    run->error, FAILED,
-                    "%s: logit %lld of prompt %lld is not finite; the weights are damaged or overflow",
-                    g->vlm->folder, (long long)v, (long long)i);
-        filter_logits(row, V, g->d->config, g->seen + i * V, g->scratch);
-        double u = random_unit(g->d->seed, g->d->first_index + (uint64_t)i, (uint64_t)g->answers[i].count);
-        int32_t id = pick_token(row, V, g->d->config, u);
-        if (!ids_add(&g->answers[i], id, run->error))
-            return NO_MEMORY;
-        g->seen[i * V + id] = true;
-        if (!is_end(g->d->config, id))
-            g->active[left++] = i;
+        if (choose(run, g, i, logits->data + a * logits->cols) != OK)
+            break;
+        if (!is_end(g->d->config, g->answers[i].data[g->answers[i].count - 1])) {
+            g->active[left] = i;
+            left++;
+        }
     }
     g->n_active = left;
-    return OK;
+    return run->error->status;
 }
 
 /* One new row for each active prompt: its last token. */
@@ -108,34 +121,36 @@ static Status generation_loop(Run *run, Generation *g, int64_t count)
     if (generation_init(run, g, count) != OK)
         return run->error->status;
     ArenaMark mark = arena_mark(run->arena);
-    Status status = generation_step(run, g, batch_pack(run, g->prompts, count));
-    for (int64_t n = 1; status == OK && g->n_active && n < g->d->max_new_tokens; n++) {
+    generation_step(run, g, batch_pack(run, g->prompts, count));
+    for (int64_t n = 1; run->error->status == OK && g->n_active && n < g->d->max_new_tokens; n++) {
         arena_release(run->arena, mark);
         if (g->d->stop && *g->d->stop)
-            return error_set(run->error, INTERRUPTED, "interrupted");
-        status = generation_step(run, g, next_batch(run, g));
+            error_set(run->error, INTERRUPTED, "interrupted");
+        else
+            generation_step(run, g, next_batch(run, g));
     }
-    return status;
+    return run->error->status;
 }
 
 Status generate(const Vlm *vlm, const Sample *prompts, int64_t count, const Decoding *d, Ids *answers,
                 Error *e)
 {
-    if (!count || !d->max_new_tokens)
-        return OK;
+    if (e->status != OK || !count || !d->max_new_tokens)
+        return e->status;
     Arena arena;
     arena_init(&arena);
     Run run = {.arena = &arena, .error = e};
     Generation g = {.vlm = vlm, .prompts = prompts, .d = d, .answers = answers};
-    Status status = e->status == OK ? generation_loop(&run, &g, count) : e->status;
+    generation_loop(&run, &g, count);
     arena_free(&arena);
-    return status;
+    return e->status;
 }
 
 int64_t generate_bytes(const Vlm *vlm, int64_t prompts, int64_t prompt_tokens, int64_t max_new_tokens)
 {
-    int64_t rows = prompts * prompt_tokens,
-            logits = prompts * vlm->vocab * (int64_t)(2 * sizeof(float) + sizeof(bool));
-    return kv_cache_bytes(vlm->layers, vlm->kv_width, prompts * (prompt_tokens + max_new_tokens)) + logits +
+    int64_t rows = prompts * prompt_tokens;
+    int64_t cached = prompts * (prompt_tokens + max_new_tokens);
+    int64_t logits = prompts * vlm->vocab * (int64_t)(2 * sizeof(float) + sizeof(bool));
+    return kv_cache_bytes(vlm->layers, vlm->kv_width, cached) + logits +
            rows * (vlm->row_bytes + vlm->picture_row_bytes);
 }

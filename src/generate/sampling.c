@@ -1,5 +1,13 @@
-/* The next token: processors in the order of transformers' `generate`, then greedy or sampled
- * choice. */
+/* The next token from its logits z[V]:
+ *
+ *     penalty c      z = z < 0 ? z c : z / c, once for each id that occurred
+ *     temperature T  z = z / T
+ *     top-k          keeps z >= the k-th largest, ties too
+ *     top-p          drops the least likely while their probabilities add up to at most 1 - p
+ *
+ * then the first of the largest, or when sampling an id with probability softmax(z). Invariant: at
+ * least one logit stays. (RepetitionPenaltyLogitsProcessor, TemperatureLogitsWarper,
+ * TopKLogitsWarper, TopPLogitsWarper) */
 #include "generate/generate.h"
 
 #include "base/elementary.h"
@@ -12,19 +20,22 @@ typedef struct {
     int64_t id;
 } Entry;
 
-/* Ascending; of equal values the higher id comes later and so survives, as in torch.sort on the
- * CPU. */
+/* Ascending. Of equal values the higher id comes later, and so stays longer, as with torch.sort on
+ * the CPU. */
 static int entry_order(const void *a, const void *b)
 {
-    const Entry *x = a, *y = b;
+    const Entry *x = a;
+    const Entry *y = b;
     if (x->value < y->value || x->value > y->value)
         return x->value < y->value ? -1 : 1;
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
+/* Descending. */
 static int value_order(const void *a, const void *b)
 {
-    float x = *(const float *)a, y = *(const float *)b;
+    float x = *(const float *)a;
+    float y = *(const float *)b;
     return x < y ? 1 : x > y ? -1 : 0;
 }
 
@@ -32,9 +43,8 @@ static void filter_top_k(float *logits, int64_t V, int64_t k, float *scratch)
 {
     if (k <= 0 || k >= V)
         return;
-    float bound;
-    if (k == 1) { /* the published checkpoints' setting: no sort */
-        bound = logits[0];
+    float bound = logits[0];
+    if (k == 1) { /* the published checkpoints' setting: needs no sort */
         for (int64_t v = 1; v < V; v++)
             bound = logits[v] > bound ? logits[v] : bound;
     } else {
@@ -48,23 +58,24 @@ static void filter_top_k(float *logits, int64_t V, int64_t k, float *scratch)
             logits[v] = -INFINITY;
 }
 
-/* Drops the least likely while their probabilities add up to at most 1 - p; the last one always
- * stays. */
 static void filter_top_p(float *logits, int64_t V, double p, Entry *entry)
 {
     int64_t n = 0;
-    double sum = 0, below = 0;
     for (int64_t v = 0; v < V; v++)
-        if (logits[v] > -INFINITY)
-            entry[n++] = (Entry){logits[v], v};
+        if (logits[v] > -INFINITY) {
+            entry[n] = (Entry){logits[v], v};
+            n++;
+        }
     if (p >= 1 || n < 2)
         return;
     qsort(entry, (size_t)n, sizeof *entry, entry_order);
-    double most = (double)entry[n - 1].value;
+    double max = (double)entry[n - 1].value;
+    double sum = 0;
     for (int64_t i = 0; i < n; i++)
-        sum += exact_exp((double)entry[i].value - most);
-    for (int64_t i = 0; i < n - 1; i++) {
-        below += exact_exp((double)entry[i].value - most) / sum;
+        sum += exact_exp((double)entry[i].value - max);
+    double below = 0;
+    for (int64_t i = 0; i < n - 1; i++) { /* the last one always stays */
+        below += exact_exp((double)entry[i].value - max) / sum;
         if (below > 1 - p)
             break;
         logits[entry[i].id] = -INFINITY;
@@ -78,7 +89,8 @@ int64_t filter_scratch_bytes(int64_t V)
 
 void filter_logits(float *logits, int64_t V, const GenerationConfig *g, const bool *seen, void *scratch)
 {
-    float penalty = (float)g->repetition_penalty, temperature = (float)g->temperature;
+    float penalty = (float)g->repetition_penalty;
+    float temperature = (float)g->temperature;
     if (g->repetition_penalty < 1 || g->repetition_penalty > 1)
         for (int64_t v = 0; v < V; v++)
             if (seen[v])
@@ -99,9 +111,10 @@ int32_t pick_token(const float *logits, int64_t V, const GenerationConfig *g, do
             best = v;
     if (!g->do_sample)
         return (int32_t)best;
-    double sum = 0, below = 0;
+    double sum = 0;
     for (int64_t v = 0; v < V; v++)
         sum += exact_exp((double)logits[v] - (double)logits[best]);
+    double below = 0;
     for (int64_t v = 0; v < V; v++) {
         below += exact_exp((double)logits[v] - (double)logits[best]);
         if (u * sum < below)

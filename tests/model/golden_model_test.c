@@ -19,29 +19,29 @@ typedef struct {
     bool vision; /* not there without a picture */
 } Stage;
 static const Stage qwen2vl[] = {
-    {"visual.patch_embed", "src/model/family/qwen2vl/vision.c, src/layer/linear.c", true},
-    {"visual.blocks.%d", "src/model/family/qwen2vl/vision.c", true},
+    {"visual.patch_embed", "src/model/block/vision.c, src/layer/linear.c", true},
+    {"visual.blocks.%d", "src/model/block/transformer.c, src/model/family/qwen2vl/vision.c", true},
     {"visual.merger", "src/model/family/qwen2vl/vision.c", true},
     {"model.embed_tokens", "src/model/family/qwen2vl/qwen2vl.c, src/layer/embedding.c", false},
     {"model.layers.%d",
-     "src/model/block/decoder.c; of layer 0 also src/model/family/qwen2vl/qwen2vl.c (scatter, positions)",
+     "src/model/block/transformer.c; of layer 0 also src/model/family/qwen2vl/qwen2vl.c (scatter, positions)",
      false},
     {"model.norm", "src/layer/rmsnorm.c", false},
-    {"logits", "src/model/vlm.c, src/tensor/gemm.c", false},
+    {"logits", "src/model/batch.c, src/tensor/gemm.c", false},
     {NULL, NULL, false},
 };
 static const Stage smolvlm[] = {
     {"model.vision_model.embeddings",
-     "src/model/family/smolvlm/siglip.c (siglip_embeddings, siglip_buckets), src/layer/linear.c", true},
-    {"model.vision_model.encoder.layers.%d", "src/model/family/smolvlm/siglip.c", true},
-    {"model.vision_model.post_layernorm", "src/model/family/smolvlm/siglip.c, src/layer/layernorm.c", true},
-    {"model.connector", "src/model/family/smolvlm/smolvlm.c (connector), src/layer/merge.c", true},
+     "src/model/block/siglip.c (siglip_buckets), src/model/block/vision.c, src/layer/linear.c", true},
+    {"model.vision_model.encoder.layers.%d", "src/model/block/transformer.c, src/model/block/siglip.c", true},
+    {"model.vision_model.post_layernorm", "src/model/block/vision.c, src/layer/layernorm.c", true},
+    {"model.connector", "src/model/block/vision.c (vision_shuffle), src/layer/merge.c", true},
     {"model.text_model.embed_tokens", "src/model/family/smolvlm/smolvlm.c, src/layer/embedding.c", false},
     {"model.text_model.layers.%d",
-     "src/model/block/decoder.c; of layer 0 also src/model/family/smolvlm/smolvlm.c, src/layer/scatter.c",
+     "src/model/block/transformer.c; of layer 0 also src/model/family/smolvlm/smolvlm.c, src/layer/scatter.c",
      false},
     {"model.text_model.norm", "src/layer/rmsnorm.c", false},
-    {"logits", "src/model/vlm.c, src/tensor/gemm.c", false},
+    {"logits", "src/model/batch.c, src/tensor/gemm.c", false},
     {NULL, NULL, false},
 };
 
@@ -67,12 +67,12 @@ static void judge(Verdict *v, Golden *g, bool good, const char *name, const char
 static void check_inputs(Verdict *v, Case *c)
 {
     Golden *g = &c->g;
-    const char *read = case_is_smolvlm(c) ? "src/model/family/smolvlm/smolvlm.c (prompt, answer), src/text/"
-                                          : "src/model/family/qwen2vl/qwen2vl.c (prompt, answer), src/text/";
+    const char *read = case_is_smolvlm(c) ? "src/model/family/smolvlm/smolvlm.c (chat), src/text/"
+                                          : "src/model/family/qwen2vl/qwen2vl.c (chat), src/text/";
     judge(v, g, golden_ints_equal(g, "input_ids", c->sample.ids, c->sample.count, read), "input_ids", read);
     if (case_has_answer(c))
-        judge(v, g, golden_ints_equal(g, "labels", c->sample.labels, c->sample.count, "src/model/vlm.c"),
-              "labels", "src/model/vlm.c");
+        judge(v, g, golden_ints_equal(g, "labels", c->sample.labels, c->sample.count, "src/model/sample.c"),
+              "labels", "src/model/sample.c");
     read = case_is_smolvlm(c) ? "src/model/family/smolvlm/smolvlm.c (positions)"
                               : "src/model/family/qwen2vl/qwen2vl.c (positions)";
     judge(v, g, golden_ints_equal(g, "position_ids", c->sample.position, 3 * c->sample.count, read),
@@ -137,14 +137,11 @@ static bool is_vision(const char *name)
 
 static const char *gradient_source(const char *name)
 {
-    return !strncmp(name, "visual", 6)
-               ? "the backward functions in src/layer that src/model/family/qwen2vl/vision.c calls"
-           : strstr(name, "connector") ? "src/layer/merge.c, src/layer/linear.c, src/layer/scatter.c; "
-                                         "src/model/family/smolvlm/smolvlm.c (connector)"
-           : is_vision(name)
-               ? "the backward functions in src/layer that src/model/family/smolvlm/siglip.c calls"
+    return strstr(name, "connector") ? "src/layer/merge.c, src/layer/linear.c, src/layer/scatter.c; "
+                                       "src/model/block/vision.c (vision_shuffle)"
+           : is_vision(name) ? "the backward functions in src/layer that src/model/block/transformer.c calls"
            : strstr(name, ".layers.")
-               ? "the backward functions in src/layer that src/model/block/decoder.c calls"
+               ? "the backward functions in src/layer that src/model/block/transformer.c calls"
            : strstr(name, "embed_tokens")
                ? "src/layer/embedding.c, src/layer/scatter.c, src/layer/cross_entropy.c (tied head)"
                : "src/layer/cross_entropy.c, src/layer/rmsnorm.c";

@@ -10,7 +10,7 @@
 #include "model/family.h"
 #include "model/family/qwen2vl/picture.h"
 #include "model/family/smolvlm/picture.h"
-#include "model/family/smolvlm/siglip.h"
+#include "model/block/siglip.h"
 #include "model/vlm.h"
 #include "train/adamw.h"
 #include "train/schedule.h"

@@ -1,28 +1,45 @@
 /* Qwen2-VL (Qwen2VLForConditionalGeneration): vision tower and merger, their rows put into the
- * text, decoder with M-RoPE. */
+ * text, decoder with M-RoPE. Everything that is peculiar to the family is in this folder. */
 #include "model/family/qwen2vl/qwen2vl.h"
 
-#include "model/block/decoder.h"
+#include "base/number.h"
 #include "model/chat.h"
 #include "model/fields.h"
-#include "model/family/qwen2vl/picture.h"
-#include "model/family/qwen2vl/vision.h"
 #include "tensor/probe.h"
 
 #include <string.h>
 
-enum { SECTIONS = 3 };
+static const LayerName names[] = {
+    {LAYER_NORM1, "input_layernorm", false}, {LAYER_Q, "self_attn.q_proj", true},
+    {LAYER_K, "self_attn.k_proj", true},     {LAYER_V, "self_attn.v_proj", true},
+    {LAYER_OUT, "self_attn.o_proj", false},  {LAYER_NORM2, "post_attention_layernorm", false},
+    {LAYER_GATE, "mlp.gate_proj", false},    {LAYER_UP, "mlp.up_proj", false},
+    {LAYER_DOWN, "mlp.down_proj", false},    {0},
+};
 
-typedef struct {
-    Decoder decoder;
-    int64_t section[SECTIONS];        /* of M-RoPE */
-    int32_t vision_start, vision_end; /* token ids */
-    Qwen2VLVision vision;
-    Qwen2VLPictures pictures;
-} Model;
+/* Sizes: Qwen2VLConfig's defaults. */
+static const DecoderShape decoder_shape = {
+    .embedding = "embed_tokens",
+    .layers = "layers",
+    .norm = "norm",
+    .head = "lm_head",
+    .vocab = 152064,
+    .positions = 32768,
+    .rope_theta = 1e6,
+    .layer = {.layers = 80,
+              .width = 8192,
+              .hidden = 29568,
+              .heads = 64,
+              .kv_heads = 8,
+              .causal = true,
+              .norm = NORM_RMS,
+              .eps = 1e-5,
+              .gated = swiglu,
+              .names = names},
+};
 
 /* rope_scaling: M-RoPE's sections of a head's frequencies. */
-static void load_sections(Model *m, const Json *config, int64_t half, Error *e)
+static void load_sections(Qwen2VL *m, const Json *config, int64_t half, Error *e)
 {
     json_t *scaling;
     json_t *section;
@@ -37,11 +54,11 @@ static void load_sections(Model *m, const Json *config, int64_t half, Error *e)
     if (json_array_in(config, scaling, "rope_scaling", "mrope_section", &section, e) != OK)
         return;
     int64_t sum = 0;
-    for (size_t i = 0; i < SECTIONS; i++) {
+    for (size_t i = 0; i < QWEN2VL_SECTIONS; i++) {
         m->section[i] = json_integer_value(json_array_get(section, i));
         sum += m->section[i] > 0 ? m->section[i] : half;
     }
-    if (json_array_size(section) != SECTIONS || sum != half)
+    if (json_array_size(section) != QWEN2VL_SECTIONS || sum != half)
         error_set(
             e, BAD_INPUT,
             "%s: rope_scaling.mrope_section: wanted 3 positive integers with sum %lld (half a head's width)",
@@ -50,33 +67,35 @@ static void load_sections(Model *m, const Json *config, int64_t half, Error *e)
 
 static Status load(Vlm *vlm, const Json *config, Error *e)
 {
-    DecoderSizes z = {152064, 8192, 29568, 80, 64, 8, 0, 32768, 1e-5, 1e6, true};
+    DecoderShape z = decoder_shape;
     bool tied;
-    Model *m = arena_zero(&vlm->arena, 1, sizeof *m, e);
+    Qwen2VL *m = arena_zero(&vlm->arena, 1, sizeof *m, e);
     vlm->model = m;
     if (!m || decoder_sizes(&z, config, config->root, "", true, e) != OK)
         return e->status;
-    load_sections(m, config, z.head_width / 2, e);
+    load_sections(m, config, z.layer.head_width / 2, e);
+    m->rotary = decoder_rotary(&z);
+    m->rotary.section = m->section;
+    m->rotary.sections = QWEN2VL_SECTIONS;
     json_bool_or(config, config->root, "", "tie_word_embeddings", false, &tied, e);
     field_token(config, "image_token_id", z.vocab, -1, &vlm->image, e);
     field_token(config, "vision_start_token_id", z.vocab, -1, &m->vision_start, e);
     field_token(config, "vision_end_token_id", z.vocab, -1, &m->vision_end, e);
     decoder_load(&m->decoder, vlm, "model", &z, tied, e);
-    qwen2vl_vision_load(&m->vision, vlm, config, z.width, e);
+    qwen2vl_vision_load(&m->vision, vlm, config, z.layer.width, e);
     qwen2vl_pictures_load(&m->pictures, vlm->folder, e);
-    int64_t values = 3 * m->pictures.temporal * m->pictures.patch * m->pictures.patch;
-    if (e->status == OK && (values != m->vision.patch_values || m->pictures.merge != m->vision.merge))
+    const Qwen2VLVision *v = &m->vision;
+    const Qwen2VLPictures *p = &m->pictures;
+    if (e->status == OK && (3 * p->temporal * p->patch * p->patch != 3 * v->temporal * v->patch * v->patch ||
+                            p->merge != v->merge))
         error_set(e, BAD_INPUT, "%s: its patch or merge sizes are not those of preprocessor_config.json",
                   config->path);
-    int64_t patch_width = 8 * m->vision.width + 2 * m->vision.hidden + m->vision.patch_values;
-    vlm->picture_layers = m->vision.depth;
-    vlm->picture_row_bytes = patch_width * m->vision.merge * m->vision.merge * (int64_t)sizeof(float);
     return e->status;
 }
 
 static Status picture(const Vlm *vlm, Picture *out, const Image *rgb, const PictureOptions *options, Error *e)
 {
-    const Model *m = vlm->model;
+    const Qwen2VL *m = vlm->model;
     return qwen2vl_picture(&m->pictures, out, rgb, options, e);
 }
 
@@ -86,7 +105,7 @@ static Status picture(const Vlm *vlm, Picture *out, const Image *rgb, const Pict
 static void add_prompt(const Vlm *vlm, Ids *ids, const Picture *pictures, const Question *q,
                        const char *newline, Error *e)
 {
-    const Model *m = vlm->model;
+    const Qwen2VL *m = vlm->model;
     Text head = {0};
     Text user = {0};
     text_format(&head, e, "<|im_start|>system\nYou are a helpful assistant.%s<|im_end|>\n<|im_start|>user\n",
@@ -124,89 +143,89 @@ static Status chat(const Vlm *vlm, Ids *ids, int64_t *answer_at, const Picture *
     return e->status;
 }
 
-/* M-RoPE (get_rope_index): text counts in all three rows; a picture's tokens stand at one time
- * and at their merged rows and columns; the text after it goes on behind the largest position so
- * far. */
-static Status positions(const Vlm *vlm, Sample *s, Error *e)
+/* Picture p's tokens, i and following, from position `next` on: one time, the merged rows and columns.
+ * Returns the position behind them. */
+static int32_t place_picture(const Qwen2VL *m, Sample *s, int64_t i, const Picture *p, int32_t next)
 {
-    const Model *m = vlm->model;
-    int32_t *t = s->position, *h = t + s->count, *w = h + s->count, next = 0;
-    int64_t seen = 0;
-    for (int64_t i = 0; i < s->count;) {
-        if (s->ids[i] != vlm->image) {
-            t[i] = h[i] = w[i] = next++;
-            i++;
-            continue;
-        }
-        const Picture *p = seen < s->n_pictures ? s->pictures + seen++ : NULL;
-        if (!p || i + p->tokens > s->count)
-            return error_set(e, BAD_INPUT, "the text has more picture tokens than its %lld pictures fill",
-                             (long long)s->n_pictures);
-        int64_t down = p->grid[1] / m->pictures.merge, across = p->grid[2] / m->pictures.merge;
-        for (int64_t k = 0; k < p->tokens; k++, i++) {
-            t[i] = next;
-            h[i] = next + (int32_t)(k / across);
-            w[i] = next + (int32_t)(k % across);
-        }
-        next += (int32_t)(down > across ? down : across);
+    int32_t *t = s->position + i;
+    int32_t *h = t + s->count;
+    int32_t *w = h + s->count;
+    const int64_t down = p->grid[1] / m->pictures.merge;
+    const int64_t across = p->grid[2] / m->pictures.merge;
+    for (int64_t k = 0; k < p->tokens; k++) {
+        t[k] = next;
+        h[k] = next + (int32_t)(k / across);
+        w[k] = next + (int32_t)(k % across);
     }
-    s->next_position = next;
-    return OK;
+    return next + (int32_t)max_i64(down, across);
 }
 
-static Mat *vision(Run *run, const Vlm *vlm, const Picture *const *pictures, int64_t count)
+/* M-RoPE (get_rope_index): text counts in all three rows, and goes on behind a picture's largest
+ * position. */
+static Status positions(const Vlm *vlm, Sample *s, Error *e)
 {
-    const Model *m = vlm->model;
+    int32_t next = 0;
+    int64_t seen = 0;
+    int64_t i = 0;
+    while (e->status == OK && i < s->count) {
+        if (s->ids[i] != vlm->image) {
+            for (int axis = 0; axis < QWEN2VL_SECTIONS; axis++)
+                s->position[axis * s->count + i] = next;
+            next++;
+            i++;
+        } else if (seen < s->n_pictures && i + s->pictures[seen].tokens <= s->count) {
+            next = place_picture(vlm->model, s, i, s->pictures + seen, next);
+            i += s->pictures[seen].tokens;
+            seen++;
+        } else {
+            error_set(e, BAD_INPUT, "the text has more picture tokens than its %lld pictures fill",
+                      (long long)s->n_pictures);
+        }
+    }
+    s->next_position = next;
+    return e->status;
+}
+
+static Mat *picture_rows(Run *run, const Vlm *vlm, const Picture *const *pictures, int64_t count)
+{
+    const Qwen2VL *m = vlm->model;
     return qwen2vl_vision(run, &m->vision, pictures, count);
 }
 
-static Mat *text(Run *run, const Vlm *vlm, const Batch *b, KvCache *cache, Mat *picture_rows)
+static Mat *text(Run *run, const Vlm *vlm, const Batch *b, KvCache *cache, Mat *rows)
 {
-    const Model *m = vlm->model;
-    const DecoderSizes *z = &m->decoder.sizes;
-    const RotaryRule rule = {.head = z->head_width,
-                             .turned = z->head_width,
-                             .theta = z->rope_theta,
-                             .section = m->section,
-                             .sections = SECTIONS,
-                             .scale = 1};
-    const Rope *r = rope_table(run, &rule, b->position, b->rows);
-    return decoder(run, &m->decoder, b, cache, r, picture_rows, vlm->image);
+    const Qwen2VL *m = vlm->model;
+    return decoder(run, &m->decoder, b, cache, &m->rotary, rows, vlm->image);
 }
 
 static Status describe(const Vlm *vlm, Text *text, Error *e)
 {
-    const Model *m = vlm->model;
-    const Qwen2VLVision *v = &m->vision;
-    if (!text_format(text, e,
-                     "  vision: %lld blocks of width %lld, %lld heads, MLP %lld; patches of %lldx%lld, "
-                     "%lldx%lld of them make a token\n"
-                     "          pictures of %lld to %lld pixels\n",
-                     (long long)v->depth, (long long)v->width, (long long)v->heads, (long long)v->hidden,
-                     (long long)m->pictures.patch, (long long)m->pictures.patch, (long long)v->merge,
-                     (long long)v->merge, (long long)m->pictures.limits.min,
-                     (long long)m->pictures.limits.max))
-        return NO_MEMORY;
+    const Qwen2VL *m = vlm->model;
+    const TransformerShape *l = &m->vision.tower.shape.layer;
+    const Qwen2VLPictures *p = &m->pictures;
+    text_format(text, e,
+                "  vision: %lld blocks of width %lld, %lld heads, MLP %lld; patches of %lldx%lld, "
+                "%lldx%lld of them make a token\n"
+                "          pictures of %lld to %lld pixels\n",
+                (long long)l->layers, (long long)l->width, (long long)l->heads, (long long)l->hidden,
+                (long long)p->patch, (long long)p->patch, (long long)p->merge, (long long)p->merge,
+                (long long)p->limits.min, (long long)p->limits.max);
     return decoder_describe(&m->decoder, vlm, text, e);
 }
 
 static void probe_inputs(Run *run, const Vlm *vlm, const Sample *s)
 {
     (void)vlm;
-    int64_t rows = 0, cols = s->n_pictures ? s->pictures[0].cols : 0;
-    for (int64_t i = 0; i < s->n_pictures; i++)
-        rows += s->pictures[i].rows;
-    float *pixels = run_alloc(run, rows * cols, sizeof *pixels);
+    const Picture **list = run_alloc(run, s->n_pictures, sizeof *list);
     int32_t *grid = run_alloc(run, 3 * s->n_pictures, sizeof *grid);
-    if (!pixels || !grid || !rows)
+    if (!list || !grid || !s->n_pictures)
         return;
-    for (int64_t i = 0, row = 0; i < s->n_pictures; row += s->pictures[i++].rows) {
-        memcpy(pixels + row * cols, s->pictures[i].pixels,
-               (size_t)(s->pictures[i].rows * cols) * sizeof *pixels);
+    for (int64_t i = 0; i < s->n_pictures; i++) {
+        list[i] = s->pictures + i;
         for (int j = 0; j < 3; j++)
             grid[3 * i + j] = (int32_t)s->pictures[i].grid[j];
     }
-    probe_array(run, pixels, F32, 2, (int64_t[]){rows, cols}, "pixel_values");
+    probe_mat(run, picture_patches(run, list, s->n_pictures), 0, "pixel_values");
     probe_array(run, grid, I32, 2, (int64_t[]){s->n_pictures, 3}, "image_grid_thw");
 }
 
@@ -218,7 +237,7 @@ const Family family_qwen2vl = {
     .picture = picture,
     .chat = chat,
     .positions = positions,
-    .vision = vision,
+    .vision = picture_rows,
     .text = text,
     .describe = describe,
     .probe_inputs = probe_inputs,

@@ -1,31 +1,52 @@
-/* SmolVLM (Idefics3ForConditionalGeneration): SigLIP tower over tiles, connector (pixel shuffle,
- * one projection), Llama. */
+/* SmolVLM (Idefics3ForConditionalGeneration): SigLIP tower over tiles, connector, Llama:
+ *
+ *     connector(x) = shuffle(x) W^T     shuffle: scale x scale neighbouring patches become one row
+ *
+ * Everything that is peculiar to the family is in this folder. */
 #include "model/family/smolvlm/smolvlm.h"
 
-#include "model/block/decoder.h"
 #include "model/chat.h"
 #include "model/fields.h"
 #include "model/load.h"
-#include "model/family/smolvlm/siglip.h"
-#include "model/family/smolvlm/picture.h"
 #include "tensor/probe.h"
 
-#include <string.h>
+#include <stdio.h>
 
-typedef struct {
-    Decoder decoder;
-    Siglip vision;
-    int64_t scale; /* of the pixel shuffle */
-    Linear connector;
-    SmolVLMPictures pictures;
-} Model;
+static const LayerName names[] = {
+    {LAYER_NORM1, "input_layernorm", false}, {LAYER_Q, "self_attn.q_proj", false},
+    {LAYER_K, "self_attn.k_proj", false},    {LAYER_V, "self_attn.v_proj", false},
+    {LAYER_OUT, "self_attn.o_proj", false},  {LAYER_NORM2, "post_attention_layernorm", false},
+    {LAYER_GATE, "mlp.gate_proj", false},    {LAYER_UP, "mlp.up_proj", false},
+    {LAYER_DOWN, "mlp.down_proj", false},    {0},
+};
 
-/* transformers' defaults for a text_config: LlamaConfig's. */
-static const DecoderSizes llama = {32000, 4096, 11008, 32, 32, 0, 0, 2048, 1e-6, 10000, false};
+/* Sizes: LlamaConfig's defaults. */
+static const DecoderShape decoder_shape = {
+    .embedding = "embed_tokens",
+    .layers = "layers",
+    .norm = "norm",
+    .head = "lm_head",
+    .vocab = 32000,
+    .positions = 2048,
+    .rope_theta = 10000,
+    .layer = {.layers = 32,
+              .width = 4096,
+              .hidden = 11008,
+              .heads = 32,
+              .causal = true,
+              .norm = NORM_RMS,
+              .eps = 1e-6,
+              .gated = swiglu,
+              .names = names},
+};
 
-static void load_text(Vlm *vlm, Model *m, const Json *config, Error *e)
+/* Idefics3VisionConfig's defaults. */
+static const SiglipSizes siglip_sizes = {
+    .width = 1152, .hidden = 3072, .layers = 12, .heads = 16, .image = 224, .patch = 32};
+
+static void load_text(Vlm *vlm, SmolVLM *m, const Json *config, Error *e)
 {
-    DecoderSizes z = llama;
+    DecoderShape z = decoder_shape;
     bool tied, meant;
     const json_t *text;
     field_section(config, "text_config", &text, e);
@@ -37,31 +58,30 @@ static void load_text(Vlm *vlm, Model *m, const Json *config, Error *e)
     json_bool_or(config, config->root, "", "tie_word_embeddings", false, &meant, e);
     bool headless = !checkpoint_has(&vlm->checkpoint, "lm_head.weight");
     decoder_load(&m->decoder, vlm, "model.text_model", &z, tied || (meant && headless), e);
+    m->rotary = decoder_rotary(&z);
 }
 
 static Status load(Vlm *vlm, const Json *config, Error *e)
 {
-    Model *m = arena_zero(&vlm->arena, 1, sizeof *m, e);
+    SmolVLM *m = arena_zero(&vlm->arena, 1, sizeof *m, e);
     vlm->model = m;
     if (!m)
         return e->status;
     load_text(vlm, m, config, e);
     json_integer_or(config, config->root, "", "scale_factor", 1, 64, 2, &m->scale, e);
-    siglip_load(&m->vision, vlm, config, "model.vision_model", e);
+    siglip_load(&m->vision, vlm, config, "model.vision_model", &siglip_sizes, m->scale, e);
     vlm->checkpoint.part = PART_MERGER;
-    m->connector = load_linear(&vlm->checkpoint, vlm->width, m->vision.width * m->scale * m->scale, false, e,
-                               "model.connector.modality_projection.proj");
+    m->connector =
+        load_linear(&vlm->checkpoint, vlm->width, m->vision.vision.shape.layer.width * m->scale * m->scale,
+                    false, e, "model.connector.modality_projection.proj");
     m->pictures.patch = m->vision.patch;
     m->pictures.scale = m->scale;
-    int64_t patch_width = 8 * m->vision.width + 2 * m->vision.hidden + 3 * m->vision.patch * m->vision.patch;
-    vlm->picture_layers = m->vision.depth;
-    vlm->picture_row_bytes = patch_width * m->scale * m->scale * (int64_t)sizeof(float);
     return smolvlm_pictures_load(&m->pictures, vlm->folder, e);
 }
 
 static Status picture(const Vlm *vlm, Picture *out, const Image *rgb, const PictureOptions *options, Error *e)
 {
-    const Model *m = vlm->model;
+    const SmolVLM *m = vlm->model;
     (void)options; /* Qwen2-VL's alone */
     return smolvlm_picture(&m->pictures, out, rgb, e);
 }
@@ -123,7 +143,8 @@ static Status chat(const Vlm *vlm, Ids *ids, int64_t *answer_at, const Picture *
 
 static Status positions(const Vlm *vlm, Sample *s, Error *e)
 {
-    int64_t tokens = 0, found = 0;
+    int64_t tokens = 0;
+    int64_t found = 0;
     for (int64_t i = 0; i < s->n_pictures; i++)
         tokens += s->pictures[i].tokens;
     for (int64_t i = 0; i < s->count; i++) {
@@ -133,87 +154,82 @@ static Status positions(const Vlm *vlm, Sample *s, Error *e)
     }
     s->next_position = (int32_t)s->count;
     if (found != tokens)
-        return error_set(e, BAD_INPUT, "the text has %lld picture tokens, its pictures fill %lld",
-                         (long long)found, (long long)tokens);
-    return OK;
+        error_set(e, BAD_INPUT, "the text has %lld picture tokens, its pictures fill %lld", (long long)found,
+                  (long long)tokens);
+    return e->status;
 }
 
-/* Pixel shuffle: `scale` x `scale` neighbouring patches become one row, theirs one after
- * another, row by row; then the projection. */
-static Mat *connector(Run *run, const Model *m, const Picture *const *pictures, int64_t count, Mat *x)
+static Mat *picture_rows(Run *run, const Vlm *vlm, const Picture *const *pictures, int64_t count)
 {
-    int64_t s = m->scale, *at = x ? run_alloc(run, x->rows, sizeof *at) : NULL, row = 0, from = 0, frames = 0;
-    for (int64_t i = 0; at && i < count; i++)
-        for (int64_t f = 0, down = pictures[i]->grid[1], across = pictures[i]->grid[2];
-             f < pictures[i]->grid[0]; f++, frames++) {
-            for (int64_t k = 0; k < down * across; k++) {
-                int64_t to = k / (s * s), within = k % (s * s);
-                at[row++] =
-                    from + (to / (across / s) * s + within / s) * across + to % (across / s) * s + within % s;
-            }
-            from += down * across;
-        }
-    Mat *y = linear(run, &m->connector, merge_rows(run, gather_rows(run, x, at, row), s * s));
-    probe_mat(run, y, frames, "model.connector");
-    return y;
+    const SmolVLM *m = vlm->model;
+    const VisionRows *rows = siglip_rows(run, &m->vision, pictures, count);
+    Mat *x = vision(run, &m->vision.vision, rows, picture_patches(run, pictures, count));
+    x = linear(run, &m->connector, vision_shuffle(run, pictures, count, m->scale, x));
+    probe_mat(run, x, rows ? rows->rows.seqs.count : 0, "model.connector");
+    return x;
 }
 
-static Mat *vision(Run *run, const Vlm *vlm, const Picture *const *pictures, int64_t count)
+static Mat *text(Run *run, const Vlm *vlm, const Batch *b, KvCache *cache, Mat *rows)
 {
-    const Model *m = vlm->model;
-    const SiglipPlaces *places = siglip_places(run, &m->vision, pictures, count);
-    return connector(run, m, pictures, count,
-                     siglip(run, &m->vision, places, picture_patches(run, pictures, count)));
-}
-
-static Mat *text(Run *run, const Vlm *vlm, const Batch *b, KvCache *cache, Mat *picture_rows)
-{
-    const Model *m = vlm->model;
-    const DecoderSizes *z = &m->decoder.sizes;
-    const RotaryRule rule = {
-        .head = z->head_width, .turned = z->head_width, .theta = z->rope_theta, .scale = 1};
-    const Rope *r = rope_table(run, &rule, b->position, b->rows);
-    return decoder(run, &m->decoder, b, cache, r, picture_rows, vlm->image);
+    const SmolVLM *m = vlm->model;
+    return decoder(run, &m->decoder, b, cache, &m->rotary, rows, vlm->image);
 }
 
 static Status describe(const Vlm *vlm, Text *text, Error *e)
 {
-    const Model *m = vlm->model;
-    const Siglip *v = &m->vision;
-    int64_t side = m->pictures.tile / v->patch;
-    if (!text_format(text, e,
-                     "  vision: %lld layers of width %lld, %lld heads, MLP %lld; patches of %lldx%lld, "
-                     "%lldx%lld of them make a token\n"
-                     "          pictures of longest edge %lld, %s %lldx%lld, %lld tokens each\n",
-                     (long long)v->depth, (long long)v->width, (long long)v->attention.heads,
-                     (long long)v->hidden, (long long)v->patch, (long long)v->patch, (long long)m->scale,
-                     (long long)m->scale, (long long)m->pictures.longest_edge,
-                     m->pictures.split ? "cut into tiles of" : "brought to", (long long)m->pictures.tile,
-                     (long long)m->pictures.tile, (long long)(side * side / (m->scale * m->scale))))
-        return NO_MEMORY;
+    const SmolVLM *m = vlm->model;
+    const TransformerShape *l = &m->vision.vision.shape.layer;
+    const SmolVLMPictures *p = &m->pictures;
+    const int64_t side = p->tile / p->patch;
+    text_format(text, e,
+                "  vision: %lld layers of width %lld, %lld heads, MLP %lld; patches of %lldx%lld, "
+                "%lldx%lld of them make a token\n"
+                "          pictures of longest edge %lld, %s %lldx%lld, %lld tokens each\n",
+                (long long)l->layers, (long long)l->width, (long long)l->heads, (long long)l->hidden,
+                (long long)p->patch, (long long)p->patch, (long long)m->scale, (long long)m->scale,
+                (long long)p->longest_edge, p->split ? "cut into tiles of" : "brought to", (long long)p->tile,
+                (long long)p->tile, (long long)(side * side / (m->scale * m->scale)));
     return decoder_describe(&m->decoder, vlm, text, e);
 }
 
-/* Patches back to frames [1, frames, 3, tile, tile]; every pixel of every frame counts, so the
- * mask is all ones. */
+/* Patch k of a picture back to its pixels in frames [frames, 3, H, W]. */
+static void put_patch(float *frames, const Picture *p, int64_t k, int64_t P)
+{
+    const int64_t across = p->grid[2];
+    const int64_t patches = p->grid[1] * across;
+    const int64_t H = p->grid[1] * P;
+    const int64_t W = across * P;
+    const int64_t top = k % patches / across * P;
+    const int64_t left = k % across * P;
+    const float *from = p->pixels + k * p->cols;
+    for (int64_t c = 0; c < 3; c++)
+        for (int64_t y = 0; y < P; y++)
+            for (int64_t x = 0; x < P; x++)
+                frames[((k / patches * 3 + c) * H + top + y) * W + left + x] = from[(c * P + y) * P + x];
+}
+
+/* Frames [1, frames, 3, H, W]; every pixel of every frame counts, so the mask is all ones. */
 static void probe_inputs(Run *run, const Vlm *vlm, const Sample *s)
 {
-    const Model *m = vlm->model;
-    int64_t P = m->vision.patch, frames = 0, frame = 0;
+    const SmolVLM *m = vlm->model;
+    const int64_t P = m->vision.patch;
+    int64_t frames = 0;
     for (int64_t i = 0; i < s->n_pictures; i++)
         frames += s->pictures[i].grid[0];
-    int64_t down = frames ? s->pictures[0].grid[1] : 0, across = frames ? s->pictures[0].grid[2] : 0,
-            H = down * P, W = across * P;
+    if (!frames)
+        return;
+    const int64_t H = s->pictures[0].grid[1] * P;
+    const int64_t W = s->pictures[0].grid[2] * P;
     float *pixels = run_alloc(run, frames * 3 * H * W, sizeof *pixels);
     int32_t *mask = run_alloc(run, frames * H * W, sizeof *mask);
-    if (!pixels || !mask || !frames)
+    if (!pixels || !mask)
         return;
-    for (int64_t i = 0; i < s->n_pictures; frame += s->pictures[i++].grid[0])
-        for (int64_t k = 0; k < s->pictures[i].rows * s->pictures[i].cols; k++) {
-            int64_t row = k / (3 * P * P), c = k / (P * P) % 3, y = row / across % down * P + k / P % P,
-                    x = row % across * P + k % P;
-            pixels[(((frame + row / (down * across)) * 3 + c) * H + y) * W + x] = s->pictures[i].pixels[k];
-        }
+    float *to = pixels;
+    for (int64_t i = 0; i < s->n_pictures; i++) {
+        for (int64_t k = 0; k < s->pictures[i].rows; k++)
+            put_patch(to, s->pictures + i, k, P);
+        to += s->pictures[i].rows * s->pictures[i].cols;
+    }
     for (int64_t k = 0; k < frames * H * W; k++)
         mask[k] = 1;
     probe_array(run, pixels, F32, 5, (int64_t[]){1, frames, 3, H, W}, "pixel_values");
@@ -230,7 +246,7 @@ const Family family_smolvlm = {
     .picture = picture,
     .chat = chat,
     .positions = positions,
-    .vision = vision,
+    .vision = picture_rows,
     .text = text,
     .describe = describe,
     .probe_inputs = probe_inputs,

@@ -1,7 +1,7 @@
 /* SmolVLM's picture processing against Idefics3ImageProcessor, and the places of patches against
  * Idefics3VisionEmbeddings: golden/family/smolvlm by ref/family_smolvlm.py. */
 #include "fixture/golden.h"
-#include "model/family/smolvlm/siglip.h"
+#include "model/block/siglip.h"
 #include "model/family/smolvlm/picture.h"
 
 #include <setjmp.h>
@@ -159,7 +159,7 @@ static void test_buckets(void **state)
     json_close(&j);
     assert_true(rounded > 50);
     if (wrong)
-        fail_msg("%d pairs are off; read siglip_buckets in src/model/family/smolvlm/siglip.c", wrong);
+        fail_msg("%d pairs are off; read siglip_buckets in src/model/block/siglip.c", wrong);
 }
 
 int main(void)

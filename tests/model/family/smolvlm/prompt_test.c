@@ -86,9 +86,10 @@ static void test_chats(void **state)
     vlm_close(&vlm);
     json_close(&j);
     if (wrong)
-        fail_msg("%d chats have other ids; read src/model/family/smolvlm/smolvlm.c (prompt, add_picture); if "
-                 "tokenizer_test fails too, that first",
-                 wrong);
+        fail_msg(
+            "%d chats have other ids; read src/model/family/smolvlm/smolvlm.c (add_prompt, add_picture); if "
+            "tokenizer_test fails too, that first",
+            wrong);
 }
 
 /* The picture token in the user's own text would be taken for a picture: refused. The tags are

@@ -1,0 +1,128 @@
+/* SigLIP's names, sizes and positions: patch (y, x) has row bucket(y) * side + bucket(x) of the
+ * table, with bucket(i) = how many of k/side, k = 1 ... side - 1, are at most i/count. With `side`
+ * patches along an edge that is i itself, but for float32 roundings, which are torch's here. */
+#include "model/block/siglip.h"
+
+#include "model/fields.h"
+
+#include <math.h>
+#include <string.h>
+
+static const LayerName names[] = {
+    {LAYER_NORM1, "layer_norm1", false},
+    {LAYER_NORM2, "layer_norm2", false},
+    {LAYER_Q, "self_attn.q_proj", true},
+    {LAYER_K, "self_attn.k_proj", true},
+    {LAYER_V, "self_attn.v_proj", true},
+    {LAYER_OUT, "self_attn.out_proj", true},
+    {LAYER_UP, "mlp.fc1", true},
+    {LAYER_DOWN, "mlp.fc2", true},
+    {0},
+};
+
+static Status load_sizes(VisionShape *z, Siglip *v, const Json *config, const SiglipSizes *defaults, Error *e)
+{
+    const char *where = "vision_config";
+    const char *act;
+    const json_t *o;
+    int64_t channels, image;
+    TransformerShape *l = &z->layer;
+    field_section(config, where, &o, e);
+    json_integer_or(config, o, where, "hidden_size", 1, 1 << 20, defaults->width, &l->width, e);
+    json_integer_or(config, o, where, "intermediate_size", 1, 1 << 20, defaults->hidden, &l->hidden, e);
+    json_integer_or(config, o, where, "num_hidden_layers", 1, 1000, defaults->layers, &l->layers, e);
+    json_integer_or(config, o, where, "num_attention_heads", 1, 1 << 16, defaults->heads, &l->heads, e);
+    json_integer_or(config, o, where, "num_channels", 3, 3, 3, &channels, e);
+    json_integer_or(config, o, where, "image_size", 1, 1 << 14, defaults->image, &image, e);
+    json_integer_or(config, o, where, "patch_size", 1, 1 << 10, defaults->patch, &v->patch, e);
+    json_real_or(config, o, where, "layer_norm_eps", 0, 1, 1e-6, &l->eps, e);
+    json_string_or(config, o, where, "hidden_act", "gelu_pytorch_tanh", &act, e);
+    v->side = image / v->patch;
+    if (e->status == OK && strcmp(act, "gelu_pytorch_tanh"))
+        error_set(e, BAD_INPUT, "%s: %s.hidden_act: wanted \"gelu_pytorch_tanh\", found \"%s\"", config->path,
+                  where, act);
+    if (e->status == OK && l->width % l->heads)
+        error_set(e, BAD_INPUT, "%s: %s: hidden_size %lld is no multiple of num_attention_heads %lld",
+                  config->path, where, (long long)l->width, (long long)l->heads);
+    if (e->status == OK && !v->side)
+        error_set(e, BAD_INPUT, "%s: %s: image_size %lld is less than patch_size %lld", config->path, where,
+                  (long long)image, (long long)v->patch);
+    l->kv_heads = l->heads;
+    l->head_width = l->width / l->heads;
+    return e->status;
+}
+
+Status siglip_load(Siglip *v, Vlm *vlm, const Json *config, const char *name, const SiglipSizes *defaults,
+                   int64_t scale, Error *e)
+{
+    VisionShape z = {
+        .patch = "embeddings.patch_embedding",
+        .patch_bias = true,
+        .positions = "embeddings.position_embedding",
+        .layers = "encoder.layers",
+        .post_norm = "post_layernorm",
+        .embedded = "embeddings",
+        .by_frame = true,
+        .layer = {.norm = NORM_LAYER, .activation = gelu_tanh, .names = names},
+    };
+    if (load_sizes(&z, v, config, defaults, e) != OK)
+        return e->status;
+    z.table_rows = v->side * v->side;
+    z.patch_dims = 4;
+    z.patch_dim[0] = z.layer.width;
+    z.patch_dim[1] = 3;
+    z.patch_dim[2] = v->patch;
+    z.patch_dim[3] = v->patch;
+    return vision_load(&v->vision, vlm, name, &z, scale * scale, e);
+}
+
+/* torch.arange(0, end, step)[i], or [start + ...], in float32. It is computed in pieces of eight
+ * from 16 values on: the first of a piece is rounded, and the others go on from what it was
+ * rounded to. Where a fraction meets a boundary, that last bit decides. */
+static float arange(double start, double step, int64_t i, int64_t count)
+{
+    if (i >= count / 16 * 16)
+        return (float)(start + step * (double)i);
+    float first = (float)(start + step * (double)(i / 8 * 8));
+    return (float)((double)first + step * (double)(i % 8));
+}
+
+void siglip_buckets(int32_t *bucket, int64_t count, int64_t side)
+{
+    double part = 1 / (double)side;
+    double step = (double)(1 / (float)count);
+    int64_t boundaries = (int64_t)ceil((1 - part) / part);
+    int64_t b = 0;
+    for (int64_t i = 0; i < count; i++) {
+        while (b < boundaries && arange(part, part, b, boundaries) <= arange(0, step, i, count))
+            b++;
+        bucket[i] = (int32_t)b;
+    }
+}
+
+const VisionRows *siglip_rows(Run *run, const Siglip *v, const Picture *const *pictures, int64_t count)
+{
+    const Seqs frames = vision_frames(run, pictures, count);
+    VisionRows *rows = run_alloc(run, 1, sizeof *rows);
+    int32_t *position = frames.start ? run_alloc(run, frames.start[frames.count], sizeof *position) : NULL;
+    int64_t row = 0;
+    for (int64_t i = 0; position && i < count; i++) {
+        const int64_t down = pictures[i]->grid[1];
+        const int64_t across = pictures[i]->grid[2];
+        int32_t *y = run_alloc(run, down, sizeof *y);
+        int32_t *x = run_alloc(run, across, sizeof *x);
+        if (!y || !x)
+            return NULL;
+        siglip_buckets(y, down, v->side);
+        siglip_buckets(x, across, v->side);
+        for (int64_t k = 0; k < pictures[i]->rows; k++) {
+            const int64_t at = k % (down * across);
+            position[row + k] = y[at / across] * (int32_t)v->side + x[at % across];
+        }
+        row += pictures[i]->rows;
+    }
+    if (!position || !rows)
+        return NULL;
+    *rows = (VisionRows){{.seqs = frames}, position};
+    return rows;
+}

@@ -1,0 +1,119 @@
+/* The one pre-norm layer of all families (transformer.h has the equation) and stacks of it.
+ * Invariant: the order of operations is the same for all; which products there are, and how they
+ * are called, comes from the shape's table of names alone. */
+#include "model/block/transformer.h"
+
+#include "model/load.h"
+#include "tensor/probe.h"
+
+#include <math.h>
+#include <stdio.h>
+
+enum { NAME = 120 };
+
+static void load_part(TransformerLayer *l, Checkpoint *c, const TransformerShape *z, const LayerName *n,
+                      const char *layer, Error *e)
+{
+    const int64_t D = z->width;
+    const int64_t F = z->hidden;
+    const int64_t Q = z->heads * z->head_width;
+    const int64_t K = z->kv_heads * z->head_width;
+    const struct {
+        Linear *to;
+        int64_t out, in;
+    } products[LAYER_PARTS] = {
+        [LAYER_Q] = {&l->q, Q, D},     [LAYER_K] = {&l->k, K, D},
+        [LAYER_V] = {&l->v, K, D},     [LAYER_QKV] = {&l->qkv, Q + 2 * K, D},
+        [LAYER_OUT] = {&l->out, D, Q}, [LAYER_GATE] = {&l->gate, F, D},
+        [LAYER_UP] = {&l->up, F, D},   [LAYER_DOWN] = {&l->down, D, F},
+    };
+    if (n->part == LAYER_NORM1)
+        l->norm1 = norm_load(c, z->norm, D, z->eps, e, "%s.%s", layer, n->name);
+    else if (n->part == LAYER_NORM2)
+        l->norm2 = norm_load(c, z->norm, D, z->eps, e, "%s.%s", layer, n->name);
+    else
+        *products[n->part].to =
+            load_linear(c, products[n->part].out, products[n->part].in, n->bias, e, "%s.%s", layer, n->name);
+}
+
+Status transformer_load(Transformer *t, Vlm *vlm, const char *name, const TransformerShape *shape, Error *e)
+{
+    const float scale = (float)(1 / sqrt((double)shape->head_width));
+    *t = (Transformer){
+        .name = arena_copy(&vlm->arena, name, e),
+        .shape = *shape,
+        .attention = {shape->heads, shape->kv_heads, shape->head_width, scale, shape->causal},
+        .layer = arena_zero(&vlm->arena, shape->layers, sizeof *t->layer, e),
+    };
+    for (int64_t i = 0; e->status == OK && i < shape->layers; i++) {
+        char layer[NAME];
+        snprintf(layer, sizeof layer, "%s.%lld", name, (long long)i);
+        for (const LayerName *n = shape->names; n->name; n++)
+            load_part(t->layer + i, &vlm->checkpoint, shape, n, layer, e);
+    }
+    return e->status;
+}
+
+int64_t transformer_row_values(const TransformerShape *z)
+{
+    return 4 * z->width + 4 * z->heads * z->head_width + (z->gated ? 3 : 2) * z->hidden;
+}
+
+/* What a layer needs beside x; run_block copies it, so that backward can run the layer again. */
+typedef struct {
+    const Transformer *t;
+    int64_t index;
+    Rows rows;
+} Context;
+
+static Mat *turn(Run *run, const Rope *r, Mat *x)
+{
+    return r ? rope(run, r, x) : x;
+}
+
+/* out(attention(rope(q), rope(k), v)) of the normed rows n */
+static Mat *attend(Run *run, const Context *c, const TransformerLayer *l, Mat *n)
+{
+    const Attention *a = &c->t->attention;
+    const int64_t Q = a->heads * a->width;
+    const int64_t K = a->kv_heads * a->width;
+    const bool joined = l->qkv.weight != NULL;
+    Mat *qkv = joined ? linear(run, &l->qkv, n) : NULL;
+    Mat *q = turn(run, c->rows.rope, joined ? mat_columns(run, qkv, 0, Q) : linear(run, &l->q, n));
+    Mat *k = turn(run, c->rows.rope, joined ? mat_columns(run, qkv, Q, K) : linear(run, &l->k, n));
+    Mat *v = joined ? mat_columns(run, qkv, Q + K, K) : linear(run, &l->v, n);
+    return linear(run, &l->out, attention(run, a, q, k, v, &c->rows.seqs, c->rows.cache, c->index));
+}
+
+/* down(act(up(n))), or down(act(gate(n)) * up(n)) */
+static Mat *mlp(Run *run, const TransformerShape *z, const TransformerLayer *l, Mat *n)
+{
+    Mat *up = linear(run, &l->up, n);
+    if (!z->gated)
+        return linear(run, &l->down, z->activation(run, up));
+    Mat *gate = linear(run, &l->gate, n);
+    return linear(run, &l->down, z->gated(run, gate, up));
+}
+
+static Mat *block(Run *run, void *context, Mat *x)
+{
+    const Context *c = context;
+    const TransformerLayer *l = c->t->layer + c->index;
+    x = add(run, x, attend(run, c, l, norm(run, &l->norm1, x)));
+    return add(run, x, mlp(run, &c->t->shape, l, norm(run, &l->norm2, x)));
+}
+
+Mat *transformer_layer(Run *run, const Transformer *t, int64_t i, const Rows *rows, Mat *x)
+{
+    const Context c = {t, i, *rows};
+    return run_block(run, block, &c, sizeof c, x);
+}
+
+Mat *transformer(Run *run, const Transformer *t, const Rows *rows, int64_t batch, Mat *x)
+{
+    for (int64_t i = 0; i < t->shape.layers; i++) {
+        x = transformer_layer(run, t, i, rows, x);
+        probe_mat(run, x, batch, "%s.%lld", t->name, (long long)i);
+    }
+    return x;
+}

@@ -1,0 +1,78 @@
+/* Pre-norm transformer layers, of which decoders and vision towers are made:
+ *
+ *     n = norm1(x),  x += out(attention(rope(q(n)), rope(k(n)), v(n)))
+ *     n = norm2(x),  x += down(act(up(n))), or with a gate  x += down(act(gate(n)) * up(n))
+ *
+ * What differs between families is data: a TransformerShape. D model width, F hidden width, H heads
+ * of E channels, K key/value heads. (LlamaDecoderLayer, Qwen2VLVisionBlock, SiglipEncoderLayer) */
+#ifndef MPA_MODEL_BLOCK_TRANSFORMER_H
+#define MPA_MODEL_BLOCK_TRANSFORMER_H
+
+#include "model/block/norm.h"
+#include "model/vlm.h"
+
+/* What a layer can be made of. */
+typedef enum {
+    LAYER_NORM1,
+    LAYER_Q,   /* [H*E, D] */
+    LAYER_K,   /* [K*E, D] */
+    LAYER_V,   /* [K*E, D] */
+    LAYER_QKV, /* in place of these three: [H*E + 2*K*E, D], the rows of q, k, v one after another */
+    LAYER_OUT, /* [D, H*E] */
+    LAYER_NORM2,
+    LAYER_GATE, /* [F, D] */
+    LAYER_UP,   /* [F, D] */
+    LAYER_DOWN, /* [D, F] */
+    LAYER_PARTS
+} LayerPart;
+
+/* A part, its name below the layer's on disk, and whether a product has a bias. */
+typedef struct {
+    LayerPart part;
+    const char *name;
+    bool bias;
+} LayerName;
+
+typedef struct {
+    int64_t layers, width, hidden;       /* how many; D, F */
+    int64_t heads, kv_heads, head_width; /* H, K, E */
+    bool causal;
+    NormKind norm;
+    double eps;                                  /* of the norms */
+    Mat *(*activation)(Run *run, Mat *x);        /* of an MLP without a gate; else NULL */
+    Mat *(*gated)(Run *run, Mat *gate, Mat *up); /* of one with a gate; else NULL */
+    const LayerName *names; /* in the order in which the weights are asked for; name NULL: no more */
+} TransformerShape;
+
+typedef struct {
+    Norm norm1, norm2;
+    Linear q, k, v, qkv, out, gate, up, down; /* weight NULL: the layer has no such part */
+} TransformerLayer;
+
+/* A stack of layers. Layer i is NAME.i on disk and in a probe. */
+typedef struct {
+    const char *name; /* arena memory of the model, as `layer` */
+    TransformerShape shape;
+    Attention attention;
+    TransformerLayer *layer; /* [shape.layers] */
+} Transformer;
+
+/* What a pass knows of its rows. */
+typedef struct {
+    const Rope *rope; /* NULL: heads are not turned */
+    Seqs seqs;        /* which rows see each other */
+    KvCache *cache;   /* NULL, or the past */
+} Rows;
+
+/* Asks for the weights of all layers under NAME.i. */
+Status transformer_load(Transformer *t, Vlm *vlm, const char *name, const TransformerShape *shape, Error *e);
+/* How many floats one row takes while it passes a layer, at most. */
+int64_t transformer_row_values(const TransformerShape *shape);
+
+/* Layer i: x [N,D] -> [N,D]. */
+Mat *transformer_layer(Run *run, const Transformer *t, int64_t i, const Rows *rows, Mat *x);
+/* All layers. Each layer's result is shown in the probe as NAME.i, in `batch` parts (see
+ * probe_mat). */
+Mat *transformer(Run *run, const Transformer *t, const Rows *rows, int64_t batch, Mat *x);
+
+#endif

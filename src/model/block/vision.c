@@ -1,0 +1,98 @@
+/* x = W_patch patch + b + table[position], the layers, the last norm. Invariant: the rows of a
+ * frame stand together, and no row sees another frame. */
+#include "model/block/vision.h"
+
+#include "tensor/probe.h"
+
+#include <stdio.h>
+
+Status vision_load(Vision *v, Vlm *vlm, const char *name, const VisionShape *z, int64_t patches, Error *e)
+{
+    Checkpoint *c = &vlm->checkpoint;
+    const int64_t D = z->layer.width;
+    char layers[80];
+    if (e->status != OK)
+        return e->status;
+    *v = (Vision){.name = name, .shape = *z};
+    c->part = PART_VISION;
+    v->patch.weight = checkpoint_param(c, e, z->patch_dims, z->patch_dim, "%s.%s.weight", name, z->patch);
+    if (z->patch_bias)
+        v->patch.bias = checkpoint_vector(c, e, D, "%s.%s.bias", name, z->patch);
+    if (z->positions)
+        v->positions = checkpoint_matrix(c, e, z->table_rows, D, "%s.%s.weight", name, z->positions);
+    snprintf(layers, sizeof layers, "%s.%s", name, z->layers);
+    transformer_load(&v->layers, vlm, layers, &z->layer, e);
+    if (z->post_norm)
+        v->post_norm = norm_load(c, z->layer.norm, D, z->layer.eps, e, "%s.%s", name, z->post_norm);
+    if (e->status != OK)
+        return e->status;
+    int64_t values = v->patch.weight->count / D;
+    vlm->picture_layers = z->layer.layers;
+    vlm->picture_row_bytes = (transformer_row_values(&z->layer) + values) * patches * (int64_t)sizeof(float);
+    return OK;
+}
+
+Seqs vision_frames(Run *run, const Picture *const *pictures, int64_t count)
+{
+    int64_t frames = 0;
+    for (int64_t i = 0; i < count; i++)
+        frames += pictures[i]->grid[0];
+    int64_t *start = run_alloc(run, frames + 1, sizeof *start);
+    if (!start)
+        return (Seqs){0};
+    int64_t frame = 0;
+    start[0] = 0;
+    for (int64_t i = 0; i < count; i++)
+        for (int64_t f = 0; f < pictures[i]->grid[0]; f++) {
+            start[frame + 1] = start[frame] + pictures[i]->grid[1] * pictures[i]->grid[2];
+            frame++;
+        }
+    return (Seqs){frames, start};
+}
+
+static int64_t probe_batch(const Vision *v, const VisionRows *rows)
+{
+    return v->shape.by_frame ? rows->rows.seqs.count : 0;
+}
+
+Mat *vision_embedded(Run *run, const Vision *v, const VisionRows *rows, Mat *patches)
+{
+    Mat *x = linear(run, &v->patch, patches);
+    if (x && v->positions)
+        x = add(run, x, embedding(run, v->positions, rows->position, x->rows));
+    probe_mat(run, x, probe_batch(v, rows), "%s.%s", v->name, v->shape.embedded);
+    return x;
+}
+
+Mat *vision(Run *run, const Vision *v, const VisionRows *rows, Mat *patches)
+{
+    if (!rows)
+        return NULL;
+    const int64_t batch = probe_batch(v, rows);
+    Mat *x = vision_embedded(run, v, rows, patches);
+    x = norm(run, &v->post_norm, transformer(run, &v->layers, &rows->rows, batch, x));
+    if (v->shape.post_norm)
+        probe_mat(run, x, batch, "%s.%s", v->name, v->shape.post_norm);
+    return x;
+}
+
+Mat *vision_shuffle(Run *run, const Picture *const *pictures, int64_t count, int64_t scale, Mat *x)
+{
+    const int64_t s = scale;
+    int64_t *at = x ? run_alloc(run, x->rows, sizeof *at) : NULL;
+    int64_t from = 0; /* first row of the frame */
+    for (int64_t i = 0; at && i < count; i++) {
+        const int64_t across = pictures[i]->grid[2];
+        const int64_t patches = pictures[i]->grid[1] * across;
+        for (int64_t f = 0; f < pictures[i]->grid[0]; f++) {
+            for (int64_t k = 0; k < patches; k++) {
+                int64_t to = k / (s * s);
+                int64_t y = to / (across / s) * s + k % (s * s) / s;
+                int64_t column = to % (across / s) * s + k % s;
+                at[from + k] = from + y * across + column;
+            }
+            from += patches;
+        }
+    }
+    return at ? merge_rows(run, gather_rows(run, x, at, from), s * s) : NULL;
+}

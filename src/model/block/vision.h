@@ -1,0 +1,57 @@
+/* Vision towers: patch embedding, positions from a table where there is one, a stack of layers in
+ * which each row sees all rows of its frame, a last norm where there is one.
+ * (Idefics3VisionTransformer, Qwen2VisionTransformerPretrainedModel) */
+#ifndef MPA_MODEL_BLOCK_VISION_H
+#define MPA_MODEL_BLOCK_VISION_H
+
+#include "model/block/transformer.h"
+#include "model/picture.h"
+
+/* What a family's tower is. Names are below the tower's. */
+typedef struct {
+    const char *patch; /* NAME.weight: the convolution, as a matrix [D, values of a patch] */
+    bool patch_bias;
+    int patch_dims; /* of the convolution on disk */
+    int64_t patch_dim[5];
+    const char *positions; /* NAME.weight [table_rows, D]; NULL: none */
+    int64_t table_rows;
+    const char *layers;
+    const char *post_norm; /* NULL: none */
+    const char *embedded;  /* what a probe calls the rows before the first layer */
+    bool by_frame;         /* a probe shows [frames, rows of each, D]; else all rows in one */
+    TransformerShape layer;
+} VisionShape;
+
+typedef struct {
+    const char *name; /* borrowed */
+    VisionShape shape;
+    Linear patch;
+    Param *positions; /* or NULL */
+    Transformer layers;
+    Norm post_norm;
+} Vision;
+
+/* The patches of some pictures: which see each other, their angles, and their row in the table of
+ * positions (NULL where the tower has none). */
+typedef struct {
+    Rows rows;
+    const int32_t *position;
+} VisionRows;
+
+/* Asks for the weights of the tower NAME. `patches`: how many of them make a token. Fills in vlm's
+ * sizes. */
+Status vision_load(Vision *v, Vlm *vlm, const char *name, const VisionShape *z, int64_t patches, Error *e);
+
+/* Where each frame's rows start: rows of all frames of all pictures, one after another. Arena
+ * memory; start NULL after a failure. */
+Seqs vision_frames(Run *run, const Picture *const *pictures, int64_t count);
+/* Patches [rows, values] -> [rows, D], before the first layer. */
+Mat *vision_embedded(Run *run, const Vision *v, const VisionRows *rows, Mat *patches);
+/* The whole tower: [rows, values] -> [rows, D]. rows NULL (a failure): NULL. */
+Mat *vision(Run *run, const Vision *v, const VisionRows *rows, Mat *patches);
+
+/* Pixel shuffle: scale x scale neighbouring patches of a frame become one row, theirs one after
+ * another, row by row: [rows, D] -> [rows / scale^2, scale^2 * D]. */
+Mat *vision_shuffle(Run *run, const Picture *const *pictures, int64_t count, int64_t scale, Mat *x);
+
+#endif
