@@ -102,7 +102,7 @@ static int finish(const Log *l, Error *e, const Command *c, Status status)
     if (status == OK || status == DIFFERENT)
         return (int)status;
     if (status == INTERRUPTED) {
-        log_info(l, "mpa: interrupted; everything finished so far is kept, the same command goes on");
+        log_info(l, "mpa: interrupted; finished work is saved; run the same command to go on");
         signals_finish();
         return INTERRUPTED;
     }

@@ -93,7 +93,7 @@ static Status run(Invocation *in, Error *e)
 const Command command_ask = {
     "ask", run, "--model DIR --image FILE... --prompt TEXT [--max-new-tokens N] [--greedy] [--json]",
     "ask a model about pictures",
-    "Pictures stand first in the prompt, in the order of --image. Decodes as generation_config.json says.\n"
-    "  --max-new-tokens N   at most so many tokens (default 128)\n"
-    "  --greedy             no sampling, no repetition penalty\n"
+    "The prompt begins with the pictures, in the order of --image. Decoding follows generation_config.json.\n"
+    "  --max-new-tokens N   maximum number of new tokens (default 128)\n"
+    "  --greedy             the most likely token each time: no sampling, no repetition penalty\n"
     "  --json               one JSON object: text, token_ids, prompt_tokens, seconds\n"};

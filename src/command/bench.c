@@ -197,9 +197,9 @@ static Status run(Invocation *in, Error *e)
 
 const Command command_bench = {
     "bench", run, "--model DIR | --config FILE [--threads N] [--only PARTS] [--json]",
-    "speed of prefill, decoding, vision and training beside the machine's own",
+    "speed of prefill, decoding, vision and training, and how much of the machine's speed that is",
     "  --config FILE        a model of the shape that this config.json says, with random weights\n"
     "  --threads N          use N threads (default: all processors)\n"
-    "  --only PARTS         some of machine, prefill, decode, vision, train, with commas (default: all)\n"
+    "  --only PARTS         parts to measure, separated by commas: machine, prefill, decode, vision, train\n"
     "  --json               one JSON object with the same figures\n"
     "Each figure is the median of three. Run it on a machine that does nothing else.\n"};

@@ -46,7 +46,7 @@ static Status read_memory(Bench *b, void *what, double *seconds)
             total += data[k] + data[k + part] + data[k + 2 * part] + data[k + 3 * part];
     *seconds = clock_seconds() - begin;
     if (!total)
-        error_set(b->error, FAILED, "memory does not keep what is written");
+        error_set(b->error, FAILED, "memory gave back other data than were written");
     return b->error->status;
 }
 

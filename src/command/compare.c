@@ -180,7 +180,7 @@ static void print_end(FILE *out, const Tensor *first, const Finding *f, int64_t 
 {
     static const char *const what[] = {[OTHER_SHAPE] = "has another shape",
                                        [OTHER_TYPE] = "has another type",
-                                       [MISSING] = "stands in one file only"};
+                                       [MISSING] = "is in one file only"};
     if (!departing) {
         fprintf(out, "no tensor departs (%lld compared)\n", (long long)total);
         return;
@@ -302,5 +302,5 @@ static Status run(Invocation *in, Error *e)
 
 const Command command_compare = {"compare", run, "A.safetensors B.safetensors [--tolerance X]",
                                  "which tensor departs first, and by how much",
-                                 "  --tolerance X        largest difference allowed, relative to each "
+                                 "  --tolerance X        maximum difference allowed, as a fraction of the "
                                  "tensor's root mean square (default 0)\n"};

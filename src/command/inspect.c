@@ -129,9 +129,9 @@ static Status run(Invocation *in, Error *e)
 
 const Command command_inspect = {
     "inspect", run, "DIR [--batch N] [--tokens N] [--picture-tokens N] [--answer N] [--rank N]",
-    "architecture, parameters, tensors, memory that each use will need",
-    "  --batch N            for N samples at a time (default 1)\n"
-    "  --tokens N           each with a prompt of N tokens (default 512)\n"
-    "  --picture-tokens N   of which N stand for pictures (default 256)\n"
-    "  --answer N           and an answer of N tokens (default 128)\n"
+    "architecture, parameters, tensors, and the memory that inference and training need",
+    "  --batch N            memory for N samples at a time (default 1)\n"
+    "  --tokens N           tokens of each prompt (default 512)\n"
+    "  --picture-tokens N   picture tokens among them (default 256)\n"
+    "  --answer N           tokens of each answer (default 128)\n"
     "  --rank N             LoRA of this rank on the text model's layers (default 64)\n"};

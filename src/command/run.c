@@ -20,8 +20,8 @@ static void print_header(const Job *j)
     const double gib = 1073741824;
     char arithmetic[GEMM_DESCRIPTION];
     log_info(&j->log, "mpa %s: %s; run folder %s", MPA_VERSION, j->config.path, j->folder);
-    log_info(&j->log, "mpa: %d threads; %s; JPEG by %s; seed %lld; %.1f GiB of memory available",
-             parallel_threads(), gemm_description(arithmetic), image_jpeg_decoder(),
+    log_info(&j->log, "mpa: %d threads; %s", parallel_threads(), gemm_description(arithmetic));
+    log_info(&j->log, "mpa: JPEG by %s; seed %lld; %.1f GiB of memory available", image_jpeg_decoder(),
              (long long)j->config.run.seed, (double)job_memory(j) / gib);
 }
 
@@ -74,7 +74,7 @@ static Status run_one(const Stage *s, Job *j, Error *e)
 {
     const double begin = clock_seconds();
     if (e->status == OK && stage_run(s, j, e) == OK)
-        log_info(&j->log, "  %.1f s, at most %.0f MiB so far", clock_seconds() - begin,
+        log_info(&j->log, "  %.1f s; peak memory %.0f MiB", clock_seconds() - begin,
                  (double)memory_peak() / 1048576);
     return e->status;
 }
@@ -129,7 +129,7 @@ static Status evaluate(Invocation *in, Error *e)
 static const char help[] =
     "CONF is an INI file; section.key=value overrides one of its keys.\n"
     "  --dump-config    print every key with its value, default and meaning, and stop\n"
-    "  --force          go on although memory seems too small\n";
+    "  --force          start even if memory seems too small\n";
 
 const Command command_run = {"run", run, "CONF [section.key=value ...]",
                              "annotate, identify, level and evaluate, in order; resumes where it stopped",

@@ -107,6 +107,6 @@ static Status run(Invocation *in, Error *e)
 
 const Command command_trace = {
     "trace", run, "--model DIR --image FILE... --prompt TEXT [--answer TEXT] [--grad] --out FILE.safetensors",
-    "write what every layer computed, and gradients",
-    "  --answer TEXT        as in training; adds the loss on the answer\n"
+    "write the output of every layer, and gradients, to a file",
+    "  --answer TEXT        prompt and answer as in training; adds the loss of the answer\n"
     "  --grad               adds the gradient of every parameter\n"};

@@ -101,8 +101,8 @@ void items_list_missing(const Items *items, const Log *l, const char *stage)
     for (int64_t i = 0; i < items->count; i++)
         if (!items->item[i].file)
             log_warning(l, "%s: %s is missing", stage, items->item[i].image);
-    log_warning(l, "%s: %lld of %lld pictures are missing and are skipped", stage, (long long)items->missing,
-                (long long)items->count);
+    log_warning(l, "%s: %lld of %lld pictures are missing; they are skipped", stage,
+                (long long)items->missing, (long long)items->count);
 }
 
 static Status load_folder(Items *items, const char *folder, Error *e)
@@ -168,7 +168,8 @@ Status items_load_images(Items *items, const Config *c, Error *e)
     else if (ends_with(images, ".json"))
         dataset_load(items, task_find(c->data.task), SPLIT_TRAIN, images, e);
     else
-        error_set(e, BAD_USAGE, "data.images = %s: is no folder, list.txt or data set .json", images);
+        error_set(e, BAD_USAGE, "data.images = %s: wanted a folder, a .txt list or a data set's .json",
+                  images);
     if (e->status != OK)
         return e->status;
     select_items(items, &c->data.shard, c->data.limit);

@@ -115,12 +115,12 @@ Status job_check_memory(const Job *j, int64_t need, const char *what, Error *e)
         return e->status;
     if (j->force) {
         log_warning(&j->log,
-                    "%s needs about %.0f MiB of memory, %.0f are available; going on because of --force",
+                    "%s needs about %.0f MiB of memory, %.0f MiB are available; continues because of --force",
                     what, (double)need / mib, (double)room / mib);
         return OK;
     }
-    return error_set(
-        e, NO_MEMORY,
-        "%s needs about %.0f MiB of memory, %.0f are available; use smaller batches or pictures, or --force",
-        what, (double)need / mib, (double)room / mib);
+    return error_set(e, NO_MEMORY,
+                     "%s needs about %.0f MiB of memory, %.0f MiB are available; use smaller batches or "
+                     "pictures; --force starts anyway",
+                     what, (double)need / mib, (double)room / mib);
 }

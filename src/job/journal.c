@@ -56,10 +56,11 @@ static Status check_head(Journal *w, const json_t *old, Error *e)
     json_object_foreach(w->head, part, now)
     {
         if (!json_equal(json_object_get(old, part), now))
-            return error_set(e, BAD_USAGE,
-                             "%s: was begun with another %s; remove it to start anew, or use the former "
-                             "configuration",
-                             w->path, part);
+            return error_set(
+                e, BAD_USAGE,
+                "%s: was begun with another %s; remove this file to start again, or go back to the old "
+                "configuration",
+                w->path, part);
     }
     w->batch = json_integer_value(json_object_get(old, "batch"));
     if (w->batch <= 0)
@@ -209,7 +210,7 @@ Status journal_run(const Job *j, const char *name, const Questions *q, const Gro
     describe(&w, e);
     resume(&w, e);
     if (e->status == OK && w.done)
-        log_info(&j->log, "%s: going on after %lld of %lld", name, (long long)w.done, (long long)q->count);
+        log_info(&j->log, "%s: resumes after %lld of %lld", name, (long long)w.done, (long long)q->count);
     if (e->status == OK && w.done < q->count)
         do_rest(&w, e);
     json_decref(w.head);

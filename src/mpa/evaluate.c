@@ -114,7 +114,8 @@ static bool has_model(const Job *j, int model, Error *e)
     char *folder = folder_of(j, model, e);
     const bool has = folder || job_has(j, models[model].file);
     if (!has && e->status == OK)
-        log_warning(&j->log, "evaluate: there is no %s model here; it is left out", models[model].name);
+        log_warning(&j->log, "evaluate: no %s model is set or made yet; it is not scored",
+                    models[model].name);
     free(folder);
     return has;
 }

@@ -279,7 +279,7 @@ static Status run(Job *j, Error *e)
     if (e->status == OK)
         log_info(&j->log, "identify: %lld of %lld pairs kept", (long long)kept, (long long)p.count);
     if (e->status == OK && p.one_sided)
-        log_warning(&j->log, "identify: %lld answers or pairs stand on one side only and were left out",
+        log_warning(&j->log, "identify: %lld answers or pairs have no counterpart and were left out",
                     (long long)p.one_sided);
     pairs_free(&p);
     return e->status;

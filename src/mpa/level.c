@@ -96,8 +96,8 @@ static Status read_pairs(const Job *j, Questions *pairs, Json *source, Error *e)
         read_pair(j, pairs, source, i, e);
     if (e->status == OK && !pairs->count)
         error_set(e, FAILED,
-                  "%s: holds no pairs, so there is nothing to learn: the teacher knows nothing that the "
-                  "student does not",
+                  "%s: holds no pairs, so there is nothing to learn: the teacher was never right where "
+                  "the student was wrong",
                   path);
     free(path);
     return e->status;

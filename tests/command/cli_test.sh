@@ -97,7 +97,7 @@ expect 2 'evaluate.questions is needed' run "$work/c.ini" run.dir="$work/o4" stu
 # Nothing starts that cannot fit.
 expect 4 'needs about [0-9]+ MiB of memory' annotate conf/demo.ini run.dir="$work/o5" run.memory=1K data.limit=1
 [ -e "$work/o5/annotations.json" ] && verdict "annotations were written" "run.memory=1K" || verdict "" ""
-expect 0 'going on because of --force' annotate conf/demo.ini run.dir="$work/o5" run.memory=1K data.limit=1 --force
+expect 0 'continues because of --force' annotate conf/demo.ini run.dir="$work/o5" run.memory=1K data.limit=1 --force
 
 # Models.
 expect 0 'out:[A-Za-z]' ask --model $model --image "$picture" --prompt 'What country has this flag?' --max-new-tokens 8

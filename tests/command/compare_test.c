@@ -110,7 +110,7 @@ static void test_shapes_types_names(void **state)
     expect(&s, 9, DIFFERENT, "second, which has another shape", "F32[2,2] in B");
     b[0] = vector("third\x1B[31m", F32, v);
     write_file(&s, "b", b, 2);
-    expect(&s, 9, DIFFERENT, "2 of 3 tensors depart; the first is second, which stands in one file only",
+    expect(&s, 9, DIFFERENT, "2 of 3 tensors depart; the first is second, which is in one file only",
            "third?[31m");
     write_file(&s, "b", a, 2);
     expect(&s, 0, OK, "no tensor departs (2 compared)", NULL);
