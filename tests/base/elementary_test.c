@@ -80,5 +80,5 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_against_libm), cmocka_unit_test(test_ends),
                                        cmocka_unit_test(test_permutation)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("base/elementary", tests, NULL, NULL);
 }

@@ -95,5 +95,5 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_one_at_a_time), cmocka_unit_test(test_killed),
                                        cmocka_unit_test(test_no_folder)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("base/lock", tests, NULL, NULL);
 }

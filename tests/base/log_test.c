@@ -140,5 +140,5 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds), cmocka_unit_test(test_progress),
                                        cmocka_unit_test(test_quiet_progress), cmocka_unit_test(test_signals)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("base/log", tests, NULL, NULL);
 }

@@ -1,6 +1,5 @@
-/* Command line options, nearest words, numbers: src/base/options.c. */
+/* Command line options: src/base/options.c. */
 #include "base/options.h"
-#include "base/word.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,21 +7,21 @@
 
 #include <cmocka.h>
 
-enum { MOST = 10 };
+enum { MAX = 10 };
 
 /* What a parse found. */
 typedef struct {
     const char *model, *images[LIST_CAPACITY];
     int64_t n_images;
     bool greedy;
-    char *arguments[MOST];
+    char *arguments[MAX];
     int count;
     Error e;
 } Parsed;
 
 static Status parse(Parsed *p, const char *const *arguments)
 {
-    static char store[MOST][40];
+    static char store[MAX][40];
     *p = (Parsed){0};
     for (; arguments[p->count]; p->count++)
         p->arguments[p->count] = strcpy(store[p->count], arguments[p->count]);
@@ -72,36 +71,8 @@ static void test_refused(void **state)
     assert_int_equal(PARSE(p, "-m", "m"), BAD_USAGE);
 }
 
-static void test_nearest_word(void **state)
-{
-    (void)state;
-    static const char *const words[] = {"annotate", "identify", "level", "ask", NULL};
-    assert_string_equal(nearest_word("anotate", words), "annotate");
-    assert_string_equal(nearest_word("indentify", words), "identify");
-    assert_string_equal(nearest_word("lebel", words), "level");
-    assert_null(nearest_word("report", words));
-    assert_null(nearest_word("", words));
-}
-
-static void test_numbers(void **state)
-{
-    (void)state;
-    static const char *const bad[] = {"", " 1", "1 ", "1x", "0x", "--1", "99999999999999999999", NULL};
-    int64_t i;
-    double d;
-    assert_true(parse_integer("-42", &i) && i == -42);
-    assert_true(parse_integer("9223372036854775807", &i) && i == INT64_MAX);
-    for (int k = 0; bad[k]; k++)
-        assert_false(parse_integer(bad[k], &i));
-    assert_true(parse_real("1e-5", &d) && d > 0.99e-5 && d < 1.01e-5);
-    static const char *const not_real[] = {"", "1,5", "nan", "inf", "1e999", " 2", "2 ", NULL};
-    for (int k = 0; not_real[k]; k++)
-        assert_false(parse_real(not_real[k], &d));
-}
-
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_forms), cmocka_unit_test(test_refused),
-                                       cmocka_unit_test(test_nearest_word), cmocka_unit_test(test_numbers)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_forms), cmocka_unit_test(test_refused)};
+    return cmocka_run_group_tests_name("base/options", tests, NULL, NULL);
 }

@@ -272,5 +272,5 @@ int main(void)
         cmocka_unit_test(test_long_runs),    cmocka_unit_test(test_what_is_unknown_is_refused_by_name),
         cmocka_unit_test(test_cut_file),     cmocka_unit_test(test_no_file),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("text/tokenizer", tests, NULL, NULL);
 }

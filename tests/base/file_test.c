@@ -1,0 +1,331 @@
+/* Files, folders and paths: src/base/file.c, folder.c, path.c. */
+#define _XOPEN_SOURCE 700 /* symlink, mkfifo */
+
+#include "fixture/scratch.h"
+
+#include "base/file.h"
+#include "base/folder.h"
+#include "base/memory.h"
+#include "base/path.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void check_holds(const char *path, const char *wanted)
+{
+    Text t = {0};
+    Error e = {0};
+    if (file_read(&t, path, 1 << 20, &e) != OK)
+        fail_msg("%s", e.text);
+    assert_string_equal(text_string(&t), wanted);
+    text_free(&t);
+}
+
+static void test_read(void **state)
+{
+    (void)state;
+    enum { LONG = 100000 };
+    Scratch s;
+    Error e = {0};
+    Text t = {0};
+    FileMap map;
+    scratch_make(&s);
+    char *bytes = memory_new(LONG, 1, &e);
+    for (int i = 0; i < LONG; i++)
+        bytes[i] = (char)(i % 251);
+    const char *path = scratch_write(&s, "long", bytes, LONG);
+    assert_int_equal(file_size(path), LONG);
+    assert_true(text_add(&t, "ab", &e)); /* what is there already stays */
+    assert_int_equal(file_read(&t, path, LONG, &e), OK);
+    assert_int_equal(t.count, LONG + 2);
+    assert_memory_equal(t.data, "ab", 2);
+    assert_memory_equal(t.data + 2, bytes, LONG);
+    assert_int_equal(file_map(&map, path, &e), OK);
+    assert_int_equal(map.size, LONG);
+    assert_memory_equal(map.data, bytes, LONG);
+    file_unmap(&map);
+    file_unmap(&map); /* once more is nothing */
+    assert_int_equal(file_read(&t, path, LONG - 1, &e), BAD_INPUT);
+    assert_non_null(strstr(e.text, "100000 bytes are more than the 99999"));
+    free(bytes);
+    text_free(&t);
+    scratch_remove(&s);
+}
+
+static void test_empty(void **state)
+{
+    (void)state;
+    Scratch s;
+    Error e = {0};
+    FileMap map;
+    scratch_make(&s);
+    const char *path = scratch_write(&s, "empty", "", 0);
+    assert_int_equal(file_map(&map, path, &e), OK);
+    assert_int_equal(map.size, 0);
+    file_unmap(&map);
+    assert_int_equal(file_size(path), 0);
+    check_holds(path, "");
+    scratch_remove(&s);
+}
+
+static void refused(const char *path, const char *why)
+{
+    Error e = {0};
+    FileMap map;
+    assert_int_equal(file_map(&map, path, &e), BAD_INPUT);
+    assert_null(map.data);
+    if (strncmp(e.text, path, strlen(path)) || !strstr(e.text, why))
+        fail_msg("\"%s\" does not name %s and \"%s\"", e.text, path, why);
+    assert_int_equal(file_size(path), -1);
+}
+
+static void test_no_regular_file(void **state)
+{
+    (void)state;
+    Scratch s;
+    Error e = {0};
+    scratch_make(&s);
+    refused(scratch_path(&s, "absent"), "No such file");
+    assert_false(file_exists(s.path));
+    refused(s.folder, "not a regular file");
+    assert_true(file_exists(s.folder) && file_is_folder(s.folder));
+    assert_int_equal(mkfifo(scratch_path(&s, "fifo"), 0600), 0);
+    refused(s.path, "not a regular file"); /* and does not wait for a writer */
+    assert_false(file_is_folder(s.path));
+    assert_int_equal(file_remove(s.path, &e), OK);
+    assert_int_equal(file_remove(s.path, &e), OK); /* a missing file is fine */
+    assert_int_equal(file_remove(s.folder, &e), FAILED);
+    scratch_remove(&s);
+}
+
+static void test_replace(void **state)
+{
+    (void)state;
+    Scratch s;
+    Error e = {0};
+    FileWriter w;
+    scratch_make(&s);
+    const char *path = scratch_write(&s, "a", "old", 3);
+    file_begin(&w, path, &e);
+    file_put(&w, "ne", 2, &e);
+    check_holds(path, "old");
+    file_put(&w, "w", 1, &e);
+    assert_int_equal(file_commit(&w, &e), OK);
+    check_holds(path, "new");
+    /* A failure between begin and commit: the old file stays, the new one goes. */
+    Error failed = {0};
+    file_begin(&w, path, &failed);
+    file_put(&w, "half", 4, &failed);
+    error_set(&failed, NOT_FINITE, "something else");
+    assert_int_equal(file_commit(&w, &failed), NOT_FINITE);
+    assert_string_equal(failed.text, "something else");
+    check_holds(path, "new");
+    assert_false(file_exists(scratch_path(&s, "a.tmp")));
+    /* A folder in the way. */
+    assert_int_equal(file_replace(s.folder, "x", 1, &e), FAILED);
+    assert_non_null(strstr(e.text, "cannot rename"));
+    Text left = {0};
+    assert_true(text_format(&left, &(Error){0}, "%s.tmp", s.folder));
+    assert_false(file_exists(left.data));
+    text_free(&left);
+    failed = (Error){0};
+    assert_int_equal(file_replace(scratch_path(&s, "no/such"), "x", 1, &failed), FAILED);
+    assert_non_null(strstr(failed.text, "no/such.tmp: cannot create"));
+    scratch_remove(&s);
+}
+
+/* A limit on the size of files is like a full disk: status 4, and what to do. The signal is ignored,
+ * as in the program. */
+static void test_no_room(void **state)
+{
+    (void)state;
+    Scratch s;
+    Error e = {0};
+    struct rlimit before, small;
+    char bytes[3000] = {0};
+    scratch_make(&s);
+    const char *path = scratch_write(&s, "a", "old", 3);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = before;
+    small.rlim_cur = 1000;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    file_replace(path, bytes, sizeof bytes, &e);
+    setrlimit(RLIMIT_FSIZE, &before);
+    assert_int_equal(e.status, NO_MEMORY);
+    assert_non_null(strstr(e.text, "a.tmp: cannot write"));
+    assert_non_null(strstr(e.text, "free disk space"));
+    check_holds(path, "old");
+    assert_false(file_exists(scratch_path(&s, "a.tmp")));
+    scratch_remove(&s);
+}
+
+static void test_append_and_cut(void **state)
+{
+    (void)state;
+    Scratch s;
+    Error e = {0};
+    scratch_make(&s);
+    const char *path = scratch_path(&s, "log");
+    assert_int_equal(file_append(path, "one ", 4, &e), OK);
+    assert_int_equal(file_append(path, "two", 3, &e), OK);
+    check_holds(path, "one two");
+    assert_int_equal(file_truncate(path, 7, &e), OK);
+    assert_int_equal(file_truncate(path, 3, &e), OK);
+    check_holds(path, "one");
+    char *other = path_join(s.folder, "other", &e);
+    assert_int_equal(file_rename(path, other, &e), OK);
+    check_holds(other, "one");
+    assert_false(file_exists(path));
+    assert_int_equal(file_truncate(other, 4, &e), FAILED);
+    assert_non_null(strstr(e.text, "has 3 bytes, fewer than the 4"));
+    e = (Error){0};
+    assert_int_equal(file_rename(path, other, &e), FAILED);
+    check_holds(other, "one");
+    free(other);
+    scratch_remove(&s);
+}
+
+static void test_folders(void **state)
+{
+    (void)state;
+    static const char *const pictures[] = {".jpg", ".png", NULL};
+    Scratch s;
+    Error e = {0};
+    char **names;
+    int64_t count;
+    scratch_make(&s);
+    char *deep = path_join(s.folder, "a//b/c/", &e);
+    assert_int_equal(folder_make(deep, &e), OK);
+    assert_int_equal(folder_make(deep, &e), OK);
+    assert_true(file_is_folder(deep));
+    Text name = {0};
+    for (int i = 0; i < 150; i++) {
+        text_clear(&name);
+        text_format(&name, &e, "%s%d.%s", deep, (i * 37) % 150, i % 3 ? "JPG" : i % 2 ? "png" : "txt");
+        assert_int_equal(file_replace(name.data, "", 0, &e), OK);
+    }
+    assert_int_equal(folder_list(&names, &count, deep, pictures, &e), OK);
+    assert_int_equal(count, 125);
+    for (int64_t i = 1; i < count; i++)
+        assert_true(strcmp(names[i - 1], names[i]) < 0);
+    names_free(names, count);
+    assert_int_equal(folder_list(&names, &count, deep, NULL, &e), OK);
+    assert_int_equal(count, 150); /* without . and .. */
+    names_free(names, count);
+    assert_int_equal(folder_make(name.data, &e), FAILED);
+    assert_non_null(strstr(e.text, "is not a folder"));
+    e = (Error){0};
+    assert_int_equal(folder_list(&names, &count, name.data, NULL, &e), BAD_INPUT);
+    assert_null(names);
+    e = (Error){0};
+    assert_int_equal(folder_make("", &e), FAILED);
+    e = (Error){0};
+    text_clear(&name);
+    text_format(&name, &e, "%s/a", s.folder);
+    assert_int_equal(folder_remove(name.data, &e), FAILED); /* it holds a folder */
+    e = (Error){0};
+    assert_int_equal(folder_remove(deep, &e), OK);
+    assert_int_equal(folder_remove(deep, &e), OK); /* a missing one is fine */
+    assert_false(file_exists(deep));
+    text_clear(&name);
+    text_format(&name, &e, "%s/a/b", s.folder);
+    assert_int_equal(folder_remove(name.data, &e), OK);
+    name.data[name.count - 2] = 0;
+    assert_int_equal(folder_remove(name.data, &e), OK);
+    free(deep);
+    text_free(&name);
+    scratch_remove(&s);
+}
+
+static void check_path(char *got, const char *wanted)
+{
+    assert_string_equal(got, wanted);
+    free(got);
+}
+
+static void test_paths(void **state)
+{
+    (void)state;
+    Error e = {0};
+    check_path(path_join("a", "b", &e), "a/b");
+    check_path(path_join("a/", "b/c", &e), "a/b/c");
+    check_path(path_join("a", "/b", &e), "/b");
+    check_path(path_join("", "b", &e), "b");
+    check_path(path_join(NULL, "b", &e), "b");
+    check_path(path_folder("a/b/c", &e), "a/b");
+    check_path(path_folder("c", &e), ".");
+    check_path(path_folder("/c", &e), "/");
+}
+
+static void check_below(const char *folder, const char *path, const char *problem, bool is_missing)
+{
+    Error e = {0};
+    bool missing = !is_missing;
+    Status status = path_check_below(folder, path, &missing, &e);
+    assert_int_equal(status, problem ? BAD_INPUT : OK);
+    assert_int_equal(missing, is_missing);
+    if (problem && !strstr(e.text, problem))
+        fail_msg("%s below %s: \"%s\" does not say \"%s\"", path, folder, e.text, problem);
+}
+
+static void test_below(void **state)
+{
+    (void)state;
+    Scratch s;
+    Error e = {0};
+    scratch_make(&s);
+    char *in = path_join(s.folder, "in", &e), *inner = path_join(s.folder, "inner", &e);
+    char *a = path_join(in, "a.png", &e), *b = path_join(inner, "b.png", &e);
+    char *out = path_join(in, "out.png", &e), *up = path_join(in, "../inner/b.png", &e);
+    folder_make(in, &e);
+    folder_make(inner, &e);
+    file_replace(a, "", 0, &e);
+    file_replace(b, "", 0, &e);
+    assert_int_equal(e.status, OK);
+    assert_int_equal(symlink(b, out), 0);
+    check_below(in, a, NULL, false);
+    check_below("/", a, NULL, false);
+    check_below(in, b, "does not lie below", false); /* "in" is how its name begins, too */
+    check_below(in, up, "does not lie below", false);
+    check_below(in, out, "does not lie below", false); /* a link leads out */
+    check_below(s.folder, out, NULL, false);
+    check_below(s.folder, in, "not a regular file", false);
+    check_below(in, scratch_path(&s, "in/none.png"), "No such file", true);
+    check_below(in, scratch_path(&s, "in/a.png/x"), "Not a directory", true);
+    check_below(scratch_path(&s, "none"), a, "none: No such file", false);
+    folder_remove(in, &e);
+    folder_remove(inner, &e);
+    assert_int_equal(e.status, OK);
+    free(in);
+    free(inner);
+    free(a);
+    free(b);
+    free(out);
+    free(up);
+    scratch_remove(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_read),
+        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_no_regular_file),
+        cmocka_unit_test(test_replace),
+        cmocka_unit_test(test_no_room),
+        cmocka_unit_test(test_append_and_cut),
+        cmocka_unit_test(test_folders),
+        cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_below),
+    };
+    return cmocka_run_group_tests_name("base/file", tests, NULL, NULL);
+}
