@@ -294,6 +294,15 @@ awk '!/^\|/ && !/\]\(/ && length($0) > 120 { print FILENAME ":" FNR ": " length(
 [ ! -s "$dir/out" ]
 verdict 'README.md, one screen' $?
 
+# What it shows of the demo are sentences of the program: between numbers and names, pieces of two words and more.
+awk '/It ends with:$/ { inside = 1; next } inside && NF && !/^    / { exit } inside && NF' README.md |
+    sed 's/(task okvqa)//; s/[0-9][0-9.]*/\n/g; s/   */\n/g' | sed 's/^ *//; s/ *$//' | grep '[a-z].* .*[a-z]' >"$dir/said"
+while read -r piece; do
+    grep -rqF -e "$piece" src || echo "README.md: the program does not print '$piece'"
+done <"$dir/said" >"$dir/out"
+[ "$(grep -c . "$dir/said")" -ge 5 ] && [ ! -s "$dir/out" ]
+verdict 'README.md, what the demo prints' $?
+
 # Its INI file, with the paths that it names.
 awk '/^    \[run\]/ { inside = 1 } !/^    / { inside = 0 } inside && NF' README.md | sed 's/^    //' >"$dir/first.ini"
 "$mpa" run "$dir/first.ini" --dump-config >"$dir/out" 2>&1 && grep -q 'questions = .*test.json' "$dir/out"
