@@ -1,4 +1,4 @@
-/* Errors. Invariant: the first failure stays, since what fails after it is mostly its consequence. */
+/* Errors. Invariant: the first failure stays: what fails after it is usually its consequence. */
 #include "base/error.h"
 
 #include <stdarg.h>

@@ -63,14 +63,7 @@ static bool is_wanted(const char *name, const char *const *endings)
 
 static void add_name(char ***names, int64_t *count, int64_t *capacity, const char *name, Error *e)
 {
-    if (*count == *capacity) {
-        int64_t wider = *capacity * 2 + 64;
-        char **more = memory_grow(*names, wider, sizeof *more, e);
-        if (!more)
-            return;
-        *names = more;
-        *capacity = wider;
-    }
+    *names = memory_reserve(*names, *count, capacity, sizeof **names, e);
     char *copy = memory_copy(name, e);
     if (copy) {
         (*names)[*count] = copy;

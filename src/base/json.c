@@ -33,7 +33,8 @@ static json_t *parse(const Text *text, const char *path, Error *e)
     if (e->status != OK)
         return NULL;
     const char *start = text_string(text);
-    size_t count = text->count, flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
+    size_t count = text->count;
+    const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
     if (count >= 3 && !memcmp(start, "\xEF\xBB\xBF", 3)) { /* a byte order mark */
         start += 3;
         count -= 3;
@@ -217,6 +218,26 @@ Status json_append(json_t *list, json_t *value, Error *e)
     if (e->status != OK)
         json_decref(value);
     else if (json_array_append_new(list, value))
+        error_set(e, NO_MEMORY, "out of memory");
+    return e->status;
+}
+
+/* Where json_print writes to. */
+typedef struct {
+    Text *text;
+    Error *error;
+} Printer;
+
+static int print_piece(const char *bytes, size_t count, void *printer)
+{
+    const Printer *p = printer;
+    return text_add_bytes(p->text, bytes, count, p->error) ? 0 : -1;
+}
+
+Status json_print(Text *out, const json_t *value, size_t flags, Error *e)
+{
+    Printer p = {out, e};
+    if (e->status == OK && json_dump_callback(value, print_piece, &p, flags))
         error_set(e, NO_MEMORY, "out of memory");
     return e->status;
 }

@@ -3,7 +3,7 @@
 #ifndef MPA_BASE_JSON_H
 #define MPA_BASE_JSON_H
 
-#include "base/error.h"
+#include "base/text.h"
 
 #include <jansson.h>
 
@@ -44,6 +44,9 @@ Status json_array_in(const Json *j, const json_t *object, const char *where, con
  * failure too. NO_MEMORY when that fails or value is NULL. */
 Status json_put(json_t *object, const char *key, json_t *value, Error *e);
 Status json_append(json_t *list, json_t *value, Error *e);
+
+/* Appends a value's text, with jansson's flags. NO_MEMORY also when value is NULL. */
+Status json_print(Text *out, const json_t *value, size_t flags, Error *e);
 
 /* What a value is, for messages: "a string", "null", "nothing" for NULL, ... */
 const char *json_kind(const json_t *value);

@@ -151,6 +151,18 @@ void *memory_grow(void *old, int64_t count, size_t size, Error *e)
     return p;
 }
 
+void *memory_reserve(void *array, int64_t count, int64_t *capacity, size_t size, Error *e)
+{
+    const int64_t wider = *capacity * 2 + 64;
+    if (count < *capacity)
+        return array;
+    void *more = memory_grow(array, wider, size, e);
+    if (!more)
+        return array;
+    *capacity = wider;
+    return more;
+}
+
 char *memory_copy_bytes(const char *bytes, size_t count, Error *e)
 {
     char *p = count < SIZE_MAX / 4 ? memory_new((int64_t)count + 1, 1, e) : NULL;

@@ -13,7 +13,7 @@ typedef struct ArenaBlock ArenaBlock;
 typedef struct {
     ArenaBlock *first, *current; /* owned; blocks after current are free */
     size_t used;                 /* bytes handed out of current */
-    size_t total, peak;          /* bytes handed out now, and at most since arena_init */
+    size_t total, peak;          /* bytes handed out now, and the maximum since arena_init */
 } Arena;
 
 typedef struct {
@@ -40,6 +40,9 @@ void arena_release(Arena *a, ArenaMark mark);
 void *memory_new(int64_t count, size_t size, Error *e); /* cleared */
 /* Not cleared beyond what `old` held; `old` stays valid (and owned) on failure. */
 void *memory_grow(void *old, int64_t count, size_t size, Error *e);
+/* An array of count elements with room for one more: grown where it has no more than *capacity. After
+ * a failure the array is still there, and as it was. */
+void *memory_reserve(void *array, int64_t count, int64_t *capacity, size_t size, Error *e);
 char *memory_copy(const char *text, Error *e); /* of a string */
 /* Of `count` bytes; a NUL is added. */
 char *memory_copy_bytes(const char *bytes, size_t count, Error *e);

@@ -16,7 +16,8 @@
 /* Where the last strlen(ending) bytes of text start; NULL when it has fewer. */
 static const char *tail(const char *text, const char *ending)
 {
-    size_t n = strlen(text), m = strlen(ending);
+    size_t n = strlen(text);
+    size_t m = strlen(ending);
     return n < m ? NULL : text + n - m;
 }
 
@@ -70,7 +71,9 @@ const char *nearest_word(const char *word, const char *const *words)
 {
     const char *best = NULL;
     int32_t a[MAX_WORD], b[MAX_WORD];
-    int64_t row[MAX_WORD + 1], limit = 3, n = word_bytes(a, word);
+    int64_t row[MAX_WORD + 1];
+    int64_t limit = 3;
+    int64_t n = word_bytes(a, word);
     for (; *words && n >= 0; words++) {
         int64_t m = word_bytes(b, *words);
         int64_t d = m < 0 ? limit : edit_distance(a, n, b, m, row);

@@ -33,13 +33,11 @@ static Status print_json(const Answer *a, double seconds, Error *e)
     json_t *o =
         json_pack("{s:o, s:o, s:I, s:f}", "text", json_stringn(text_string(&a->text), a->text.count),
                   "token_ids", ids, "prompt_tokens", (json_int_t)a->prompt_tokens, "seconds", seconds);
-    char *text = o ? json_dumps(o, JSON_REAL_PRECISION(6)) : NULL;
-    if (!text)
-        error_set(e, NO_MEMORY, "out of memory");
-    else
-        command_print(text, strlen(text), e);
-    command_print("\n", 1, e);
-    free(text);
+    Text text = {0};
+    json_print(&text, o, JSON_REAL_PRECISION(6), e);
+    text_add(&text, "\n", e);
+    command_print(text_string(&text), text.count, e);
+    text_free(&text);
     json_decref(o);
     return e->status;
 }

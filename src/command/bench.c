@@ -151,13 +151,11 @@ static void print_json(const Bench *b, const char *what)
                     e);
     }
     json_put(o, "figures", list, e);
-    char *text = e->status == OK ? json_dumps(o, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) : NULL;
-    if (!text)
-        error_set(e, NO_MEMORY, "out of memory");
-    else
-        command_print(text, strlen(text), e);
-    command_print("\n", 1, e);
-    free(text);
+    Text text = {0};
+    json_print(&text, o, JSON_INDENT(1) | JSON_REAL_PRECISION(6), e);
+    text_add(&text, "\n", e);
+    command_print(text_string(&text), text.count, e);
+    text_free(&text);
     json_decref(o);
 }
 

@@ -2,7 +2,6 @@
  * meanwhile. */
 #include "command/command.h"
 
-#include "base/file.h"
 #include "base/folder.h"
 #include "base/lock.h"
 #include "base/parallel.h"

@@ -46,22 +46,9 @@ static bool is_utf8(const char *s)
     return true;
 }
 
-static Status items_reserve(Items *items, Error *e)
-{
-    const int64_t capacity = items->capacity * 2 + 64;
-    if (e->status != OK || items->count < items->capacity)
-        return e->status;
-    Item *more = memory_grow(items->item, capacity, sizeof *more, e);
-    if (more) {
-        items->item = more;
-        items->capacity = capacity;
-    }
-    return e->status;
-}
-
 Status items_add(Items *items, json_t *id, const char *image, const char *question, json_t *answers, Error *e)
 {
-    items_reserve(items, e);
+    items->item = memory_reserve(items->item, items->count, &items->capacity, sizeof *items->item, e);
     if (e->status == OK && !id)
         error_set(e, NO_MEMORY, "out of memory");
     if (e->status == OK && !is_utf8(image))

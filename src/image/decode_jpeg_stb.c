@@ -12,7 +12,9 @@ Status jpeg_pixels(Image *out, const Source *s, const JpegFrame *frame, Error *e
     if (frame->components == 4 && !frame->adobe)
         return source_failed(
             s, "a CMYK picture without Adobe's marker; convert it to RGB, or build with JPEG=turbo", e);
-    int width = 0, height = 0, components = 0;
+    int width = 0;
+    int height = 0;
+    int components = 0;
     unsigned char *rgb = stbi_load_from_memory(s->data, (int)s->size, &width, &height, &components, 3);
     if (!rgb && !strcmp(stbi_failure_reason(), "outofmem"))
         return error_set(e, NO_MEMORY, "%s: out of memory while decoding", s->path);

@@ -1,7 +1,6 @@
 /* From the order of the questions back to the rows that they are about. */
 #include "job/answerer.h"
 
-#include "base/file.h"
 #include "base/folder.h"
 
 #include <stdlib.h>
@@ -16,6 +15,6 @@ Status answerer_ask(Answerer *a, const Questions *q, char **texts, Error *e)
         texts[q->row[i]] = answers[i];
         answers[i] = NULL;
     }
-    names_free(answers, answers ? q->count : 0);
+    names_free(answers, q->count);
     return e->status;
 }

@@ -132,14 +132,10 @@ static Status resume(Journal *w, Error *e)
 static Status append(const Journal *w, const json_t *value, Error *e)
 {
     Text line = {0};
-    char *json = e->status == OK ? json_dumps(value, JSON_COMPACT) : NULL;
-    if (!json)
-        error_set(e, NO_MEMORY, "out of memory");
-    else
-        text_format(&line, e, "%s\n", json);
+    json_print(&line, value, JSON_COMPACT, e);
+    text_add(&line, "\n", e);
     file_append(w->path, text_string(&line), line.count, e);
     text_free(&line);
-    free(json);
     return e->status;
 }
 

@@ -118,7 +118,7 @@ static Status run(Job *j, Error *e)
     Answerer teacher = answerer_model(j, c->teacher.model, journal, c->annotate.max_new_tokens);
     answerer_ask(&teacher, &q, texts, e);
     write_results(j, &items, texts, e);
-    names_free(texts, texts ? items.count : 0);
+    names_free(texts, items.count);
     questions_free(&q);
     items_free(&items);
     return e->status;

@@ -30,12 +30,8 @@ Status audit_add(Text *audit, const AuditLine *l, Error *e)
     json_put(o, "normalised", normal, e);
     put(o, "decision", l->decision, e);
     put(o, "reason", l->reason, e);
-    char *text = e->status == OK ? json_dumps(o, JSON_COMPACT) : NULL;
-    if (!text)
-        error_set(e, NO_MEMORY, "out of memory");
-    else
-        text_format(audit, e, "%s\n", text);
-    free(text);
+    json_print(audit, o, JSON_COMPACT, e);
+    text_add(audit, "\n", e);
     json_decref(o);
     return e->status;
 }

@@ -205,7 +205,7 @@ static Status evaluate(const Job *j, int model, Items *items, json_t *scores, Er
         predict(j, model, items, texts, e);
     }
     add_scores(j, scores, name, items, texts, e);
-    names_free(texts, texts ? items->count : 0);
+    names_free(texts, items->count);
     return e->status;
 }
 

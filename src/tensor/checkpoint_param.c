@@ -48,14 +48,7 @@ static Status check_shape(const Name *n, int ndim, const int64_t *dim, Error *e)
  * room for `extra` bytes after it. NULL after a failure. */
 static Param *add_param(Checkpoint *c, const Param *like, size_t extra, Error *e)
 {
-    if (c->params == c->capacity) {
-        int64_t capacity = c->capacity * 2 + 64;
-        Param **more = memory_grow(c->param, capacity, sizeof *c->param, e);
-        if (!more)
-            return NULL;
-        c->param = more;
-        c->capacity = capacity;
-    }
+    c->param = memory_reserve(c->param, c->params, &c->capacity, sizeof *c->param, e);
     Param *p = memory_new(1, sizeof *p + extra, e);
     if (!p)
         return NULL;

@@ -97,7 +97,8 @@ static Status load_vocabulary(Tokenizer *t, const Json *j, json_t *vocab, Error 
 static bool merge_halves(const json_t *rule, const char *half[2], size_t length[2])
 {
     if (json_is_string(rule)) {
-        const char *text = json_string_value(rule), *space = strchr(text, ' ');
+        const char *text = json_string_value(rule);
+        const char *space = strchr(text, ' ');
         if (!space || strchr(space + 1, ' '))
             return false;
         half[0] = text;

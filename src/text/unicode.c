@@ -9,7 +9,8 @@
 
 static bool in_ranges(const Range *ranges, size_t count, int32_t code)
 {
-    size_t low = 0, high = count;
+    size_t low = 0;
+    size_t high = count;
     while (low < high) {
         size_t middle = (low + high) / 2;
         if (code > ranges[middle].last)

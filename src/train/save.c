@@ -113,13 +113,11 @@ static Status write_shard(const Checkpoint *c, const Layout *l, int64_t shard, c
 static Status write_json(const char *folder, const char *name, json_t *value, Error *e)
 {
     char *path = path_join(folder, name, e);
-    char *text = value ? json_dumps(value, JSON_INDENT(2)) : NULL;
-    if (text)
-        file_replace(path, text, strlen(text), e);
-    else
-        error_set(e, NO_MEMORY, "out of memory");
+    Text text = {0};
+    json_print(&text, value, JSON_INDENT(2), e);
+    file_replace(path, text_string(&text), text.count, e);
     free(path);
-    free(text);
+    text_free(&text);
     json_decref(value);
     return e->status;
 }

@@ -128,12 +128,10 @@ static Status write_description(const Optimiser *a, const TrainFiles *f, const P
         json_pack("{s:I, s:s, s:s, s:I, s:I}", "step", (json_int_t)a->step, "fingerprint", f->fingerprint,
                   "weights", hash, "metrics", (json_int_t)size_or_zero(f->metrics_path), "timings",
                   (json_int_t)size_or_zero(f->timings_path));
-    char *json = o ? json_dumps(o, JSON_INDENT(1)) : NULL;
-    if (json)
-        file_replace(p->description.data, json, strlen(json), e);
-    else
-        error_set(e, NO_MEMORY, "out of memory");
-    free(json);
+    Text text = {0};
+    json_print(&text, o, JSON_INDENT(1), e);
+    file_replace(p->description.data, text_string(&text), text.count, e);
+    text_free(&text);
     json_decref(o);
     return e->status;
 }

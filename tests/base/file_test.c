@@ -194,6 +194,49 @@ static void test_append_and_cut(void **state)
     scratch_remove(&s);
 }
 
+/* Whatever happens, nothing stays open: all of this many times with few descriptors. */
+static void test_descriptors(void **state)
+{
+    (void)state;
+    Scratch s;
+    struct rlimit before, few;
+    scratch_make(&s);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = before;
+    few.rlim_cur = 32;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    for (int i = 0; i < 64; i++) {
+        Error e = {0}, failed = {0};
+        FileMap map;
+        FileWriter w;
+        Text t = {0};
+        char **names;
+        int64_t count;
+        const char *path = scratch_path(&s, "a");
+        file_replace(path, "abc", 3, &e);
+        file_append(path, "d", 1, &e);
+        file_truncate(path, 2, &e);
+        file_rename(path, path, &e);
+        file_map(&map, path, &e);
+        file_unmap(&map);
+        file_read(&t, path, 100, &e);
+        folder_list(&names, &count, s.folder, NULL, &e);
+        names_free(names, count);
+        if (e.status != OK)
+            fail_msg("%s", e.text);
+        file_map(&map, s.folder, &failed);
+        failed = (Error){0};
+        file_read(&t, path, 1, &failed);
+        failed = (Error){0};
+        file_begin(&w, path, &failed);
+        error_set(&failed, FAILED, "x");
+        file_commit(&w, &failed);
+        text_free(&t);
+    }
+    setrlimit(RLIMIT_NOFILE, &before);
+    scratch_remove(&s);
+}
+
 static void test_folders(void **state)
 {
     (void)state;
@@ -323,6 +366,7 @@ int main(void)
         cmocka_unit_test(test_replace),
         cmocka_unit_test(test_no_room),
         cmocka_unit_test(test_append_and_cut),
+        cmocka_unit_test(test_descriptors),
         cmocka_unit_test(test_folders),
         cmocka_unit_test(test_paths),
         cmocka_unit_test(test_below),

@@ -231,12 +231,43 @@ static void test_put(void **state)
     json_decref(list);
 }
 
+static void test_print(void **state)
+{
+    (void)state;
+    Error e = {0};
+    Text t = {0};
+    json_t *o = json_pack("{s:[i, f], s:s}", "k", 1, 0.1, "s", "\xC3\xA9\"");
+    text_add(&t, "> ", &e);
+    assert_int_equal(json_print(&t, o, JSON_COMPACT | JSON_REAL_PRECISION(3) | JSON_SORT_KEYS, &e), OK);
+    assert_string_equal(t.data, "> {\"k\":[1,0.1],\"s\":\"\xC3\xA9\\\"\"}");
+    assert_int_equal(json_print(&t, NULL, 0, &e), NO_MEMORY);
+    assert_string_equal(e.text, "out of memory");
+    text_clear(&t);
+    json_print(&t, o, 0, &e);
+    assert_int_equal(t.count, 0);
+    text_free(&t);
+    json_decref(o);
+}
+
+static void test_kinds(void **state)
+{
+    (void)state;
+    static const char *const wanted[] = {"an object", "an array",  "a string",  "an integer",
+                                         "a number",  "a boolean", "a boolean", "null"};
+    json_t *list = json_pack("[{}, [], s, i, f, b, b, n]", "", 0, 0.5, 0, 1);
+    for (size_t i = 0; i < json_array_size(list); i++)
+        assert_string_equal(json_kind(json_array_get(list, i)), wanted[i]);
+    assert_string_equal(json_kind(NULL), "nothing");
+    json_decref(list);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_open),          cmocka_unit_test(test_large_integers),
         cmocka_unit_test(test_fields),        cmocka_unit_test(test_refused_fields),
         cmocka_unit_test(test_after_failure), cmocka_unit_test(test_put),
+        cmocka_unit_test(test_print),         cmocka_unit_test(test_kinds),
     };
     return cmocka_run_group_tests_name("base/json", tests, NULL, NULL);
 }

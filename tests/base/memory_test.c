@@ -9,7 +9,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -65,8 +67,102 @@ static void test_marks(void **state)
     arena_free(&a);
 }
 
+/* Many lists side by side: what stands in one is never moved over another. */
+static void test_reserve(void **state)
+{
+    (void)state;
+    enum { LISTS = 5, LONG = 1000 };
+    Error e = {0};
+    int *list[LISTS] = {0};
+    int64_t capacity[LISTS] = {0};
+    for (int i = 0; i < LONG; i++)
+        for (int k = 0; k < LISTS; k++) {
+            list[k] = memory_reserve(list[k], i, &capacity[k], sizeof *list[k], &e);
+            assert_true(capacity[k] > i);
+            list[k][i] = i + k * LONG;
+        }
+    Error failed = {FAILED, "before"};
+    for (int k = 0; k < LISTS; k++) {
+        int64_t before = capacity[k];
+        assert_ptr_equal(memory_reserve(list[k], before, &capacity[k], sizeof *list[k], &failed), list[k]);
+        assert_int_equal(capacity[k], before);
+        for (int i = 0; i < LONG; i++)
+            assert_int_equal(list[k][i], i + k * LONG);
+        free(list[k]);
+    }
+}
+
+/* Sizes that cannot be had are errors, not a crash and not less than was asked for. */
+static void test_too_much(void **state)
+{
+    (void)state;
+    static const int64_t counts[] = {-1, INT64_MAX, INT64_MAX / 8, INT64_MAX / 64};
+    Arena a;
+    arena_init(&a);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        Error e[3] = {{0}};
+        assert_null(memory_new(counts[i], 64, &e[0]));
+        assert_null(memory_grow(NULL, counts[i], 64, &e[1]));
+        assert_null(arena_alloc(&a, counts[i], 64, &e[2]));
+        for (int k = 0; k < 3; k++)
+            assert_int_equal(e[k].status, NO_MEMORY);
+    }
+    arena_free(&a);
+}
+
+/* No bytes are a valid pointer, and new memory is cleared. */
+static void test_small(void **state)
+{
+    (void)state;
+    Error e = {0};
+    Arena a;
+    arena_init(&a);
+    void *none[] = {memory_new(0, 8, &e), memory_grow(NULL, 0, 8, &e), memory_new(8, 0, &e)};
+    for (int i = 0; i < 3; i++) {
+        assert_non_null(none[i]);
+        free(none[i]);
+    }
+    assert_non_null(arena_alloc(&a, 0, 8, &e));
+    for (int pass = 0; pass < 2; pass++) {
+        ArenaMark mark = arena_mark(&a);
+        unsigned char *bytes = arena_zero(&a, 100, 3, &e);
+        for (int i = 0; i < 300; i++)
+            assert_int_equal(bytes[i], 0);
+        memset(bytes, 1, 300);
+        arena_release(&a, mark);
+    }
+    char *copy = memory_copy_bytes("abc", 2, &e);
+    assert_string_equal(copy, "ab");
+    free(copy);
+    assert_int_equal(e.status, OK);
+    arena_free(&a);
+}
+
+/* The numbers of the system: this process fits into what it may take, and has a size. */
+static void test_system(void **state)
+{
+    (void)state;
+    struct rlimit before;
+    assert_true(memory_peak() > 1 << 20);
+    assert_true(memory_available() > 1 << 20);
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    struct rlimit small = before;
+    small.rlim_cur = (rlim_t)1 << 46; /* far beyond any machine */
+    if (setrlimit(RLIMIT_AS, &small))
+        return;
+    uint64_t wide = memory_available();
+    small.rlim_cur = (rlim_t)1 << 20; /* less than this process has already */
+    setrlimit(RLIMIT_AS, &small);
+    uint64_t none = memory_available();
+    setrlimit(RLIMIT_AS, &before);
+    assert_true(wide > 1 << 20);
+    assert_true(none == 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_passes), cmocka_unit_test(test_marks)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_passes),  cmocka_unit_test(test_marks),
+                                       cmocka_unit_test(test_reserve), cmocka_unit_test(test_too_much),
+                                       cmocka_unit_test(test_small),   cmocka_unit_test(test_system)};
     return cmocka_run_group_tests_name("base/memory", tests, NULL, NULL);
 }

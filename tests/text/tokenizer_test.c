@@ -252,6 +252,30 @@ static void test_cut_file(void **state)
     scratch_remove(&s);
 }
 
+static void test_ids(void **state)
+{
+    (void)state;
+    Ids ids = {0};
+    Error e = {0}, failed = {FAILED, "before"};
+    for (int32_t i = 0; i < 100; i++) {
+        assert_true(ids_repeat(&ids, i, i % 5, &e));
+        assert_true(ids_add(&ids, -i, &e));
+    }
+    assert_int_equal(ids.count, 300);
+    int64_t at = 0;
+    for (int32_t i = 0; i < 100; i++) {
+        for (int k = 0; k < i % 5; k++)
+            assert_int_equal(ids.data[at + k], i);
+        at += i % 5;
+        assert_int_equal(ids.data[at], -i);
+        at++;
+    }
+    assert_false(ids_add(&ids, 1, &failed) || ids_repeat(&ids, 1, 0, &failed) ||
+                 ids_reserve(&ids, 0, &failed));
+    assert_int_equal(ids.count, 300);
+    ids_free(&ids);
+}
+
 static void test_no_file(void **state)
 {
     (void)state;
@@ -270,7 +294,8 @@ int main(void)
         cmocka_unit_test(test_qwen2_form),   cmocka_unit_test(test_digits_form),
         cmocka_unit_test(test_smolvlm_form), cmocka_unit_test(test_classes_over_all_code_points),
         cmocka_unit_test(test_long_runs),    cmocka_unit_test(test_what_is_unknown_is_refused_by_name),
-        cmocka_unit_test(test_cut_file),     cmocka_unit_test(test_no_file),
+        cmocka_unit_test(test_cut_file),     cmocka_unit_test(test_ids),
+        cmocka_unit_test(test_no_file),
     };
     return cmocka_run_group_tests_name("text/tokenizer", tests, NULL, NULL);
 }
