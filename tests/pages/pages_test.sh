@@ -288,6 +288,13 @@ missing_rooms src/README.md >"$dir/out" 2>&1
 [ ! -s "$dir/out" ]
 verdict 'src/README.md, rooms' $?
 
+# No room holds more than a sixth of the program, as the map says.
+for room in $(cat "$dir/rooms"); do
+    [ ! -d "src/$room" ] || echo "$(find "src/$room" -name '*.[ch]' -exec cat {} + | grep -c '') $room"
+done | awk '{ lines[$2] = $1; all += $1 } END { for (room in lines) if (lines[room] * 6 > all) print "src/" room ": " lines[room] " lines of " all }' >"$dir/out"
+[ ! -s "$dir/out" ]
+verdict 'src/README.md, a sixth' $?
+
 # One screen: 80 lines of 120 columns, tables and links aside.
 awk '!/^\|/ && !/\]\(/ && length($0) > 120 { print FILENAME ":" FNR ": " length($0) " columns" }
     END { if (FNR > 80) print FILENAME ": " FNR " lines, wanted at most 80" }' README.md >"$dir/out"
