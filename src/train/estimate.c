@@ -31,8 +31,7 @@ int64_t estimate_pass(const Vlm *vlm, PassSize size, bool recompute)
     int64_t block = text + pictures;
     int64_t inputs = size.rows * vlm->width * floats * vlm->layers;
     int64_t all = text * vlm->layers + pictures * vlm->picture_layers;
-    int64_t head = 2 * 128 * vlm->vocab * floats;
-    return block + head + (recompute ? block + 2 * inputs : all + inputs);
+    return block + head_cross_entropy_bytes(vlm->vocab) + (recompute ? block + 2 * inputs : all + inputs);
 }
 
 bool estimate_recompute(int64_t bytes, int64_t room)
