@@ -7,8 +7,10 @@
 
 #include "kernel/weight.h"
 
-/* The numbers of one AdamW update, with g scaled first:
- *   m += b1 (scale g - m);  v += b2 ((scale g)^2 - v);  p = keep p - step m / (root sqrt(v) + epsilon) */
+/* The numbers of one AdamW update:
+ *   m += b1 (scale g - m)
+ *   v += b2 ((scale g)^2 - v)
+ *   p = keep p - step m / (root sqrt(v) + epsilon) */
 typedef struct {
     float scale, b1, b2, keep, step, root, epsilon;
 } AdamW;

@@ -44,7 +44,8 @@ void probe_array(Run *run, const void *data, Dtype dtype, int ndim, const int64_
     if (!copy || !t.name)
         return;
     t.data = memcpy(copy, data, (size_t)count * sizeof(float));
-    p->tensor[p->count++] = t;
+    p->tensor[p->count] = t;
+    p->count++;
 }
 
 void probe_mat(Run *run, const Mat *x, int64_t batch, const char *format, ...)

@@ -44,7 +44,8 @@ static Status read_shape(const SafeTensors *s, Tensor *t, const json_t *info, ui
         if (n && count > UINT64_MAX / n)
             return bad(s, t, "shape: its product does not fit in 64 bits", e);
         count *= n;
-        t->dim[t->ndim++] = (int64_t)n;
+        t->dim[t->ndim] = (int64_t)n;
+        t->ndim++;
     }
     if (count > UINT64_MAX / width)
         return bad(s, t, "shape: the size in bits does not fit in 64 bits", e);

@@ -212,6 +212,58 @@ static void elementary(void **state)
     }
 }
 
+/* One value of AdamW's update in double, with g already scaled. */
+static void adamw_by_hand(double *p, double *m, double *v, double g, const AdamW *o)
+{
+    *m += (double)o->b1 * (g - *m);
+    *v += (double)o->b2 * (g * g - *v);
+    *p = *p * (double)o->keep - (double)o->step * *m / (sqrt(*v) * (double)o->root + (double)o->epsilon);
+}
+
+static void check_training(const Kernels *k, int64_t count)
+{
+    const AdamW o = {
+        .scale = 0.5f, .b1 = 0.1f, .b2 = 0.05f, .keep = 0.9f, .step = 0.2f, .root = 3, .epsilon = 1e-3f};
+    float *p = noise(count, 1);
+    float *m = noise(count, 2);
+    float *v = noise(count, 3);
+    float *g = noise(count, 4);
+    float *p0 = noise(count, 1);
+    float *m0 = noise(count, 2);
+    double sum = 0;
+    for (int64_t i = 0; i < count; i++) {
+        v[i] = fabsf(v[i]);
+        sum += (double)g[i] * (double)g[i];
+    }
+    if (!(fabs(k->square_sum(g, count) - sum) <= 1e-6 * sum))
+        fail_msg("kernels %s: %lld squares add up to %.9g, wanted %.9g", k->name, (long long)count,
+                 k->square_sum(g, count), sum);
+    float *v0 = noise(count, 3);
+    k->adamw(p, m, v, g, count, &o);
+    for (int64_t i = 0; i < count; i++) {
+        double want[] = {(double)p0[i], (double)m0[i], fabs((double)v0[i])};
+        adamw_by_hand(want, want + 1, want + 2, 0.5 * (double)g[i], &o);
+        const double got[] = {(double)p[i], (double)m[i], (double)v[i]};
+        for (int j = 0; j < 3; j++)
+            if (!(fabs(got[j] - want[j]) <= 1e-6))
+                fail_msg("AdamW by kernels %s, value %lld of %lld: %c is %.9g, wanted %.9g", k->name,
+                         (long long)i, (long long)count, "pmv"[j], got[j], want[j]);
+    }
+    float *all[] = {p, m, v, g, p0, m0, v0};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+}
+
+/* Around the lanes (16) and the chunks (1024) of the sum. */
+static void training(void **state)
+{
+    static const int64_t counts[] = {1, 15, 16, 17, 1023, 1024, 1041, 2100};
+    (void)state;
+    for (int k = 0; kernels_available(k); k++)
+        for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+            check_training(kernels_available(k), counts[i]);
+}
+
 static void what_is_not_a_number_stays(void **state)
 {
     (void)state;
@@ -242,6 +294,7 @@ int main(void)
         cmocka_unit_test(products),
         cmocka_unit_test(decoding),
         cmocka_unit_test(elementary),
+        cmocka_unit_test(training),
         cmocka_unit_test(what_is_not_a_number_stays),
         cmocka_unit_test(unknown_sets_are_refused),
     };
