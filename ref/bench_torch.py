@@ -8,7 +8,7 @@ A round runs mpa and its peers: PyTorch in float32, PyTorch in bfloat16 (which t
 no instructions for it, and is left out there unless named), and llama.cpp on the text model in bfloat16, each
 in a process of its own. A ratio is taken within a round, and what is printed is the median over the rounds:
 machines change their speed from minute to minute, less so within one round. Ratios above 1: mpa is faster.
-What is measured is what src/command/bench_parts.c measures: 512 tokens of prefill with the logits of the
+What is measured is what src/command/bench_model.c measures: 512 tokens of prefill with the logits of the
 last; a step of decoding after 64 tokens; the vision tower on a picture of 672x448; a training step (forward,
 backward, clipping, AdamW) on 512 tokens with 64 from a picture, loss on the last 440."""
 import argparse, importlib.util, json, os, resource, statistics, subprocess, sys, tempfile, time

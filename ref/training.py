@@ -4,7 +4,7 @@ train-CASE.json: checkpoint, pairs, settings (the keys of [level]), the log of e
 optimised, lr of the base group, gradient norm before clipping) and PyTorch float32's largest error of each;
 train-CASE.safetensors: the final weights, with errors and rms in the JSON file under "error".
 
-Rules (those of transformers' Trainer and of the published trainer; src/MODEL.md, training): vision tower,
+Rules (those of transformers' Trainer and of the published trainer; src/MODEL.md, section 10): vision tower,
 merger and the rest have their own learning rate; biases and LayerNorm weights are free of decay, RMSNorm
 gains are not (decay = all: everything decays); the learning rate follows the schedule over
 max(floor(micro-batches per epoch / accumulation), 1) * epochs steps and starts at 0 with warm-up; an epoch's

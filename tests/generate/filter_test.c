@@ -16,13 +16,6 @@
 
 static const char source[] = "src/generate/sampling.c";
 
-static double setting(const json_t *o, const char *key)
-{
-    json_t *v = json_object_get(o, key);
-    assert_true(json_is_number(v));
-    return json_number_value(v);
-}
-
 /* Tensor "N.KEY" of case n, as a name; valid until the next call with the same buffer. */
 static const char *named(char *name, size_t n, const char *key)
 {
@@ -49,24 +42,26 @@ static float *filtered(Golden *g, size_t n, const GenerationConfig *config, int6
     return logits;
 }
 
-/* What share of u's in [0, 1) picks each token: as its probability, to the width of the steps in u. */
+/* Each token is picked by that share of all u in [0, 1) which is its probability, to the width of
+ * the steps in u. */
 static void check_picks(const float *logits, int64_t V, const GenerationConfig *config, size_t n)
 {
     enum { STEPS = 4000 };
     int *picked = calloc((size_t)V, sizeof *picked);
-    double most = -INFINITY, sum = 0;
+    double max = -INFINITY;
+    double sum = 0;
     assert_non_null(picked);
     for (int64_t v = 0; v < V; v++)
-        most = fmax(most, (double)logits[v]);
+        max = fmax(max, (double)logits[v]);
     for (int64_t v = 0; v < V; v++)
-        sum += exp((double)logits[v] - most);
+        sum += exp((double)logits[v] - max);
     for (int i = 0; i < STEPS; i++) {
         int32_t v = pick_token(logits, V, config, (i + 0.5) / STEPS);
         assert_true(v >= 0 && v < V && isfinite(logits[v]));
         picked[v]++;
     }
     for (int64_t v = 0; v < V; v++)
-        if (!(fabs(picked[v] - STEPS * exp((double)logits[v] - most) / sum) <= 1.001))
+        if (!(fabs(picked[v] - STEPS * exp((double)logits[v] - max) / sum) <= 1.001))
             fail_msg("case %zu: token %lld is picked %d times of %d; read %s", n, (long long)v, picked[v],
                      STEPS, source);
     free(picked);
@@ -75,24 +70,24 @@ static void check_picks(const float *logits, int64_t V, const GenerationConfig *
 static bool check_case(Golden *g, size_t n, const json_t *o)
 {
     const GenerationConfig config = {.do_sample = true,
-                                     .temperature = setting(o, "temperature"),
-                                     .top_p = setting(o, "top_p"),
-                                     .top_k = (int64_t)setting(o, "top_k"),
-                                     .repetition_penalty = setting(o, "repetition_penalty")};
+                                     .temperature = row_double(o, "temperature"),
+                                     .top_p = row_double(o, "top_p"),
+                                     .top_k = row_integer(o, "top_k"),
+                                     .repetition_penalty = row_double(o, "repetition_penalty")};
     char name[60];
     int64_t V;
     float *logits = filtered(g, n, &config, &V);
     check_picks(logits, V, &config, n);
     int32_t *kept = calloc((size_t)V, sizeof *kept);
-    double most = 0;
+    double max = 0;
     assert_non_null(kept);
     for (int64_t v = 0; v < V; v++) {
         kept[v] = logits[v] > -INFINITY;
         logits[v] = kept[v] ? logits[v] : 0;
-        most = fmax(most, fabs((double)logits[v]));
+        max = fmax(max, fabs((double)logits[v]));
     }
     bool good = golden_ints_equal(g, named(name, n, "kept"), kept, V, source);
-    good &= golden_within(g, named(name, n, "filtered"), logits, V, 3e-7 * fmax(most, 1), 1, source);
+    good &= golden_within(g, named(name, n, "filtered"), logits, V, 3e-7 * fmax(max, 1), 1, source);
     free(kept);
     free(logits);
     return good;
@@ -120,7 +115,8 @@ static void without_sampling(void **state)
 {
     (void)state;
     const GenerationConfig config = {.temperature = 0.1, .top_p = 0.1, .top_k = 1, .repetition_penalty = 2};
-    float logits[] = {1, 4, -1, 2, 2}, scratch[100];
+    float logits[] = {1, 4, -1, 2, 2};
+    float scratch[100];
     const bool seen[] = {false, true, true, false, false};
     const float want[] = {1, 2, -2, 2, 2};
     assert_true(filter_scratch_bytes(5) <= (int64_t)sizeof scratch);

@@ -70,8 +70,7 @@ static void test_pictures(void **state)
                   image_jpeg_decoder(), worst_jpeg);
     assert_true(jpeg >= 12 && json_array_size(cases) >= 50);
     assert_int_equal(failed, 0);
-    safetensors_close(&g.tensors);
-    json_close(&g.notes);
+    golden_drop(&g);
     scratch_remove(&s);
 }
 
@@ -181,8 +180,7 @@ static void test_every_byte(void **state)
         }
         free(bytes);
     }
-    safetensors_close(&g.tensors);
-    json_close(&g.notes);
+    golden_drop(&g);
     scratch_remove(&s);
 }
 

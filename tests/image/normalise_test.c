@@ -9,16 +9,6 @@
 
 #include <cmocka.h>
 
-static Normalise read_notes(const Golden *g)
-{
-    Normalise n = {.rescale = golden_number(g, "rescale_factor")};
-    for (size_t c = 0; c < 3; c++) {
-        n.mean[c] = (float)json_number_value(json_array_get(json_object_get(g->notes.root, "image_mean"), c));
-        n.std[c] = (float)json_number_value(json_array_get(json_object_get(g->notes.root, "image_std"), c));
-    }
-    return n;
-}
-
 /* Picture 4 goes through the processor without a change of size: pixel (y, x) of patch row
  * (channel, frame, y, x). */
 static void test_values(void **state)
@@ -26,7 +16,7 @@ static void test_values(void **state)
     (void)state;
     Golden g;
     golden_open(&g, "family/qwen2vl/pictures");
-    const Normalise n = read_notes(&g);
+    const Normalise n = golden_normalise(&g);
     const Tensor *rgb = golden_tensor(&g, "4/rgb"), *values = golden_tensor(&g, "4/pixel_values");
     int64_t patch = (int64_t)golden_number(&g, "patch_size"),
             frames = (int64_t)golden_number(&g, "temporal_patch_size");
@@ -44,8 +34,7 @@ static void test_values(void **state)
                         (int)y, (int)x, c, v, got, want);
             }
     assert_true(compared > 500);
-    safetensors_close(&g.tensors);
-    json_close(&g.notes);
+    golden_drop(&g);
 }
 
 int main(void)

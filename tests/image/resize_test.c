@@ -62,8 +62,7 @@ static void test_pillow(void **state)
     }
     assert_true(json_array_size(cases) >= 80);
     assert_int_equal(different, 0);
-    safetensors_close(&g.tensors);
-    json_close(&g.notes);
+    golden_drop(&g);
 }
 
 static void test_bad_sizes(void **state)

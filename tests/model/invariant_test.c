@@ -1,6 +1,7 @@
 /* What must hold whatever the numbers are, and needs no golden: the first thing to run on a
  * port. The tiny checkpoints' own cases serve as input. */
-#include "fixture/model_pass.h"
+#include "fixture/model_family.h"
+#include "fixture/must.h"
 
 #include "base/parallel.h"
 
@@ -13,15 +14,15 @@
 
 #include <cmocka.h>
 
-static char cases[][32] = {"family/qwen2vl/a-one", "family/qwen2vl/b-two", "family/smolvlm/a-one",
-                           "family/smolvlm/b-two"};
+static void open_case(Case *c, const FamilyGolden *f)
+{
+    case_open(c, f->family, f->golden, FROM_GOLDEN);
+}
 
-static void done(Case *c)
+static void close_case(Case *c)
 {
     case_close(c);
-    free(c->g.ratio);
-    safetensors_close(&c->g.tensors);
-    json_close(&c->g.notes);
+    golden_drop(&c->g);
 }
 
 static void same_hidden(const Pass *a, const Pass *b, const char *what)
@@ -46,51 +47,51 @@ static void tape_or_not(void **state)
 {
     Case c;
     Pass off, on;
-    case_open(&c, *state, FROM_GOLDEN);
+    open_case(&c, *state);
     pass_run(&off, &c, (PassKind){0});
     pass_run(&on, &c, (PassKind){.tape = true});
     same_hidden(&off, &on, "with a tape (read src/tensor/tape.c)");
     pass_free(&on);
     pass_free(&off);
-    done(&c);
+    close_case(&c);
 }
 
 static void probe_or_not(void **state)
 {
     Case c;
     Pass off, on;
-    case_open(&c, *state, FROM_GOLDEN);
+    open_case(&c, *state);
     pass_run(&off, &c, (PassKind){0});
     pass_run(&on, &c, (PassKind){.probe = true});
     same_hidden(&off, &on, "with a probe (read src/tensor/probe.c)");
     pass_free(&on);
     pass_free(&off);
-    done(&c);
+    close_case(&c);
 }
 
-static void checkpointing_or_not(void **state)
+static void recompute_or_not(void **state)
 {
     Case c;
     Pass whole, again;
-    case_open(&c, *state, FROM_GOLDEN);
+    open_case(&c, *state);
     pass_run(&whole, &c, (PassKind){.gradients = true});
     pass_run(&again, &c, (PassKind){.gradients = true, .recompute = true, .probe = true});
-    same_hidden(&whole, &again, "with gradient checkpointing (read run_block in src/tensor/tape.c)");
-    same_gradients(&c, &whole, &again, "with gradient checkpointing (read run_block in src/tensor/tape.c)");
+    same_hidden(&whole, &again, "with recomputation (read run_block in src/tensor/tape.c)");
+    same_gradients(&c, &whole, &again, "with recomputation (read run_block in src/tensor/tape.c)");
     for (int64_t i = 0; i < again.probe.count; i++) /* running a block again shows nothing twice */
         for (int64_t j = 0; j < i; j++)
             assert_string_not_equal(again.probe.tensor[i].name, again.probe.tensor[j].name);
     assert_true(again.probe.count > 0);
     pass_free(&again);
     pass_free(&whole);
-    done(&c);
+    close_case(&c);
 }
 
 static void any_number_of_threads(void **state)
 {
     Case c;
     Pass one, more;
-    case_open(&c, *state, FROM_GOLDEN);
+    open_case(&c, *state);
     parallel_set_threads(1);
     pass_run(&one, &c, (PassKind){.gradients = true});
     const int counts[] = {2, 3, 4, 8};
@@ -103,7 +104,7 @@ static void any_number_of_threads(void **state)
     }
     parallel_set_threads(0);
     pass_free(&one);
-    done(&c);
+    close_case(&c);
 }
 
 /* Rows that should agree but for rounding: their largest difference in units of PyTorch's own
@@ -115,7 +116,7 @@ static double apart(const Case *c, const float *a, const float *b, int64_t count
         double d = fabs((double)a[i] - (double)b[i]);
         worst = d <= worst ? worst : d;
     }
-    return worst / golden_unit(&c->g, case_is_smolvlm(c) ? "model.text_model.norm" : "model.norm");
+    return worst / golden_unit(&c->g, c->family->normed);
 }
 
 static Run run_new(Arena *arena, Error *e)
@@ -132,7 +133,7 @@ static void cache_or_not(void **state)
     Pass whole;
     Arena arena;
     Error e = {0};
-    case_open(&c, *state, FROM_GOLDEN);
+    open_case(&c, *state);
     pass_run(&whole, &c, (PassKind){0});
     Run run = run_new(&arena, &e);
     const Sample *s = &c.sample;
@@ -159,14 +160,15 @@ static void cache_or_not(void **state)
     }
     arena_free(&arena);
     pass_free(&whole);
-    done(&c);
+    close_case(&c);
 }
 
 /* Columns 0 .. count - 1 of rows[3, all]; owned by the caller. */
 static int32_t *run_prefix(const int32_t *rows, int64_t all, int64_t count)
 {
-    int32_t *out = memory_new(3 * count, sizeof *out, &(Error){0});
-    assert_non_null(out);
+    Error e = {0};
+    int32_t *out = memory_new(3 * count, sizeof *out, &e);
+    must(&e);
     for (int axis = 0; axis < 3; axis++)
         memcpy(out + axis * count, rows + axis * all, (size_t)count * sizeof *out);
     return out;
@@ -179,7 +181,7 @@ static void batch_or_alone(void **state)
     Pass alone;
     Arena arena;
     Error e = {0};
-    case_open(&c, *state, FROM_GOLDEN);
+    open_case(&c, *state);
     pass_run(&alone, &c, (PassKind){0});
     Sample other = c.sample; /* without its last rows; the pictures stand before them */
     other.count -= 5;
@@ -202,36 +204,15 @@ static void batch_or_alone(void **state)
     }
     free(other.position);
     pass_free(&alone);
-    done(&c);
+    close_case(&c);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        {"a: tape or not", tape_or_not, NULL, NULL, cases[0]},
-        {"b: tape or not", tape_or_not, NULL, NULL, cases[1]},
-        {"smolvlm a: tape or not", tape_or_not, NULL, NULL, cases[2]},
-        {"smolvlm b: tape or not", tape_or_not, NULL, NULL, cases[3]},
-        {"a: probe or not", probe_or_not, NULL, NULL, cases[0]},
-        {"b: probe or not", probe_or_not, NULL, NULL, cases[1]},
-        {"smolvlm a: probe or not", probe_or_not, NULL, NULL, cases[2]},
-        {"smolvlm b: probe or not", probe_or_not, NULL, NULL, cases[3]},
-        {"a: checkpointing or not", checkpointing_or_not, NULL, NULL, cases[0]},
-        {"b: checkpointing or not", checkpointing_or_not, NULL, NULL, cases[1]},
-        {"smolvlm a: checkpointing or not", checkpointing_or_not, NULL, NULL, cases[2]},
-        {"smolvlm b: checkpointing or not", checkpointing_or_not, NULL, NULL, cases[3]},
-        {"a: any number of threads", any_number_of_threads, NULL, NULL, cases[0]},
-        {"b: any number of threads", any_number_of_threads, NULL, NULL, cases[1]},
-        {"smolvlm a: any number of threads", any_number_of_threads, NULL, NULL, cases[2]},
-        {"smolvlm b: any number of threads", any_number_of_threads, NULL, NULL, cases[3]},
-        {"a: cache or not", cache_or_not, NULL, NULL, cases[0]},
-        {"b: cache or not", cache_or_not, NULL, NULL, cases[1]},
-        {"smolvlm a: cache or not", cache_or_not, NULL, NULL, cases[2]},
-        {"smolvlm b: cache or not", cache_or_not, NULL, NULL, cases[3]},
-        {"a: batch or alone", batch_or_alone, NULL, NULL, cases[0]},
-        {"b: batch or alone", batch_or_alone, NULL, NULL, cases[1]},
-        {"smolvlm a: batch or alone", batch_or_alone, NULL, NULL, cases[2]},
-        {"smolvlm b: batch or alone", batch_or_alone, NULL, NULL, cases[3]},
+    const FamilyTest tests[] = {
+        {"tape or not", tape_or_not},           {"probe or not", probe_or_not},
+        {"recompute or not", recompute_or_not}, {"any number of threads", any_number_of_threads},
+        {"cache or not", cache_or_not},         {"batch or alone", batch_or_alone},
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_family_tests(EACH_GRADIENT, tests, sizeof tests / sizeof *tests);
 }

@@ -1,6 +1,7 @@
 /* Short fine-tuning runs against float64 PyTorch: learning rates, losses, gradient norms of
  * every step and the final weights; and checkpoints that are saved and loaded again. */
-#include "fixture/golden.h"
+#include "fixture/model_family.h"
+#include "fixture/must.h"
 
 #include "base/folder.h"
 #include "base/text.h"
@@ -22,47 +23,27 @@
 enum { PAIRS = 8 };
 static const char folder[] = "build/golden-train";
 
-static void must(Status status, const Error *e)
-{
-    if (status != OK)
-        fail_msg("%s", e->text);
-}
-
-static const char *text_setting(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-    assert_non_null(s);
-    return s;
-}
-
-static double number_setting(const json_t *o, const char *key)
-{
-    json_t *v = json_object_get(o, key);
-    assert_true(json_is_number(v));
-    return json_number_value(v);
-}
-
 static LevelConfig settings_of(const json_t *o)
 {
-    const char *schedule = text_setting(o, "schedule");
+    const char *schedule = row_string(o, "schedule");
     return (LevelConfig){
-        .epochs = (int64_t)number_setting(o, "epochs"),
-        .batch = (int64_t)number_setting(o, "batch"),
-        .micro_batch = (int64_t)number_setting(o, "micro_batch"),
-        .learning_rate = number_setting(o, "learning_rate"),
-        .vision_learning_rate = number_setting(o, "vision_learning_rate"),
-        .merger_learning_rate = number_setting(o, "merger_learning_rate"),
-        .decay = !strcmp(text_setting(o, "decay"), "all") ? DECAY_ALL : DECAY_NO_BIAS_NORM,
+        .epochs = row_integer(o, "epochs"),
+        .batch = row_integer(o, "batch"),
+        .micro_batch = row_integer(o, "micro_batch"),
+        .learning_rate = row_double(o, "learning_rate"),
+        .vision_learning_rate = row_double(o, "vision_learning_rate"),
+        .merger_learning_rate = row_double(o, "merger_learning_rate"),
+        .decay = !strcmp(row_string(o, "decay"), "all") ? DECAY_ALL : DECAY_NO_BIAS_NORM,
         .schedule = !strcmp(schedule, "cosine")   ? SCHEDULE_COSINE
                     : !strcmp(schedule, "linear") ? SCHEDULE_LINEAR
                                                   : SCHEDULE_CONSTANT,
-        .warmup_ratio = number_setting(o, "warmup_ratio"),
-        .weight_decay = number_setting(o, "weight_decay"),
-        .beta1 = number_setting(o, "beta1"),
-        .beta2 = number_setting(o, "beta2"),
-        .epsilon = number_setting(o, "epsilon"),
-        .clip = number_setting(o, "clip"),
-        .loss = !strcmp(text_setting(o, "loss"), "token") ? LOSS_TOKEN : LOSS_MICRO_BATCH,
+        .warmup_ratio = row_double(o, "warmup_ratio"),
+        .weight_decay = row_double(o, "weight_decay"),
+        .beta1 = row_double(o, "beta1"),
+        .beta2 = row_double(o, "beta2"),
+        .epsilon = row_double(o, "epsilon"),
+        .clip = row_double(o, "clip"),
+        .loss = !strcmp(row_string(o, "loss"), "token") ? LOSS_TOKEN : LOSS_MICRO_BATCH,
     };
 }
 
@@ -75,11 +56,11 @@ static int64_t pairs_of(const Golden *g, Question pair[PAIRS], const char *image
     json_array_foreach(json_object_get(g->notes.root, "pairs"), i, o)
     {
         assert_true(i < PAIRS);
-        image[i] = text_setting(o, "picture");
+        image[i] = row_string(o, "picture");
         pair[i] = (Question){.images = image + i,
                              .n_images = 1,
-                             .text = text_setting(o, "question"),
-                             .answer = text_setting(o, "answer"),
+                             .text = row_string(o, "question"),
+                             .answer = row_string(o, "answer"),
                              .id = "golden"};
         count++;
     }
@@ -104,7 +85,8 @@ static bool check_log(const Golden *g, const char *path)
 {
     Text file = {0};
     Error e = {0};
-    must(file_read(&file, path, 1 << 20, &e), &e);
+    file_read(&file, path, 1 << 20, &e);
+    must(&e);
     const json_t *log = json_object_get(g->notes.root, "log"),
                  *error = json_object_get(g->notes.root, "log_error");
     bool good = true;
@@ -114,14 +96,13 @@ static bool check_log(const Golden *g, const char *path)
         json_t *got = json_loadb(line, (size_t)(end - line), 0, NULL);
         const json_t *want = json_array_get(log, n), *f = json_array_get(error, n);
         assert_true(got && want && f);
-        good &=
-            close_enough("lr", n, number_setting(got, "lr"), number_setting(want, "lr"), 1e-9, 1, &lr_worst);
+        good &= close_enough("lr", n, row_double(got, "lr"), row_double(want, "lr"), 1e-9, 1, &lr_worst);
         const char *const keys[] = {"loss", "grad_norm"};
         for (int k = 0; k < 2; k++) {
-            double w = number_setting(want, keys[k]);
-            double unit = fmax(number_setting(f, keys[k]), 1e-6 * fabs(w));
-            good &= close_enough(keys[k], n, number_setting(got, keys[k]), w, unit, golden_training_limit,
-                                 &worst);
+            double w = row_double(want, keys[k]);
+            double unit = fmax(row_double(f, keys[k]), 1e-6 * fabs(w));
+            good &=
+                close_enough(keys[k], n, row_double(got, keys[k]), w, unit, golden_training_limit, &worst);
         }
         json_decref(got);
     }
@@ -141,7 +122,7 @@ static bool check_weights(Golden *g, const Vlm *vlm)
     for (int64_t i = 0; i < vlm->checkpoint.params; i++) {
         const Param *p = vlm->checkpoint.param[i];
         const json_t *e = json_object_get(json_object_get(g->notes.root, "error"), p->name);
-        double unit = fmax(fmax(number_setting(e, "max_abs"), 1e-4 * number_setting(e, "rms")), 1e-9);
+        double unit = fmax(fmax(row_double(e, "max_abs"), 1e-4 * row_double(e, "rms")), 1e-9);
         good &= golden_within(g, p->name, p->master, p->count, unit, golden_training_limit,
                               "src/train (AdamW, groups), or a gradient: golden_model_test");
     }
@@ -168,19 +149,22 @@ static void check_run(void **state)
     const char *image[PAIRS];
     char metrics[200], timings[200], states[200];
     clean();
-    must(folder_make(folder, &e), &e);
+    folder_make(folder, &e);
+    must(&e);
     snprintf(metrics, sizeof metrics, "%s/metrics.jsonl", folder);
     snprintf(timings, sizeof timings, "%s/timings.jsonl", folder);
     snprintf(states, sizeof states, "%s/state", folder);
     const TrainFiles files = {
         .state_folder = states, .metrics_path = metrics, .timings_path = timings, .fingerprint = "golden"};
-    golden_open(&g, *state);
-    must(vlm_open(&vlm, golden_string(&g, "checkpoint"), &e), &e);
+    golden_open(&g, ((const FamilyGolden *)*state)->golden);
+    vlm_open(&vlm, golden_string(&g, "checkpoint"), &e);
+    must(&e);
     int64_t count = pairs_of(&g, pair, image);
     TrainOptions options = {.level = settings_of(json_object_get(g.notes.root, "settings"))};
     assert_int_equal(schedule_steps(&options.level, count),
                      json_array_size(json_object_get(g.notes.root, "log")));
-    must(train(&vlm, pair, count, &options, &files, NULL, &e), &e);
+    train(&vlm, pair, count, &options, &files, NULL, &e);
+    must(&e);
     bool log = check_log(&g, metrics), kept = json_object_size(json_object_get(g.notes.root, "error")) > 0;
     bool weights = !kept || check_weights(&g, &vlm);
     vlm_close(&vlm);
@@ -188,7 +172,7 @@ static void check_run(void **state)
     if (kept) {
         golden_close(&g);
     } else {
-        json_close(&g.notes);
+        golden_drop(&g);
     }
     if (!log)
         fail_msg("losses, gradient norms or learning rates are off; read src/train");
@@ -203,12 +187,12 @@ static const Mat *hidden_rows(const Vlm *vlm, Arena *arena)
     Sample s = {0};
     Picture picture = {0};
     Run run = {.arena = arena, .error = &e};
-    must(vlm_picture(vlm, &picture, "golden/model/odd.png", NULL, &e), &e);
-    must(vlm_sample(vlm, &s, &picture, &(Question){.n_images = 1, .text = "Which one is it?"}, NULL, &e), &e);
+    vlm_picture(vlm, &picture, "golden/model/odd.png", NULL, &e);
+    vlm_sample(vlm, &s, &picture, &(Question){.n_images = 1, .text = "Which one is it?"}, NULL, &e);
     const Mat *h = vlm_forward(&run, vlm, batch_pack(&run, &s, 1), NULL);
     sample_free(&s);
     picture_free(&picture);
-    must(e.status, &e);
+    must(&e);
     return h;
 }
 
@@ -222,15 +206,17 @@ static void saved_and_loaded(void **state)
     char path[200];
     snprintf(path, sizeof path, "%s/saved", folder);
     arena_init(&arena);
-    must(vlm_open(&vlm, *state, &e), &e);
+    vlm_open(&vlm, ((const FamilyGolden *)*state)->family->sharded, &e);
+    must(&e);
     const Mat *want = hidden_rows(&vlm, &arena);
     const Dtype types[] = {F32, BF16};
     const int dtypes[] = {DTYPE_FLOAT32, DTYPE_BFLOAT16};
     for (int i = 0; i < 2; i++) {
         clean();
-        must(folder_make(folder, &e), &e);
-        must(save_checkpoint(&vlm, path, dtypes[i], SAVE_SHARD_BYTES, &e), &e);
-        must(vlm_open(&again, path, &e), &e);
+        folder_make(folder, &e);
+        save_checkpoint(&vlm, path, dtypes[i], SAVE_SHARD_BYTES, &e);
+        vlm_open(&again, path, &e);
+        must(&e);
         const Mat *got = hidden_rows(&again, &arena);
         assert_int_equal(again.checkpoint.param[0]->stored, types[i]);
         assert_memory_equal(got->data, want->data, (size_t)(want->rows * want->cols) * sizeof(float));
@@ -243,18 +229,8 @@ static void saved_and_loaded(void **state)
 
 int main(void)
 {
-    static char names[][32] = {"family/qwen2vl/train-cosine", "family/qwen2vl/train-token",
-                               "family/qwen2vl/train-leftover", "family/smolvlm/train-a",
-                               "family/smolvlm/train-b"};
-    static char folders[][40] = {"weights/tiny-qwen2vl-a", "weights/tiny-smolvlm-a"};
-    const struct CMUnitTest tests[] = {
-        {"cosine, mean of the micro-batch means", check_run, NULL, NULL, names[0]},
-        {"linear, mean over all tokens", check_run, NULL, NULL, names[1]},
-        {"an epoch's leftover", check_run, NULL, NULL, names[2]},
-        {"SmolVLM", check_run, NULL, NULL, names[3]},
-        {"SmolVLM, tied, mean over all tokens", check_run, NULL, NULL, names[4]},
-        {"saved and loaded", saved_and_loaded, NULL, NULL, folders[0]},
-        {"SmolVLM saved and loaded", saved_and_loaded, NULL, NULL, folders[1]},
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const FamilyTest trainings[] = {{"losses, gradient norms, weights", check_run}};
+    const FamilyTest families[] = {{"saved and loaded", saved_and_loaded}};
+    int failed = run_family_tests(EACH_TRAINING, trainings, 1);
+    return failed + run_family_tests(EACH_FAMILY, families, 1);
 }

@@ -15,19 +15,11 @@ static const char source[] = "src/model/family/qwen2vl/picture.c";
 
 static Qwen2VLPictures settings(const Golden *g)
 {
-    Qwen2VLPictures p = {
-        .patch = (int64_t)golden_number(g, "patch_size"),
-        .temporal = (int64_t)golden_number(g, "temporal_patch_size"),
-        .merge = (int64_t)golden_number(g, "merge_size"),
-        .limits = {(int64_t)golden_number(g, "min_pixels"), (int64_t)golden_number(g, "max_pixels")},
-        .normalise = {.rescale = golden_number(g, "rescale_factor")}};
-    for (size_t c = 0; c < 3; c++) {
-        p.normalise.mean[c] =
-            (float)json_number_value(json_array_get(json_object_get(g->notes.root, "image_mean"), c));
-        p.normalise.std[c] =
-            (float)json_number_value(json_array_get(json_object_get(g->notes.root, "image_std"), c));
-    }
-    return p;
+    return (Qwen2VLPictures){.patch = golden_integer(g, "patch_size"),
+                             .temporal = golden_integer(g, "temporal_patch_size"),
+                             .merge = golden_integer(g, "merge_size"),
+                             .limits = {golden_integer(g, "min_pixels"), golden_integer(g, "max_pixels")},
+                             .normalise = golden_normalise(g)};
 }
 
 static void check_case(Golden *g, const Qwen2VLPictures *p, const char *name)
@@ -66,36 +58,30 @@ static void test_pictures(void **state)
     golden_close(&g);
 }
 
-static int64_t number(const json_t *row, size_t i)
-{
-    return json_integer_value(json_array_get(row, i));
-}
-
 /* [width, height, min, max, new width, new height]; null where the processor raises an error. */
 static void test_sizes(void **state)
 {
     (void)state;
-    Json notes;
-    Error why = {0};
-    assert_int_equal(json_open(&notes, "golden/family/qwen2vl/pictures.json", 1 << 20, &why), OK);
-    const json_t *rows = json_object_get(notes.root, "sizes");
+    Golden g;
+    golden_open(&g, "family/qwen2vl/pictures");
+    const json_t *rows = json_object_get(g.notes.root, "sizes");
     int refused = 0;
     assert_true(json_array_size(rows) > 100);
     for (size_t i = 0; i < json_array_size(rows); i++) {
         const json_t *row = json_array_get(rows, i);
-        int64_t width = number(row, 0), height = number(row, 1);
+        int64_t width = row_at(row, 0), height = row_at(row, 1);
         /* to a side of 0 the processor cannot resize either */
-        bool wanted = number(row, 4) > 0 && number(row, 5) > 0;
+        bool wanted = row_at(row, 4) > 0 && row_at(row, 5) > 0;
         Error e = {0};
         Status status = qwen2vl_smart_resize(&height, &width, 28,
-                                             &(PixelLimits){number(row, 2), number(row, 3)}, false, &e);
+                                             &(PixelLimits){row_at(row, 2), row_at(row, 3)}, false, &e);
         refused += !wanted;
-        if ((status == OK) != wanted || (wanted && (width != number(row, 4) || height != number(row, 5))))
-            fail_msg("row %zu: %lld x %lld came to %lld x %lld (%s); read %s", i, (long long)number(row, 0),
-                     (long long)number(row, 1), (long long)width, (long long)height, e.text, source);
+        if ((status == OK) != wanted || (wanted && (width != row_at(row, 4) || height != row_at(row, 5))))
+            fail_msg("row %zu: %lld x %lld came to %lld x %lld (%s); read %s", i, (long long)row_at(row, 0),
+                     (long long)row_at(row, 1), (long long)width, (long long)height, e.text, source);
     }
     assert_true(refused > 3);
-    json_close(&notes);
+    golden_drop(&g);
 }
 
 /* The published pipeline's two resizes, as measured on qwen-vl-utils 0.0.11 and the processor

@@ -16,18 +16,11 @@ static const char source[] = "src/model/family/smolvlm/picture.c";
 
 static SmolVLMPictures settings(const Golden *g)
 {
-    SmolVLMPictures p = {.longest_edge = (int64_t)golden_number(g, "longest_edge"),
-                         .tile = (int64_t)golden_number(g, "tile"),
-                         .patch = (int64_t)golden_number(g, "patch_size"),
-                         .scale = 2,
-                         .normalise = {.rescale = golden_number(g, "rescale_factor")}};
-    for (size_t c = 0; c < 3; c++) {
-        p.normalise.mean[c] =
-            (float)json_number_value(json_array_get(json_object_get(g->notes.root, "image_mean"), c));
-        p.normalise.std[c] =
-            (float)json_number_value(json_array_get(json_object_get(g->notes.root, "image_std"), c));
-    }
-    return p;
+    return (SmolVLMPictures){.longest_edge = golden_integer(g, "longest_edge"),
+                             .tile = golden_integer(g, "tile"),
+                             .patch = golden_integer(g, "patch_size"),
+                             .scale = 2,
+                             .normalise = golden_normalise(g)};
 }
 
 /* The patches put back together: [frames, 3, side, side]. Owned by the caller. */
@@ -48,8 +41,8 @@ static float *frames_of(const Picture *p, int64_t P)
 
 static void check_picture(Golden *g, SmolVLMPictures p, const json_t *o)
 {
-    const char *file = json_string_value(json_object_get(o, "file")),
-               *tensor = json_string_value(json_object_get(o, "tensor"));
+    const char *file = row_string(o, "file");
+    const char *tensor = row_string(o, "tensor");
     const Tensor *want = golden_tensor(g, tensor);
     Image rgb;
     Picture out;
@@ -59,9 +52,8 @@ static void check_picture(Golden *g, SmolVLMPictures p, const json_t *o)
         fail_msg("%s: %s", tensor, e.text);
     int64_t side = p.tile / p.patch;
     if (out.grid[0] != want->dim[0] || out.grid[1] != side || out.grid[2] != side ||
-        out.rows != out.grid[0] * side * side ||
-        out.tiles[0] != json_integer_value(json_object_get(o, "rows")) ||
-        out.tiles[1] != json_integer_value(json_object_get(o, "cols")))
+        out.rows != out.grid[0] * side * side || out.tiles[0] != row_integer(o, "rows") ||
+        out.tiles[1] != row_integer(o, "cols"))
         fail_msg("%s: %lld frames in %lld x %lld tiles, wanted %lld; read %s", tensor, (long long)out.grid[0],
                  (long long)out.tiles[0], (long long)out.tiles[1], (long long)want->dim[0], source);
     assert_int_equal(out.tokens, out.rows / (p.scale * p.scale));
@@ -84,45 +76,30 @@ static void test_pictures(void **state)
     golden_close(&g);
 }
 
-static Json open_rows(const char *path, size_t at_least)
-{
-    Json j;
-    Error e = {0};
-    if (json_open(&j, path, 1 << 24, &e) != OK)
-        fail_msg("%s", e.text);
-    assert_true(json_array_size(j.root) >= at_least);
-    return j;
-}
-
-static int64_t number(const json_t *row, size_t i)
-{
-    return json_integer_value(json_array_get(row, i));
-}
-
 /* [height, width, longest edge, tile, height and width after the first step, after the second,
  * rows and columns of tiles] */
 static void test_sizes(void **state)
 {
     (void)state;
-    Json j = open_rows("golden/family/smolvlm/sizes.json", 150);
+    Json j = golden_rows("family/smolvlm/sizes", 150);
     int wrong = 0, whole = 0;
     for (size_t i = 0; i < json_array_size(j.root); i++) {
         const json_t *row = json_array_get(j.root, i);
-        int64_t h = number(row, 0), w = number(row, 1), tile = number(row, 3);
-        smolvlm_first_size(&h, &w, number(row, 2));
+        int64_t h = row_at(row, 0), w = row_at(row, 1), tile = row_at(row, 3);
+        smolvlm_first_size(&h, &w, row_at(row, 2));
         int64_t h1 = h, w1 = w;
         smolvlm_tiled_size(&h, &w, tile);
         int64_t rows = h > tile || w > tile ? h / tile : 0, cols = rows ? w / tile : 0;
-        whole += !number(row, 8);
-        if (h1 == number(row, 4) && w1 == number(row, 5) && h == number(row, 6) && w == number(row, 7) &&
-            rows == number(row, 8) && cols == number(row, 9))
+        whole += !row_at(row, 8);
+        if (h1 == row_at(row, 4) && w1 == row_at(row, 5) && h == row_at(row, 6) && w == row_at(row, 7) &&
+            rows == row_at(row, 8) && cols == row_at(row, 9))
             continue;
         print_error("row %zu: %lld x %lld to edge %lld, tile %lld: %lld x %lld, then %lld x %lld; wanted "
                     "%lld x %lld, then %lld x %lld\n",
-                    i, (long long)number(row, 0), (long long)number(row, 1), (long long)number(row, 2),
+                    i, (long long)row_at(row, 0), (long long)row_at(row, 1), (long long)row_at(row, 2),
                     (long long)tile, (long long)h1, (long long)w1, (long long)h, (long long)w,
-                    (long long)number(row, 4), (long long)number(row, 5), (long long)number(row, 6),
-                    (long long)number(row, 7));
+                    (long long)row_at(row, 4), (long long)row_at(row, 5), (long long)row_at(row, 6),
+                    (long long)row_at(row, 7));
         wrong++;
     }
     assert_true(whole > 0);
@@ -136,19 +113,19 @@ static void test_sizes(void **state)
 static void test_buckets(void **state)
 {
     (void)state;
-    enum { MOST = 128 };
-    Json j = open_rows("golden/family/smolvlm/buckets.json", 300);
+    enum { MAX_PATCHES = 128 };
+    Json j = golden_rows("family/smolvlm/buckets", 300);
     int wrong = 0, rounded = 0;
     for (size_t i = 0; i < json_array_size(j.root); i++) {
         const json_t *row = json_array_get(j.root, i), *want = json_array_get(row, 2);
-        int32_t bucket[MOST];
-        int64_t count = number(row, 0), side = number(row, 1), bad = 0;
+        int32_t bucket[MAX_PATCHES];
+        int64_t count = row_at(row, 0), side = row_at(row, 1), bad = 0;
         bool off_exact = false;
-        assert_true(count <= MOST && json_array_size(want) == (size_t)count);
+        assert_true(count <= MAX_PATCHES && json_array_size(want) == (size_t)count);
         siglip_buckets(bucket, count, side);
         for (int64_t k = 0; k < count; k++) {
-            bad += bucket[k] != number(want, (size_t)k);
-            off_exact |= number(want, (size_t)k) != k * side / count;
+            bad += bucket[k] != row_at(want, (size_t)k);
+            off_exact |= row_at(want, (size_t)k) != k * side / count;
         }
         rounded += off_exact;
         if (bad)

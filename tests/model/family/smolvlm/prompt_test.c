@@ -1,7 +1,9 @@
 /* SmolVLM's chat text: the ids that transformers' template, processor and tokenizer give, for
  * many texts and grids of tiles; and the checkpoints' end tokens.
  * golden/family/smolvlm/chats.json and settings.json by ref/family_smolvlm.py. */
-#include "base/json.h"
+#include "fixture/golden.h"
+#include "fixture/must.h"
+
 #include "model/sample.h"
 
 #include <setjmp.h>
@@ -13,57 +15,40 @@
 
 enum { PICTURES = 4 };
 
-static Json open_rows(const char *path, size_t at_least)
-{
-    Json j;
-    Error e = {0};
-    if (json_open(&j, path, 1 << 24, &e) != OK)
-        fail_msg("%s", e.text);
-    assert_true(json_array_size(j.root) >= at_least);
-    return j;
-}
-
 static void open_checkpoint(Vlm *vlm, const json_t *row)
 {
     Error e = {0};
-    if (vlm_open(vlm, json_string_value(json_object_get(row, "checkpoint")), &e) != OK)
-        fail_msg("%s", e.text);
+    vlm_open(vlm, row_string(row, "checkpoint"), &e);
+    must(&e);
 }
 
 /* Pictures without pixels: [rows, columns] of tiles, 0, 0 for one that is not cut. */
 static int64_t pictures_of(const json_t *row, Picture *picture)
 {
-    int64_t tokens = json_integer_value(json_object_get(row, "tokens")), count = 0;
+    int64_t tokens = row_integer(row, "tokens");
     const json_t *grid = json_object_get(row, "grid");
     assert_true(json_array_size(grid) <= PICTURES);
-    for (; count < (int64_t)json_array_size(grid); count++) {
-        const json_t *pair = json_array_get(grid, (size_t)count);
-        int64_t rows = json_integer_value(json_array_get(pair, 0)),
-                cols = json_integer_value(json_array_get(pair, 1)), frames = rows * cols + 1;
-        picture[count] = (Picture){.grid = {frames, 0, 0}, .tiles = {rows, cols}, .tokens = frames * tokens};
+    for (size_t i = 0; i < json_array_size(grid); i++) {
+        const json_t *pair = json_array_get(grid, i);
+        int64_t rows = row_at(pair, 0);
+        int64_t cols = row_at(pair, 1);
+        int64_t frames = rows * cols + 1;
+        picture[i] = (Picture){.grid = {frames, 0, 0}, .tiles = {rows, cols}, .tokens = frames * tokens};
     }
-    return count;
-}
-
-static bool same_ids(const Sample *s, const json_t *want)
-{
-    bool same = s->count == (int64_t)json_array_size(want);
-    for (int64_t k = 0; same && k < s->count; k++)
-        same = s->ids[k] == json_integer_value(json_array_get(want, (size_t)k));
-    return same;
+    return (int64_t)json_array_size(grid);
 }
 
 static void test_chats(void **state)
 {
     (void)state;
-    Json j = open_rows("golden/family/smolvlm/chats.json", 50);
+    Json j = golden_rows("family/smolvlm/chats", 50);
     const char *open = "";
     int wrong = 0;
     Vlm vlm = {0};
     for (size_t i = 0; i < json_array_size(j.root); i++) {
         const json_t *row = json_array_get(j.root, i);
-        const char *folder = json_string_value(json_object_get(row, "checkpoint")),
-                   *question = json_string_value(json_object_get(row, "question"));
+        const char *folder = row_string(row, "checkpoint");
+        const char *question = row_string(row, "question");
         if (strcmp(open, folder)) {
             if (*open)
                 vlm_close(&vlm);
@@ -76,7 +61,7 @@ static void test_chats(void **state)
         int64_t count = pictures_of(row, picture);
         if (vlm_sample(&vlm, &s, picture, &(Question){.n_images = count, .text = question}, NULL, &e) != OK)
             fail_msg("chat %zu: %s", i, e.text);
-        if (!same_ids(&s, json_object_get(row, "ids"))) {
+        if (!same_ids(s.ids, s.count, json_object_get(row, "ids"))) {
             print_error("chat %zu (%s, \"%s\", %lld pictures): other ids\n", i, folder, question,
                         (long long)count);
             wrong++;
@@ -97,7 +82,7 @@ static void test_chats(void **state)
 static void test_picture_token_is_refused(void **state)
 {
     (void)state;
-    Json j = open_rows("golden/family/smolvlm/settings.json", 2);
+    Json j = golden_rows("family/smolvlm/settings", 2);
     Vlm vlm;
     Sample s;
     Error e = {0};
@@ -111,13 +96,12 @@ static void test_picture_token_is_refused(void **state)
 static void test_end_tokens(void **state)
 {
     (void)state;
-    Json j = open_rows("golden/family/smolvlm/settings.json", 2);
+    Json j = golden_rows("family/smolvlm/settings", 2);
     for (size_t i = 0; i < json_array_size(j.root); i++) {
         const json_t *row = json_array_get(j.root, i);
         Vlm vlm;
         open_checkpoint(&vlm, row);
-        if (vlm.generation.n_eos != 1 ||
-            vlm.generation.eos[0] != json_integer_value(json_object_get(row, "eos")))
+        if (vlm.generation.n_eos != 1 || vlm.generation.eos[0] != row_integer(row, "eos"))
             fail_msg("%s: %d end tokens, the first %d; read load_generation in src/model/vlm.c", vlm.folder,
                      vlm.generation.n_eos, (int)vlm.generation.eos[0]);
         vlm_close(&vlm);

@@ -1,0 +1,5 @@
+/* The table of families that tests on whole models run through. */
+#include "model/family/qwen2vl/row.h"
+#include "model/family/smolvlm/row.h"
+
+const TestFamily *const test_families[] = {&test_qwen2vl, &test_smolvlm, NULL};
