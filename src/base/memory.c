@@ -79,11 +79,17 @@ static bool block_take(Arena *a, size_t bytes, Error *e)
     return true;
 }
 
+/* Whether there may be so many bytes at all; a quarter of the address space leaves room for sums. */
+static bool fits(int64_t count, size_t size)
+{
+    return count >= 0 && (!size || (uint64_t)count <= (SIZE_MAX / 4) / size);
+}
+
 void *arena_alloc(Arena *a, int64_t count, size_t size, Error *e)
 {
     if (e->status != OK)
         return NULL;
-    if (count < 0 || (size && (uint64_t)count > (SIZE_MAX / 4) / size)) {
+    if (!fits(count, size)) {
         error_set(e, NO_MEMORY, "an allocation of %lld times %zu bytes is too large", (long long)count, size);
         return NULL;
     }
@@ -132,7 +138,7 @@ void *memory_new(int64_t count, size_t size, Error *e)
     if (e->status != OK)
         return NULL;
     void *p = NULL;
-    if (count >= 0)
+    if (fits(count, size))
         p = calloc(count ? (size_t)count : 1, size ? size : 1);
     if (!p)
         error_set(e, NO_MEMORY, "out of memory (wanted %lld times %zu bytes)", (long long)count, size);
@@ -144,7 +150,7 @@ void *memory_grow(void *old, int64_t count, size_t size, Error *e)
     if (e->status != OK)
         return NULL;
     void *p = NULL;
-    if (count >= 0 && (!size || (uint64_t)count <= (SIZE_MAX / 4) / size))
+    if (fits(count, size))
         p = realloc(old, count && size ? (size_t)count * size : 1);
     if (!p)
         error_set(e, NO_MEMORY, "out of memory (wanted %lld times %zu bytes)", (long long)count, size);
@@ -165,7 +171,7 @@ void *memory_reserve(void *array, int64_t count, int64_t *capacity, size_t size,
 
 char *memory_copy_bytes(const char *bytes, size_t count, Error *e)
 {
-    char *p = count < SIZE_MAX / 4 ? memory_new((int64_t)count + 1, 1, e) : NULL;
+    char *p = memory_new(count < SIZE_MAX / 4 ? (int64_t)count + 1 : -1, 1, e);
     if (p && count)
         memcpy(p, bytes, count);
     return p;

@@ -21,7 +21,7 @@ Status tokenizer_encode(const Tokenizer *t, Ids *ids, const char *text, size_t c
 Status tokenizer_decode(const Tokenizer *t, Text *text, const int32_t *ids, int64_t count, bool skip_special,
                         Error *e);
 
-/* The id of a token by its content, added tokens first; -1: none. */
+/* The id of the token with these bytes, added tokens first; -1: none. */
 int32_t tokenizer_id(const Tokenizer *t, const char *token);
 /* The largest id + 1. */
 int64_t tokenizer_size(const Tokenizer *t);

@@ -211,10 +211,13 @@ static void test_hash(void **state)
     assert_true(hash_text(hash_text(HASH_START, "ab"), "c") != hash_text(hash_text(HASH_START, "a"), "bc"));
     assert_true(hash_text(HASH_START, "a") == hash_bytes(HASH_START, "a\0", 2));
     /* one word, then the rest by bytes; at any address */
-    char bytes[] = "-01234567890";
-    uint64_t h = (HASH_START ^ UINT64_C(0x3736353433323130)) * UINT64_C(0x100000001B3);
-    assert_true(hash_words(HASH_START, bytes + 1, 8) == h);
-    assert_true(hash_words(HASH_START, bytes + 1, 11) == hash_bytes(h, "890", 3));
+    char bytes[] = "-0123456789abcdefgh";
+    const uint64_t prime = UINT64_C(0x100000001B3);
+    uint64_t one = (HASH_START ^ UINT64_C(0x3736353433323130)) * prime;
+    uint64_t two = (one ^ UINT64_C(0x6665646362613938)) * prime;
+    assert_true(hash_words(HASH_START, bytes + 1, 8) == one);
+    assert_true(hash_words(HASH_START, bytes + 1, 16) == two);
+    assert_true(hash_words(HASH_START, bytes + 1, 18) == hash_bytes(two, "gh", 2));
 }
 
 static void test_bytes(void **state)

@@ -252,6 +252,99 @@ static void test_cut_file(void **state)
     scratch_remove(&s);
 }
 
+/* A tokenizer of seven tokens; %s: more of the model, added tokens. The ids below are those of the
+ * tokenizers library 0.21.2. */
+static const char tiny[] =
+    "{\"model\":{\"vocab\":{\"a\":0,\"b\":1,\"c\":2,\"ab\":3,\"abc\":4,\"\\u0120\":5,\"\\u0120a\":6},"
+    "\"merges\":[\"a b\",\"\\u0120 a\"]%s},\"added_tokens\":[%s],"
+    "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},\"decoder\":{\"type\":"
+    "\"ByteLevel\"}}";
+
+static Tokenizer *open_tiny(const char *more, const char *added)
+{
+    Scratch s;
+    Text text = {0};
+    Error e = {0};
+    scratch_make(&s);
+    text_format(&text, &e, tiny, more, added);
+    scratch_write(&s, "tokenizer.json", text.data, text.count);
+    Tokenizer *t = tokenizer_open(s.folder, &e);
+    if (!t)
+        fail_msg("%s", e.text);
+    scratch_remove(&s);
+    text_free(&text);
+    return t;
+}
+
+static const struct {
+    const char *more, *added, *text, *ids;
+} tinies[] = {
+    {"", "", "abc", "3 2 "},
+    {",\"ignore_merges\":false", "", "abc", "3 2 "},
+    {",\"ignore_merges\":true", "", "abc", "4 "},
+    {",\"ignore_merges\":true", "", "abcb", "3 2 1 "},
+    {"", "", "a ab", "0 5 3 "},
+    {"", "", "a a", "0 6 "},
+    {"", "", "azb", "3 "}, /* a byte without a token is as if it were not there */
+    {"", "{\"id\":9,\"content\":\"<x>\"}", "a <x> b", "0 5 9 5 1 "},
+    {"", "{\"id\":9,\"content\":\"<x>\",\"lstrip\":true}", "a \t<x> b", "0 9 5 1 "},
+    {"", "{\"id\":9,\"content\":\"<x>\",\"lstrip\":true}", "<x> <x>", "9 9 "},
+    {"", "{\"id\":9,\"content\":\"<x>\",\"rstrip\":true}",
+     "a <x> \xE3\x80\x80"
+     "b <x> ",
+     "0 5 9 1 5 9 "},
+    {"", "{\"id\":9,\"content\":\"<x>\",\"single_word\":true}", "a<x> <x>b <x> <x>", "0 5 1 5 9 5 9 "},
+    {"", "{\"id\":9,\"content\":\"<x>\"},{\"id\":8,\"content\":\"<x><y>\"},{\"id\":7,\"content\":\"<\"}",
+     "<x><y><x><", "8 9 7 "},
+};
+
+static void test_tiny(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof tinies / sizeof *tinies; i++) {
+        Tokenizer *t = open_tiny(tinies[i].more, tinies[i].added);
+        Error e = {0};
+        Ids ids = {0};
+        Text got = {0};
+        tokenizer_encode(t, &ids, tinies[i].text, strlen(tinies[i].text), &e);
+        text_add(&got, "", &e);
+        for (int64_t k = 0; k < ids.count; k++)
+            text_format(&got, &e, "%d ", (int)ids.data[k]);
+        assert_int_equal(e.status, OK);
+        if (strcmp(got.data, tinies[i].ids))
+            fail_msg("case %zu (\"%s\"): ids %s, wanted %s; read src/text/tokenizer.c", i, tinies[i].text,
+                     got.data, tinies[i].ids);
+        ids_free(&ids);
+        text_free(&got);
+        tokenizer_close(t);
+    }
+}
+
+static void test_names_and_sizes(void **state)
+{
+    (void)state;
+    static const int32_t ids[] = {0, 9, 8, -1, 100, 6, 7};
+    Tokenizer *t = open_tiny("", "");
+    assert_int_equal(tokenizer_size(t), 7);
+    tokenizer_close(t);
+    t = open_tiny("", "{\"id\":9,\"content\":\"<x>\",\"special\":true},{\"id\":3,\"content\":\"ab\"}");
+    assert_int_equal(tokenizer_size(t), 10);
+    assert_int_equal(tokenizer_id(t, "<x>"), 9);
+    assert_int_equal(tokenizer_id(t, "abc"), 4);
+    assert_int_equal(tokenizer_id(t, "ab"), 3);
+    assert_int_equal(tokenizer_id(t, " a"), 6); /* by its bytes */
+    assert_int_equal(tokenizer_id(t, "ac"), -1);
+    Text text = {0};
+    Error e = {0};
+    assert_int_equal(tokenizer_decode(t, &text, ids, 7, false, &e), OK);
+    assert_string_equal(text.data, "a<x> a");
+    text_clear(&text);
+    assert_int_equal(tokenizer_decode(t, &text, ids, 7, true, &e), OK);
+    assert_string_equal(text.data, "a a");
+    text_free(&text);
+    tokenizer_close(t);
+}
+
 static void test_ids(void **state)
 {
     (void)state;
@@ -295,6 +388,7 @@ int main(void)
         cmocka_unit_test(test_smolvlm_form), cmocka_unit_test(test_classes_over_all_code_points),
         cmocka_unit_test(test_long_runs),    cmocka_unit_test(test_what_is_unknown_is_refused_by_name),
         cmocka_unit_test(test_cut_file),     cmocka_unit_test(test_ids),
+        cmocka_unit_test(test_tiny),         cmocka_unit_test(test_names_and_sizes),
         cmocka_unit_test(test_no_file),
     };
     return cmocka_run_group_tests_name("text/tokenizer", tests, NULL, NULL);
