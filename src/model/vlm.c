@@ -115,9 +115,9 @@ static Status load_tokenizer(Vlm *vlm, Error *e)
 {
     vlm->tokenizer = tokenizer_open(vlm->folder, e);
     if (vlm->tokenizer && tokenizer_size(vlm->tokenizer) > vlm->vocab)
-        error_set(e, BAD_INPUT,
-                  "%s/tokenizer.json: its largest id is %lld, but config.json's vocab_size is %lld",
-                  vlm->folder, (long long)tokenizer_size(vlm->tokenizer) - 1, (long long)vlm->vocab);
+        error_set(e, BAD_INPUT, "%s: its largest id is %lld, but config.json's vocab_size is %lld",
+                  tokenizer_file(vlm->tokenizer), (long long)tokenizer_size(vlm->tokenizer) - 1,
+                  (long long)vlm->vocab);
     return e->status;
 }
 

@@ -9,17 +9,11 @@
 
 #include <string.h>
 
-/* Python's \s and str.strip() count the separators U+001C to U+001F as well. */
-static bool is_space(int32_t code)
-{
-    return unicode_is_space(code) || (code >= 0x1C && code <= 0x1F);
-}
-
 static const char *skip_spaces(const char *p, const char *end)
 {
     while (p < end) {
         int used;
-        if (!is_space(utf8_decode(p, end, &used)))
+        if (!unicode_is_python_space(utf8_decode(p, end, &used)))
             break;
         p += used;
     }
@@ -51,7 +45,7 @@ static char *stripped(const char *p, const char *end, Error *e)
     const char *last = first;
     for (const char *q = first; q < end;) {
         int used;
-        const bool space = is_space(utf8_decode(q, end, &used));
+        const bool space = unicode_is_python_space(utf8_decode(q, end, &used));
         q += used;
         if (!space)
             last = q;

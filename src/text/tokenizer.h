@@ -7,17 +7,20 @@
 
 typedef struct Tokenizer Tokenizer;
 
-/* Reads FOLDER/tokenizer.json (byte-level BPE). An unknown normalizer, pre-tokenizer, pattern, decoder
- * or post-processor is BAD_INPUT that names it. NULL after a failure. Owned: tokenizer_close. */
+/* Reads the tokenizer of a model folder: FOLDER/tokenizer.model with tokenizer_config.json
+ * (sentencepiece BPE, InternLM2's and Llama's classes), else arcade100k.tiktoken (ranks of byte-level
+ * BPE), else tokenizer.json (byte-level BPE). What these files hold and the program does not know is
+ * BAD_INPUT that names it. NULL after a failure. Owned: tokenizer_close. */
 Tokenizer *tokenizer_open(const char *folder, Error *e);
 void tokenizer_close(Tokenizer *t);
 
-/* Appends the ids of `count` bytes of text. NUL is a character like others; each maximal part that is
- * no UTF-8 counts as U+FFFD. Added tokens are cut out first. No token is put in at the beginning or
- * the end. */
+/* Appends the ids of `count` bytes of text, as the family's own call tokenizer(text) gives them: with a
+ * <s> in front where its class adds one (InternLM2, Llama; so a prompt of theirs is encoded as one
+ * text). NUL is a character like others; each maximal part that is no UTF-8 counts as U+FFFD. Added
+ * tokens are cut out first. */
 Status tokenizer_encode(const Tokenizer *t, Ids *ids, const char *text, size_t count, Error *e);
-/* Appends the bytes of the tokens, which may be no valid UTF-8. skip_special: special added tokens are
- * left out. An id outside the vocabulary has no bytes, as in the reference. */
+/* Appends the text of the tokens, whose bytes may be no valid UTF-8. skip_special: special added
+ * tokens are left out. An id outside the vocabulary has no bytes. */
 Status tokenizer_decode(const Tokenizer *t, Text *text, const int32_t *ids, int64_t count, bool skip_special,
                         Error *e);
 
@@ -25,5 +28,7 @@ Status tokenizer_decode(const Tokenizer *t, Text *text, const int32_t *ids, int6
 int32_t tokenizer_id(const Tokenizer *t, const char *token);
 /* The largest id + 1. */
 int64_t tokenizer_size(const Tokenizer *t);
+/* The path of the file that holds its tokens, for messages. Borrowed. */
+const char *tokenizer_file(const Tokenizer *t);
 
 #endif

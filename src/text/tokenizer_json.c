@@ -6,11 +6,10 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "base/utf8.h"
+#include "text/unicode.h"
 
 #include <stdio.h>
 #include <string.h>
-
-enum { MAX_ID = 1 << 26 };
 
 static Status unknown(const Json *j, const char *where, const char *what, Error *e)
 {
@@ -167,7 +166,7 @@ static Status check_model_options(Tokenizer *t, const Json *j, const json_t *mod
     }
     bool fallback;
     json_bool_or(j, model, "model", "byte_fallback", false, &fallback, e);
-    json_bool_or(j, model, "model", "ignore_merges", false, &t->ignore_merges, e);
+    json_bool_or(j, model, "model", "ignore_merges", false, &t->byte_level.ignore_merges, e);
     if (fallback)
         error_set(e, BAD_INPUT, "%s: model.byte_fallback is set; only byte-level BPE without it is supported",
                   j->path);
@@ -207,7 +206,7 @@ static Status load_normalizer(Tokenizer *t, const Json *j, const json_t *o, Erro
         for (size_t i = 0; i < json_array_size(list) && e->status == OK; i++)
             load_normalizer(t, j, json_array_get(list, i), e);
     } else if (!strcmp(type, "NFC")) {
-        t->nfc = true;
+        t->byte_level.nfc = true;
     } else if (*type) {
         unknown(j, "normalizer", type, e);
     }
@@ -270,11 +269,11 @@ static Status load_pretokenizer(Tokenizer *t, const Json *j, const json_t *o, bo
     }
     *byte_level = !strcmp(type, "ByteLevel");
     if (*byte_level)
-        return load_byte_level(&t->pretokenizer, j, o, where, e);
+        return load_byte_level(&t->byte_level.pretokenizer, j, o, where, e);
     if (!strcmp(type, "Split"))
-        return load_split(&t->pretokenizer, j, o, where, e);
+        return load_split(&t->byte_level.pretokenizer, j, o, where, e);
     if (!strcmp(type, "Digits"))
-        return load_digits(&t->pretokenizer, j, o, where, e);
+        return load_digits(&t->byte_level.pretokenizer, j, o, where, e);
     return unknown(j, where, *type ? type : "null", e);
 }
 
@@ -286,11 +285,12 @@ static Status check_added(const Tokenizer *t, const Json *j, const char *where, 
         return e->status;
     if (!*content)
         return error_set(e, BAD_INPUT, "%s: %s.content is empty", j->path, where);
-    for (int64_t i = 0; i < t->n_added; i++)
-        if ((t->added[i].id == id) != !strcmp(t->added[i].content, content))
+    for (int64_t i = 0; i < t->added.count; i++) {
+        const Added *other = t->added.token + i;
+        if ((other->id == id) != !strcmp(other->content, content))
             return error_set(e, BAD_INPUT, "%s: %s: \"%s\" with id %lld clashes with \"%s\" with id %d",
-                             j->path, where, content, (long long)id, t->added[i].content,
-                             (int)t->added[i].id);
+                             j->path, where, content, (long long)id, other->content, (int)other->id);
+    }
     if (vocabulary_has(&t->vocabulary, id) && vocabulary_find(&t->vocabulary, content, strlen(content)) != id)
         return error_set(e, BAD_INPUT, "%s: %s: \"%s\" has id %lld, which is another token's in model.vocab",
                          j->path, where, content, (long long)id);
@@ -310,18 +310,10 @@ static Status add_added(Tokenizer *t, const Json *j, const json_t *o, const char
     json_bool_or(j, o, where, "rstrip", false, &a.rstrip, e);
     json_bool_or(j, o, where, "single_word", false, &a.single_word, e);
     check_added(t, j, where, content, id, e);
-    a.content = memory_copy(content, e);
-    if (e->status != OK)
-        return e->status;
-    int32_t *first = t->added_first + (unsigned char)*content;
-    a.length = strlen(content);
     a.id = (int32_t)id;
-    a.next = *first;
-    *first = (int32_t)t->n_added;
-    t->added[t->n_added] = a;
-    t->n_added++;
+    added_add(&t->added, a, content, e);
     t->size = max_i64(t->size, id + 1);
-    return OK;
+    return e->status;
 }
 
 static Status load_added(Tokenizer *t, const Json *j, Error *e)
@@ -329,9 +321,7 @@ static Status load_added(Tokenizer *t, const Json *j, Error *e)
     const json_t *list = json_object_get(j->root, "added_tokens");
     if (list && !json_is_null(list) && !json_is_array(list))
         error_set(e, BAD_INPUT, "%s: added_tokens: wanted a list, found %s", j->path, json_kind(list));
-    for (int b = 0; b < 256; b++)
-        t->added_first[b] = -1;
-    t->added = memory_new((int64_t)json_array_size(list), sizeof *t->added, e);
+    added_init(&t->added, unicode_is_space);
     for (size_t i = 0; i < json_array_size(list) && e->status == OK; i++) {
         char where[40];
         snprintf(where, sizeof where, "added_tokens[%zu]", i);
@@ -340,7 +330,7 @@ static Status load_added(Tokenizer *t, const Json *j, Error *e)
     return e->status;
 }
 
-/* The decoder must be the one that tokenizer_decode is. A post-processor of another kind would add
+/* The decoder must be the one that byte_level_decode is. A post-processor of another kind would add
  * tokens. */
 static Status check_ends(const Json *j, Error *e)
 {
@@ -354,10 +344,11 @@ static Status check_ends(const Json *j, Error *e)
     return e->status;
 }
 
-Status tokenizer_json_load(Tokenizer *t, const char *path, Error *e)
+static Status load(Tokenizer *t, const char *folder, const char *path, Error *e)
 {
     Json j;
     bool byte_level = false;
+    (void)folder;
     if (json_open(&j, path, (size_t)1 << 28, e) != OK)
         return e->status;
     if (!json_is_object(j.root))
@@ -372,3 +363,5 @@ Status tokenizer_json_load(Tokenizer *t, const char *path, Error *e)
     json_close(&j);
     return e->status;
 }
+
+const TokenizerKind tokenizer_json_kind = {"tokenizer.json", load, byte_level_encode, byte_level_decode};

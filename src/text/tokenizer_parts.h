@@ -1,37 +1,51 @@
-/* The inside of a Tokenizer, and the files that fill one. Included by the tokenizer's own files
+/* The inside of a Tokenizer, and the kinds that there are. Included by the tokenizers' own files
  * alone. */
 #ifndef MPA_TEXT_TOKENIZER_PARTS_H
 #define MPA_TEXT_TOKENIZER_PARTS_H
 
+#include "text/added.h"
 #include "text/bpe.h"
 #include "text/pretokenize.h"
+#include "text/sentencepiece.h"
 #include "text/tokenizer.h"
 #include "text/vocabulary.h"
 
-/* A token that is cut out of the text before anything else. */
+enum { MAX_ID = 1 << 26 };
+
+/* What a kind of tokenizer does: one row in tokenizer.c, one file here. */
 typedef struct {
-    char *content; /* owned */
-    size_t length;
-    int32_t id;
-    int32_t next; /* the following one with the same first byte; -1: none */
-    bool special, normalized, lstrip, rstrip, single_word;
-} Added;
+    const char *file; /* a folder that holds a file of this name has a tokenizer of this kind */
+    /* Fills a zeroed tokenizer from FOLDER/file (`path`); after a failure the caller closes it. */
+    Status (*load)(Tokenizer *t, const char *folder, const char *path, Error *e);
+    EncodeText *encode; /* of a whole text, valid UTF-8 */
+    Status (*decode)(const Tokenizer *t, Text *text, const int32_t *ids, int64_t count, bool skip_special,
+                     Error *e);
+} TokenizerKind;
 
-/* Text goes through the parts from the last to the first: added tokens, normaliser, pre-tokenizer,
- * merges, vocabulary. */
-struct Tokenizer {
-    Vocabulary vocabulary;
-    Merges merges;
-    bool ignore_merges; /* a piece that is itself a token is not merged */
+extern const TokenizerKind tokenizer_json_kind; /* tokenizer_json.c */
+extern const TokenizerKind tiktoken_kind;       /* tiktoken.c */
+extern const TokenizerKind sentencepiece_kind;  /* sentencepiece_class.c */
+
+/* Byte-level BPE: text goes through normaliser, pre-tokenizer and merges of bytes. */
+typedef struct {
+    bool nfc; /* the normaliser */
     PreTokenizer pretokenizer;
-    bool nfc;     /* the normaliser */
-    Added *added; /* [n_added], owned */
-    int64_t n_added;
-    int32_t added_first[256]; /* the first with that first byte; -1: none */
-    int64_t size;             /* largest id + 1, those of added tokens included */
-};
+    bool ignore_merges; /* a piece that is itself a token is not merged */
+} ByteLevel;
 
-/* Fills a zeroed tokenizer from a file tokenizer.json; after a failure the caller closes it. */
-Status tokenizer_json_load(Tokenizer *t, const char *path, Error *e);
+EncodeText byte_level_encode;
+Status byte_level_decode(const Tokenizer *t, Text *text, const int32_t *ids, int64_t count, bool skip_special,
+                         Error *e);
+
+struct Tokenizer {
+    const TokenizerKind *kind;
+    char *path; /* of the kind's file; owned */
+    AddedTokens added;
+    Merges merges;
+    Vocabulary vocabulary;
+    int64_t size;                /* largest id + 1, those of added tokens included */
+    ByteLevel byte_level;        /* tokenizer.json, tiktoken */
+    SentencePiece sentencepiece; /* tokenizer.model */
+};
 
 #endif

@@ -42,6 +42,11 @@ bool unicode_is_space(int32_t code)
            code == 0x205F || code == 0x3000;
 }
 
+bool unicode_is_python_space(int32_t code)
+{
+    return unicode_is_space(code) || (code >= 0x1C && code <= 0x1F);
+}
+
 Status unicode_nfc(Text *out, const char *text, size_t count, Error *e)
 {
     utf8proc_uint8_t *composed = NULL;

@@ -8,6 +8,8 @@
 bool unicode_is_letter(int32_t code); /* \p{L} */
 bool unicode_is_number(int32_t code); /* \p{N} */
 bool unicode_is_space(int32_t code);  /* \s: White_Space */
+/* What Python's str.strip, str.split and re's \s take for a space: the four separators of ASCII too. */
+bool unicode_is_python_space(int32_t code);
 
 /* Appends the NFC form of valid UTF-8. */
 Status unicode_nfc(Text *out, const char *text, size_t count, Error *e);
