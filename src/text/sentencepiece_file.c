@@ -176,7 +176,7 @@ static Status check_piece(const Reading *r, const Piece *p, int32_t id, const ch
     if (!p->count || memchr(p->text, 0, p->count))
         what = "its text is empty or holds a NUL";
     else if (p->count > SPLIT_MAX_BYTES)
-        what = "its text has more than 256 bytes";
+        what = "its text has more than 512 bytes";
     else if (!p->type || p->type > PIECE_BYTE || p->type == PIECE_UNUSED)
         what = "its type is not one of normal, unknown, control, user-defined, byte";
     else if (!isfinite(p->score))

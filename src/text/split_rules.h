@@ -8,7 +8,7 @@
 
 /* Tokens longer than this are refused by the readers: the rules of one take quadratic time. The
  * longest of public vocabularies has 128 bytes. */
-enum { SPLIT_MAX_BYTES = 256 };
+enum { SPLIT_MAX_BYTES = 512 };
 
 /* The symbol with these bytes; -1: none. */
 typedef int32_t SymbolOf(const void *context, const char *bytes, size_t count);

@@ -112,7 +112,7 @@ static Status load_line(Vocabulary *v, const Lines *w, Error *e)
     if (count <= 0)
         return bad_line(w, "its token is not valid base64", e);
     if (count > SPLIT_MAX_BYTES)
-        return bad_line(w, "its token has more than 256 bytes", e);
+        return bad_line(w, "its token has more than 512 bytes", e);
     if (vocabulary_has(v, rank))
         return bad_line(w, "its rank is another token's already", e);
     if (vocabulary_find(v, bytes, (size_t)count) >= 0)

@@ -1,11 +1,11 @@
 /* Tokenizers against the reference library: golden/text by ref/golden_text.py,
  * golden/family/smolvlm by ref/family_smolvlm.py. */
 #include "fixture/scratch.h"
+#include "fixture/tokens.h"
 
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
-#include "base/utf8.h"
 #include "text/tokenizer.h"
 #include "text/unicode.h"
 
@@ -24,22 +24,6 @@ static Json open_json(const char *path)
     if (json_open(&j, path, 1 << 28, &e) != OK)
         fail_msg("%s", e.text);
     return j;
-}
-
-static void check_text(const Tokenizer *t, const json_t *o, const char *key, bool skip_special,
-                       const Ids *ids, size_t i)
-{
-    Text raw = {0}, text = {0};
-    Error e = {0};
-    assert_int_equal(tokenizer_decode(t, &raw, ids->data, ids->count, skip_special, &e), OK);
-    assert_true(utf8_repair(&text, text_string(&raw), raw.count, &e));
-    const json_t *want = json_object_get(o, key);
-    if (text.count != json_string_length(want) ||
-        (text.count && memcmp(text.data, json_string_value(want), text.count)))
-        fail_msg("case %zu: \"%s\" (%s) is not \"%s\"; read src/text/tokenizer.c", i, text_string(&text), key,
-                 json_string_value(want));
-    text_free(&raw);
-    text_free(&text);
 }
 
 static void read_text(Text *text, const char *path)
@@ -68,25 +52,15 @@ static Tokenizer *open_copy(const char *path)
 
 static void check_cases(Tokenizer *t, const char *cases)
 {
-    Error e = {0};
     json_error_t why;
     Json j = {NULL, json_load_file(cases, JSON_ALLOW_NUL, &why)};
     assert_true(json_array_size(j.root) > 400);
     for (size_t i = 0; i < json_array_size(j.root); i++) {
-        const json_t *o = json_array_get(j.root, i), *text = json_object_get(o, "text"),
-                     *want = json_object_get(o, "ids");
-        Ids ids = {0};
-        assert_int_equal(tokenizer_encode(t, &ids, json_string_value(text), json_string_length(text), &e),
-                         OK);
-        bool same = (size_t)ids.count == json_array_size(want);
-        for (int64_t k = 0; same && k < ids.count; k++)
-            same = ids.data[k] == json_integer_value(json_array_get(want, (size_t)k));
-        if (!same)
-            fail_msg("%s: case %zu (\"%s\") has other ids; read src/text/pretokenize.c, then src/text/bpe.c",
-                     cases, i, json_string_value(text));
-        check_text(t, o, "decoded", false, &ids, i);
-        check_text(t, o, "clean", true, &ids, i);
-        ids_free(&ids);
+        const json_t *o = json_array_get(j.root, i);
+        const json_t *ids = json_object_get(o, "ids");
+        tokens_check_ids(t, cases, i, json_object_get(o, "text"), ids);
+        tokens_check_text(t, cases, i, ids, false, json_object_get(o, "decoded"));
+        tokens_check_text(t, cases, i, ids, true, json_object_get(o, "clean"));
     }
     json_close(&j);
     tokenizer_close(t);
@@ -378,6 +352,8 @@ static void test_no_file(void **state)
     assert_null(tokenizer_open(s.folder, &e));
     assert_int_equal(e.status, BAD_INPUT);
     assert_non_null(strstr(e.text, scratch_path(&s, "tokenizer.json")));
+    assert_non_null(strstr(e.text, "tokenizer.model"));
+    assert_non_null(strstr(e.text, "arcade100k.tiktoken"));
     scratch_remove(&s);
 }
 

@@ -1,0 +1,202 @@
+/* arcade100k.tiktoken against tiktoken itself (golden/text by ref/golden_tokenizers.py), and files that
+ * are broken. */
+#include "fixture/scratch.h"
+#include "fixture/tokens.h"
+
+#include "base/file.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char golden[] = "golden/text/tiktoken.json";
+
+static void read_ranks(Text *out)
+{
+    Error e = {0};
+    if (file_read(out, "golden/text/arcade100k.tiktoken", 1 << 20, &e) != OK)
+        fail_msg("%s", e.text);
+}
+
+static Tokenizer *open_golden(void)
+{
+    Error e = {0};
+    Tokenizer *t = tokenizer_open("golden/text", &e);
+    if (!t)
+        fail_msg("%s", e.text);
+    return t;
+}
+
+static void test_reference(void **state)
+{
+    (void)state;
+    json_error_t why;
+    json_t *root = json_load_file(golden, JSON_ALLOW_NUL, &why);
+    const json_t *cases = json_object_get(root, "cases"), *lists = json_object_get(root, "lists");
+    Tokenizer *t = open_golden();
+    assert_true(json_array_size(cases) > 100 && json_array_size(lists) >= 40);
+    for (size_t i = 0; i < json_array_size(cases); i++) {
+        const json_t *c = json_array_get(cases, i), *ids = json_array_get(c, 1);
+        tokens_check_ids(t, golden, i, json_array_get(c, 0), ids);
+        tokens_check_text(t, golden, i, ids, false, json_array_get(c, 2));
+        tokens_check_text(t, golden, i, ids, true, json_array_get(c, 3));
+    }
+    for (size_t i = 0; i < json_array_size(lists); i++) {
+        const json_t *c = json_array_get(lists, i), *ids = json_array_get(c, 0);
+        tokens_check_text(t, golden, 1000 + i, ids, false, json_array_get(c, 1));
+        tokens_check_text(t, golden, 1000 + i, ids, true, json_array_get(c, 2));
+    }
+    tokenizer_close(t);
+    json_decref(root);
+}
+
+/* The special tokens begin two behind the largest rank. */
+static void test_names_and_sizes(void **state)
+{
+    (void)state;
+    Tokenizer *t = open_golden();
+    Text ranks = {0};
+    int64_t lines = 0;
+    read_ranks(&ranks);
+    for (size_t i = 0; i < ranks.count; i++)
+        lines += ranks.data[i] == '\n';
+    assert_int_equal(tokenizer_id(t, "<|endoftext|>"), lines + 1);
+    assert_int_equal(tokenizer_id(t, "<|im_end|>"), lines + 22);
+    assert_int_equal(tokenizer_id(t, "<|extra0|>"), lines + 32);
+    assert_int_equal(tokenizer_size(t), lines + 33);
+    assert_int_equal(tokenizer_id(t, "<s>"), -1);
+    text_free(&ranks);
+    tokenizer_close(t);
+}
+
+static void test_long_runs(void **state)
+{
+    (void)state;
+    static const char *const units[] = {"a", " ", "the ", "\xE6\x95\xB0", "\n", "7", "<|im_end|>"};
+    Tokenizer *t = open_golden();
+    for (size_t u = 0; u < sizeof units / sizeof *units; u++) {
+        Text text = {0}, back = {0};
+        Ids ids = {0};
+        Error e = {0};
+        while (text.count < 200000)
+            assert_true(text_add(&text, units[u], &e));
+        assert_int_equal(tokenizer_encode(t, &ids, text.data, text.count, &e), OK);
+        assert_int_equal(tokenizer_decode(t, &back, ids.data, ids.count, false, &e), OK);
+        assert_int_equal(back.count, text.count);
+        assert_memory_equal(back.data, text.data, text.count);
+        text_free(&text);
+        text_free(&back);
+        ids_free(&ids);
+    }
+    tokenizer_close(t);
+}
+
+/* Each replaces the first `from` in the file by `to`. The golden file begins "IQ== 0\nIg== 1\n". */
+static const struct {
+    const char *from, *to, *expected;
+} broken[] = {
+    {"IQ== 0", "IQ= 0", ":1: its token is not valid base64"},
+    {"IQ== 0", "I*== 0", ":1: its token is not valid base64"},
+    {"IQ== 0", "I=Q= 0", ":1: its token is not valid base64"},
+    {"IQ== 0", "A=== 0", ":1: its token is not valid base64"},
+    {"IQ== 0", "==== 0", ":1: its token is not valid base64"},
+    {"IQ== 0", " 0", ":1: its token is not valid base64"},
+    {"IQ== 0", "IQ==\t0", ":1: wanted a token in base64"},
+    {"IQ== 0", "IQ==", ":1: wanted a token in base64"},
+    {"IQ== 0", "IQ== ", ":1: wanted a token in base64"},
+    {"IQ== 0", "IQ== -0", ":1: wanted a token in base64"},
+    {"IQ== 0", "IQ== 0x", ":1: wanted a token in base64"},
+    {"IQ== 0", "IQ== 0 ", ":1: wanted a token in base64"},
+    {"IQ== 0", "IQ== 99999999999999999999999", ":1: wanted a token in base64"},
+    {"IQ== 0", "IQ== 100000", ":1: rank 100000: wanted 0 to"},
+    {"Ig== 1", "Ig== 0", ":2: its rank is another token's already"},
+    {"Ig== 1", "IQ== 1", ":2: its token has a rank already"},
+    {"Ig== 1\n", "", "wanted 0 to"},
+    {"Ig== 1", "enp6enp6 1", "byte 0x22 is no token"},
+};
+
+static void test_broken_files(void **state)
+{
+    (void)state;
+    Scratch s;
+    Text ranks = {0};
+    scratch_make(&s);
+    read_ranks(&ranks);
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+        Text changed = {0};
+        Error e = {0};
+        const char *at = strstr(ranks.data, broken[i].from);
+        assert_non_null(at);
+        text_format(&changed, &e, "%.*s%s%s", (int)(at - ranks.data), ranks.data, broken[i].to,
+                    at + strlen(broken[i].from));
+        const char *path = scratch_write(&s, "arcade100k.tiktoken", changed.data, changed.count);
+        Tokenizer *t = tokenizer_open(s.folder, &e);
+        if (t || e.status != BAD_INPUT || !strstr(e.text, broken[i].expected) || !strstr(e.text, path))
+            fail_msg("case %zu (%s): status %d, message \"%s\"; read src/text/tiktoken.c", i, broken[i].to,
+                     (int)e.status, e.text);
+        text_free(&changed);
+    }
+    text_free(&ranks);
+    scratch_remove(&s);
+}
+
+/* A file cut anywhere is refused, but where only the last line end or whole lines of merged tokens are
+ * missing: those are other vocabularies. */
+static void test_cut_file(void **state)
+{
+    (void)state;
+    Scratch s;
+    Text ranks = {0};
+    scratch_make(&s);
+    read_ranks(&ranks);
+    for (size_t n = 0; n < ranks.count; n += 1 + n / 100) {
+        Error e = {0};
+        scratch_write(&s, "arcade100k.tiktoken", ranks.data, n);
+        Tokenizer *t = tokenizer_open(s.folder, &e);
+        bool whole_lines = ranks.data[n] == '\n' || !n || ranks.data[n - 1] == '\n';
+        if (!whole_lines && t && e.status == OK)
+            assert_true(ranks.data[n] >= '0' && ranks.data[n] <= '9');
+        assert_true(e.status == OK || e.status == BAD_INPUT);
+        tokenizer_close(t);
+    }
+    text_free(&ranks);
+    scratch_remove(&s);
+}
+
+/* Empty lines, \r\n and a last line without an end are read as tiktoken reads them. */
+static void test_line_ends(void **state)
+{
+    (void)state;
+    Scratch s;
+    Text ranks = {0}, changed = {0};
+    Error e = {0};
+    scratch_make(&s);
+    read_ranks(&ranks);
+    for (size_t i = 0; i + 1 < ranks.count; i++)
+        text_add_bytes(&changed, ranks.data[i] == '\n' ? "\r\n\r\n\n" : ranks.data + i,
+                       ranks.data[i] == '\n' ? 5 : 1, &e);
+    scratch_write(&s, "arcade100k.tiktoken", changed.data, changed.count);
+    Tokenizer *a = open_golden(), *b = tokenizer_open(s.folder, &e);
+    assert_non_null(b);
+    assert_int_equal(tokenizer_size(a), tokenizer_size(b));
+    assert_int_equal(tokenizer_id(a, " the"), tokenizer_id(b, " the"));
+    assert_true(tokenizer_id(a, " the") > 255);
+    tokenizer_close(a);
+    tokenizer_close(b);
+    text_free(&ranks);
+    text_free(&changed);
+    scratch_remove(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reference), cmocka_unit_test(test_names_and_sizes),
+        cmocka_unit_test(test_long_runs), cmocka_unit_test(test_broken_files),
+        cmocka_unit_test(test_cut_file),  cmocka_unit_test(test_line_ends),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
