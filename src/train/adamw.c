@@ -114,13 +114,18 @@ double optimiser_norm(const Optimiser *a)
     return sqrt(total);
 }
 
+double clip_scale(double norm, double clip)
+{
+    double scale = clip / (norm + 1e-6);
+    return clip > 0 && scale < 1 ? scale : 1;
+}
+
 const char *optimiser_not_finite(const Optimiser *a)
 {
     for (int64_t i = 0; i < a->count; i++) {
         const Param *p = a->trained[i].p;
-        for (int64_t n = 0; n < p->count; n++)
-            if (!isfinite(p->grad[n]))
-                return p->name;
+        if (!isfinite(add_squares(0, p->grad, p->count)))
+            return p->name;
     }
     return NULL;
 }

@@ -27,9 +27,13 @@ Status optimiser_init(Optimiser *a, const Checkpoint *c, const LevelConfig *o, E
 /* Frees the gradients too. The trained values stay: they are the model's. */
 void optimiser_free(Optimiser *a);
 void optimiser_clear_gradients(Optimiser *a);
-/* The norm of all gradients together, summed in double and in a fixed order. */
+/* The norm of all gradients together, summed in a fixed order: squares in float32, their sums over
+ * short blocks in double. */
 double optimiser_norm(const Optimiser *a);
-/* Name of the first parameter with a gradient that is not finite; NULL: none. */
+/* What gradients of this norm are multiplied by, so that their norm is at most `clip` (0: no limit).
+ * Source: torch.nn.utils.clip_grad_norm_. */
+double clip_scale(double norm, double clip);
+/* Name of the first parameter that makes the norm not finite; NULL: none. */
 const char *optimiser_not_finite(const Optimiser *a);
 /* One update: gradients times `scale`, learning rates times `factor`. */
 void optimiser_update(Optimiser *a, const LevelConfig *o, double scale, double factor);

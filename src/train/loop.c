@@ -156,8 +156,7 @@ static Status update(Trainer *t, Step *s)
     s->norm = optimiser_norm(&t->optimiser);
     if (!isfinite(s->sum.loss) || !isfinite(s->norm))
         return not_finite(t, s);
-    double scale = level->clip > 0 ? level->clip / (s->norm + 1e-6) : 1;
-    optimiser_update(&t->optimiser, level, scale < 1 ? scale : 1, s->factor);
+    optimiser_update(&t->optimiser, level, clip_scale(s->norm, level->clip), s->factor);
     return OK;
 }
 

@@ -146,7 +146,7 @@ static Status write_weights(const Checkpoint *c, const Layout *l, const char *fo
 
 /* ------------------------------------------------------------------------------ other files */
 
-/* config.json, with the type that the weights have now. */
+/* config.json in place of the copy, with the type that the weights have now. */
 static Status write_config(const char *from, const char *folder, Dtype dtype, Error *e)
 {
     static const char *const names[] = {[F32] = "float32", [BF16] = "bfloat16", [F16] = "float16"};
@@ -160,8 +160,8 @@ static Status write_config(const char *from, const char *folder, Dtype dtype, Er
     return e->status;
 }
 
-/* Whether a file of the model's folder belongs to the result as it is: tokenizer, processor,
- * templates. Weights, and what describes the original, do not. */
+/* Whether a file of the model's folder belongs to the result: tokenizer, processor, templates.
+ * Weights, and what describes the original, do not. */
 static bool is_copied(const char *name)
 {
     static const char *const left_out[] = {".safetensors", ".safetensors.index.json",
@@ -173,7 +173,7 @@ static bool is_copied(const char *name)
     for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++)
         if (ends_with(name, left_out[i]))
             return false;
-    return strcmp(name, "config.json") && strcmp(name, "LICENSE") && name[0] != '.';
+    return strcmp(name, "LICENSE") && name[0] != '.';
 }
 
 static Status copy_file(const char *from, const char *folder, const char *name, Error *e)

@@ -39,9 +39,9 @@ double schedule_factor(const LevelConfig *o, int64_t s, int64_t total)
         return (double)s / (double)warmup;
     if (o->schedule == SCHEDULE_CONSTANT)
         return 1;
-    double progress = total > warmup ? (double)(s - warmup) / (double)(total - warmup) : 0;
+    double progress = (double)(s - warmup) / (double)(total - warmup);
     if (o->schedule == SCHEDULE_LINEAR)
-        return progress < 1 ? 1 - progress : 0;
+        return 1 - progress;
     double sine, cosine;
     exact_sincos(pi * progress, &sine, &cosine);
     return 0.5 * (1 + cosine);

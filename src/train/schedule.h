@@ -16,7 +16,7 @@ typedef struct {
 /* Of step s, from 0, when there are `count` samples. */
 StepSamples schedule_samples(const LevelConfig *o, int64_t count, int64_t s);
 
-/* What the peak learning rate is multiplied by in step s, from 0, of `total`: rises from 0 during
+/* What the peak learning rate is multiplied by in step s, 0 <= s < total: rises from 0 during
  * the warm-up, then falls or stays as o->schedule says. */
 double schedule_factor(const LevelConfig *o, int64_t s, int64_t total);
 

@@ -1,8 +1,9 @@
-/* A hundred AdamW updates against float64 PyTorch. */
+/* AdamW against float64 PyTorch, and the norm and clipping of gradients. */
 #include "fixture/golden.h"
 
 #include "train/adamw.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -45,8 +46,60 @@ static void a_hundred_updates(void **state)
         fail_msg("read %s", source);
 }
 
+/* Without running means an update is -rate * g / (|g| + epsilon). */
+static void without_means(void **state)
+{
+    (void)state;
+    const LevelConfig o = {.beta1 = 0, .beta2 = 0, .epsilon = 0.5};
+    for (int64_t t = 1; t <= 3; t++) {
+        float p[2] = {1, 1}, m[2] = {9, 9}, v[2] = {9, 9};
+        const float g[2] = {1.5f, -0.5f};
+        adamw_update(p, m, v, g, 2, 1, 0.25, 0, &o, t);
+        assert_true(fabsf(p[0] - 0.8125f) < 1e-6f && fabsf(p[1] - 1.125f) < 1e-6f);
+    }
+}
+
+static void clipping(void **state)
+{
+    (void)state;
+    assert_true(clip_scale(1e9, 0) >= 1); /* no limit */
+    assert_true(clip_scale(0, 1) >= 1 && clip_scale(0.999, 1) >= 1);
+    assert_true(clip_scale(0.999, 1) <= 1);
+    assert_true(fabs(clip_scale(4, 1) - 0.25) < 1e-6);
+    assert_true(fabs(clip_scale(1e-6, 1e-6) - 0.5) < 1e-9); /* PyTorch's 1e-6 */
+    assert_true(clip_scale(1, 1) < 1);
+}
+
+/* The norm over several parameters; each element counts, also in a parameter of more blocks than
+ * there are partial sums. */
+static void norm_of_gradients(void **state)
+{
+    (void)state;
+    enum { LARGE = 256 * 65536 + 5 };
+    float small[2] = {2, -1}, *large = calloc(LARGE, sizeof *large);
+    assert_non_null(large);
+    Param p[2] = {{.name = "small", .count = 2, .grad = small},
+                  {.name = "large", .count = LARGE, .grad = large}};
+    Trained trained[2] = {{.p = p}, {.p = p + 1}};
+    const Optimiser a = {.trained = trained, .count = 2};
+    assert_true(fabs(optimiser_norm(&a) - sqrt(5)) < 1e-12);
+    large[LARGE - 1] = 2;
+    assert_true(fabs(optimiser_norm(&a) - 3) < 1e-12);
+    assert_null(optimiser_not_finite(&a));
+    large[7] = INFINITY;
+    assert_string_equal(optimiser_not_finite(&a), "large");
+    small[1] = 1e20f; /* finite, but not its square */
+    assert_string_equal(optimiser_not_finite(&a), "small");
+    small[1] = -INFINITY;
+    assert_string_equal(optimiser_not_finite(&a), "small");
+    small[1] = NAN;
+    assert_string_equal(optimiser_not_finite(&a), "small");
+    free(large);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_hundred_updates)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_hundred_updates), cmocka_unit_test(without_means),
+                                       cmocka_unit_test(clipping), cmocka_unit_test(norm_of_gradients)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

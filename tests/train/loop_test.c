@@ -213,7 +213,10 @@ static void logs_say_what_happened(void **state)
         time = strchr(time, '\n') + 1;
     }
     assert_true(!*line && !*time);
-    assert_int_equal(w.step[0].tokens, w.step[2].tokens); /* the same samples */
+    /* the second epoch has the samples of the first, and the memory of one pass serves the next */
+    assert_true(w.step[2].tokens == w.step[0].tokens && w.step[3].bytes == w.step[1].bytes);
+    for (int64_t i = 0; i < r.vlm.checkpoint.params; i++)
+        assert_null(r.vlm.checkpoint.param[i]->grad);
     free(timings);
     result_free(&a);
     tiny_run_free(&r);
@@ -228,7 +231,7 @@ static void shuffled_by_seed(void **state)
     tiny_run_make(&r, *state);
     r.options.level.epochs = 1;
     r.options.level.shuffle = true;
-    r.options.seed = 5;
+    r.options.seed = 2; /* other pairs come first in epoch 0 than in epoch 1 */
     Result shuffled = run(&r, NULL);
     r.options.level.shuffle = false;
     Result given = run(&r, NULL);
@@ -289,32 +292,118 @@ static void frozen_parts_stay(void **state)
     }
 }
 
-/* A weight that is not a number: no update, no line, and the message says where and with which
- * pairs. */
-static void not_finite_is_found(void **state)
+/* Three samples in steps and passes of two: the leftover is a step of one. */
+static void leftover_is_a_step(void **state)
 {
     TinyRun r;
-    int64_t count;
+    Watched single = {0}, two = {0};
+    TrainWatch watch_single = watch_of(&single), watch_two = watch_of(&two);
     tiny_run_make(&r, *state);
-    const Checkpoint *c = &r.vlm.checkpoint;
+    r.pairs = 3;
+    r.options.level.epochs = 1;
+    r.options.level.batch = 1;
+    Result a = run(&r, &watch_single);
+    r.options.level.epochs = 2;
+    r.options.level.batch = r.options.level.micro_batch = 2;
+    Result b = run(&r, &watch_two);
+    assert_true(single.steps == 3 && two.steps == 4);
+    for (int i = 0; i < 4; i += 2) {
+        assert_int_equal(two.step[i].tokens, single.step[0].tokens + single.step[1].tokens);
+        assert_int_equal(two.step[i + 1].tokens, single.step[2].tokens);
+    }
+    result_free(&a);
+    result_free(&b);
+    tiny_run_free(&r);
+}
+
+static Param *trainable(TinyRun *r, const char *name)
+{
+    const Checkpoint *c = &r->vlm.checkpoint;
     for (int64_t i = 0; i < c->params; i++)
-        checkpoint_make_trainable(c->param[i], &r.error);
-    tiny_run_must(&r);
-    Param *last = c->param[c->params - 1];
-    last->master[0] = NAN;
-    float *before = tiny_run_values(&r, &count);
-    assert_int_equal(tiny_run_train(&r, NULL), NOT_FINITE);
-    assert_non_null(strstr(r.error.text, "training step 1:"));
-    assert_non_null(strstr(r.error.text, "pairs of the step: first second."));
-    assert_non_null(strstr(r.error.text, "first gradient that is not finite: "));
-    assert_null(strstr(r.error.text, "not finite: none"));
-    char *metrics = tiny_run_read(r.metrics);
+        if (!strcmp(c->param[i]->name, name)) {
+            checkpoint_make_trainable(c->param[i], &r->error);
+            tiny_run_must(r);
+            return c->param[i];
+        }
+    fail_msg("%s has no %s", r->checkpoint, name);
+    return NULL;
+}
+
+/* Fails in step 1, with no update and no line; the message has `text`. */
+static void assert_not_finite(TinyRun *r, const char *text)
+{
+    const Checkpoint *c = &r->vlm.checkpoint;
+    int64_t count;
+    for (int64_t i = 0; i < c->params; i++)
+        checkpoint_make_trainable(c->param[i], &r->error);
+    float *before = tiny_run_values(r, &count);
+    assert_int_equal(tiny_run_train(r, NULL), NOT_FINITE);
+    assert_non_null(strstr(r->error.text, "training step 1:"));
+    assert_non_null(strstr(r->error.text, "pairs of the step: first second."));
+    if (!strstr(r->error.text, text))
+        fail_msg("wanted \"%s\" in: %s", text, r->error.text);
+    char *metrics = tiny_run_read(r->metrics);
     assert_string_equal(metrics, "");
-    float *after = tiny_run_values(&r, &count);
+    float *after = tiny_run_values(r, &count);
     assert_memory_equal(before, after, (size_t)count * sizeof *before);
     free(metrics);
     free(before);
     free(after);
+}
+
+/* A weight that is no number: so is the loss. */
+static void loss_not_finite(void **state)
+{
+    TinyRun r;
+    tiny_run_make(&r, *state);
+    trainable(&r, "model.norm.weight")->master[0] = NAN;
+    assert_not_finite(&r, "loss nan, gradient norm nan; first gradient that is not finite: model.");
+    tiny_run_free(&r);
+}
+
+static void fill(Param *p, float value)
+{
+    for (int64_t i = 0; i < p->count; i++)
+        p->master[i] = value;
+}
+
+/* A finite loss whose gradient overflows: the merger's second product has huge weights, the first
+ * none, so what is multiplied by them is 0. */
+static void gradient_not_finite(void **state)
+{
+    TinyRun r;
+    tiny_run_make(&r, *state);
+    fill(trainable(&r, "visual.merger.mlp.0.weight"), 0);
+    fill(trainable(&r, "visual.merger.mlp.0.bias"), 0);
+    fill(trainable(&r, "visual.merger.mlp.2.weight"), 3e38f);
+    assert_not_finite(&r, "first gradient that is not finite: visual.");
+    assert_null(strstr(r.error.text, "loss nan"));
+    assert_null(strstr(r.error.text, "loss inf"));
+    tiny_run_free(&r);
+}
+
+/* A message holds as many of a step's pairs as fit, each cut to its first characters. */
+static void many_pairs_in_a_message(void **state)
+{
+    enum { MANY = 40 };
+    static const char id[] = "an-id-of-more-than-twenty-characters";
+    TinyRun r;
+    Question pair[MANY];
+    tiny_run_make(&r, *state);
+    for (int i = 0; i < MANY; i++) {
+        pair[i] = r.pair[0];
+        pair[i].id = id;
+    }
+    r.options.level.batch = MANY;
+    trainable(&r, "model.norm.weight")->master[0] = NAN;
+    train(&r.vlm, pair, MANY, &r.options, &r.files, NULL, &r.error);
+    assert_int_equal(r.error.status, NOT_FINITE);
+    int named = 0;
+    for (const char *at = r.error.text; (at = strstr(at, "an-id-of-more-than-t")); at++)
+        named++;
+    assert_true(named > 5 && named < MANY);
+    assert_null(strstr(r.error.text, "than-tw"));
+    assert_non_null(strstr(r.error.text, "than-t. No update was made; lower level.learning_rate"));
     tiny_run_free(&r);
 }
 
@@ -354,7 +443,10 @@ int main(void)
         {"each epoch is shuffled anew", each_epoch_is_shuffled_anew, NULL, NULL, checkpoints[0]},
         {"frozen parts stay, Qwen2-VL", frozen_parts_stay, NULL, NULL, checkpoints[0]},
         {"frozen parts stay, SmolVLM", frozen_parts_stay, NULL, NULL, checkpoints[1]},
-        {"not finite is found", not_finite_is_found, NULL, NULL, checkpoints[0]},
+        {"the leftover is a step", leftover_is_a_step, NULL, NULL, checkpoints[0]},
+        {"a loss that is not finite", loss_not_finite, NULL, NULL, checkpoints[0]},
+        {"a gradient that is not finite", gradient_not_finite, NULL, NULL, checkpoints[0]},
+        {"many pairs in a message", many_pairs_in_a_message, NULL, NULL, checkpoints[0]},
         {"a bad pair is named", bad_pair_is_named, NULL, NULL, checkpoints[0]},
         {"nothing to train", nothing_to_train, NULL, NULL, checkpoints[0]},
     };

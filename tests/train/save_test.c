@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-static const char source[] = "weights/tiny-qwen2vl-a";
+static const char qwen2vl[] = "weights/tiny-qwen2vl-a", smolvlm[] = "weights/tiny-smolvlm-a";
 
 typedef struct {
     char folder[MODEL_FOLDER]; /* a copy of the source, with more files in it */
@@ -28,7 +28,7 @@ typedef struct {
     Error error;
 } Fixture;
 
-static void make(Fixture *f)
+static void make(Fixture *f, const char *source)
 {
     *f = (Fixture){0};
     model_folder_make(f->folder, source);
@@ -124,7 +124,7 @@ static void other_files(void **state)
                                            "flax.msgpack"};
     static const char odd[] = "a\0b\n\xff";
     Fixture f;
-    make(&f);
+    make(&f, qwen2vl);
     for (size_t i = 0; i < sizeof copied / sizeof *copied; i++)
         model_folder_write(f.folder, copied[i], odd, i < 3 ? sizeof odd : 0);
     for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++)
@@ -152,7 +152,7 @@ static void replaces(void **state)
 {
     (void)state;
     Fixture f;
-    make(&f);
+    make(&f, qwen2vl);
     open_model(&f);
     char work[400];
     snprintf(work, sizeof work, "%s.tmp", f.saved);
@@ -171,7 +171,7 @@ static void types(void **state)
 {
     (void)state;
     Fixture f;
-    make(&f);
+    make(&f, qwen2vl);
     open_model(&f);
     assert_int_equal(f.vlm.checkpoint.param[0]->stored, BF16);
     save(&f, DTYPE_AS_STUDENT, SAVE_SHARD_BYTES);
@@ -200,6 +200,60 @@ static void types(void **state)
     finish(&f);
 }
 
+/* Writes the folder's weights anew, to one file: parameters of at least `wide` values as float32, the others
+ * as they were. */
+static void write_mixed(Fixture *f, int64_t wide)
+{
+    Checkpoint c = f->vlm.checkpoint;
+    TensorOut *out = calloc((size_t)c.params, sizeof *out);
+    char path[400];
+    assert_non_null(out);
+    for (int64_t i = 0; i < c.params; i++) {
+        const Param *p = c.param[i];
+        out[i] = (TensorOut){.name = p->name,
+                             .dtype = p->count >= wide ? F32 : p->weight.type,
+                             .ndim = p->ndim,
+                             .data = p->weight.data,
+                             .held = p->weight.type};
+        memcpy(out[i].dim, p->dim, sizeof out[i].dim);
+    }
+    snprintf(path, sizeof path, "%s/mixed", f->scratch.folder);
+    assert_int_equal(safetensors_write(path, out, c.params, &f->error), OK);
+    free(out);
+    vlm_close(&f->vlm);
+    assert_int_equal(file_remove(path_in(f->folder, "model.safetensors"), &f->error), OK);
+    assert_int_equal(file_rename(path, path_in(f->folder, "model.safetensors"), &f->error), OK);
+    open_model(f);
+}
+
+/* The type is the one that most values have, not most tensors. */
+static void type_of_most_values(void **state)
+{
+    (void)state;
+    enum { LARGE = 3000 };
+    Fixture f;
+    make(&f, smolvlm);
+    open_model(&f);
+    const Checkpoint *c = &f.vlm.checkpoint;
+    int64_t all = 0, wide = 0, tensors = 0;
+    for (int64_t i = 0; i < c->params; i++) {
+        all += c->param[i]->count;
+        tensors += c->param[i]->count >= LARGE;
+        wide += c->param[i]->count >= LARGE ? c->param[i]->count : 0;
+    }
+    assert_true(2 * wide > all && 2 * tensors < c->params);
+    write_mixed(&f, LARGE);
+    save(&f, DTYPE_AS_STUDENT, SAVE_SHARD_BYTES);
+    assert_dtype(&f, "float32");
+    finish(&f);
+    make(&f, smolvlm);
+    open_model(&f);
+    write_mixed(&f, INT64_MAX);
+    save(&f, DTYPE_AS_STUDENT, SAVE_SHARD_BYTES);
+    assert_dtype(&f, "bfloat16");
+    finish(&f);
+}
+
 /* Files of at most so many bytes, with an index as transformers writes it. */
 static void several_files(void **state)
 {
@@ -207,7 +261,7 @@ static void several_files(void **state)
     enum { BYTES = 100000 };
     Fixture f;
     Json j;
-    make(&f);
+    make(&f, qwen2vl);
     open_model(&f);
     save(&f, DTYPE_FLOAT32, BYTES);
     assert_false(is_saved(&f, "model.safetensors"));
@@ -254,6 +308,7 @@ static void several_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(other_files), cmocka_unit_test(replaces),
-                                       cmocka_unit_test(types), cmocka_unit_test(several_files)};
+                                       cmocka_unit_test(types), cmocka_unit_test(type_of_most_values),
+                                       cmocka_unit_test(several_files)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -291,6 +291,20 @@ static void log_too_short(void **state)
     finish(&f);
 }
 
+/* Files that are not there count as empty. */
+static void no_logs_yet(void **state)
+{
+    (void)state;
+    Fixture f;
+    make(&f);
+    save(&f, 5);
+    char *text = tiny_run_read(state_path(&f, 5, "state.json"));
+    assert_non_null(strstr(text, "\"metrics\": 0,"));
+    assert_non_null(strstr(text, "\"timings\": 0"));
+    free(text);
+    finish(&f);
+}
+
 static void same_form(void **state)
 {
     (void)state;
@@ -338,10 +352,12 @@ static void half_written(void **state)
     assert_int_equal(folder_make(work, &f.run.error), OK);
     strcat(work, "/weights.safetensors.tmp");
     assert_int_equal(file_replace(work, "half", 4, &f.run.error), OK);
+    strcpy(strrchr(work, '/'), "/other");
+    assert_int_equal(file_replace(work, "", 0, &f.run.error), OK);
     resume(&f);
     assert_filled(&f.optimiser, 5);
     save(&f, 6);
-    assert_false(file_exists(work));
+    assert_false(file_exists(state_path(&f, 6, "other")));
     snprintf(work, sizeof work, "%s.tmp", state_path(&f, 7, ""));
     assert_int_equal(folder_make(work, &f.run.error), OK);
     assert_int_equal(state_remove_all(f.run.states, &f.run.error), OK);
@@ -357,7 +373,8 @@ int main(void)
         cmocka_unit_test(two_are_kept),   cmocka_unit_test(damaged_is_not_taken),
         cmocka_unit_test(all_damaged),    cmocka_unit_test(of_another_run),
         cmocka_unit_test(of_other_shape), cmocka_unit_test(log_too_short),
-        cmocka_unit_test(same_form),      cmocka_unit_test(half_written),
+        cmocka_unit_test(no_logs_yet),    cmocka_unit_test(same_form),
+        cmocka_unit_test(half_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
