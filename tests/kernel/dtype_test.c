@@ -1,5 +1,5 @@
-/* Conversions between float32 and the 16-bit types against PyTorch (ref/golden_kernel.py),
- * for every 16-bit value; the table of types. */
+/* Conversions between float32 and the 16-bit types against PyTorch (ref/golden_kernel.py), * for every 16-bit
+value; the table of types. */
 #include "base/memory.h"
 #include "tensor/safetensors.h"
 
@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-/* Element i of `size` bytes, little-endian. */
-static uint32_t bits_at(const unsigned char *p, int64_t i, size_t size)
+/* Element i of `size` bytes, little-endian. */ static uint32_t bits_at(const unsigned char *p, int64_t i,
+                                                                        size_t size)
 {
     uint32_t v = 0;
     for (size_t k = size; k-- > 0;)
@@ -47,8 +47,8 @@ static const Tensor *need(const SafeTensors *s, const char *name)
     return t;
 }
 
-/* Each value and, through unaligned memory, all at once. */
-static int check_widen(const SafeTensors *s, const char *name, const char *wide, Dtype type)
+/* Each value and, through unaligned memory, all at once. */ static int
+check_widen(const SafeTensors *s, const char *name, const char *wide, Dtype type)
 {
     const Tensor *t = need(s, name);
     const Tensor *want = need(s, wide);
@@ -126,6 +126,16 @@ static void test_float32_is_kept(void **state)
     assert_memory_equal(back, in, sizeof in);
 }
 
+/* The bits that are cut off may be all that makes a NaN. */ static void test_nan_stays(void **state)
+{
+    (void)state;
+    static const uint32_t nans[] = {0x7F800001, 0xFF800001, 0x7FC00000, 0x7FFFFFFF};
+    for (size_t i = 0; i < sizeof nans / sizeof *nans; i++) {
+        assert_true(isnan(bf16_load(bf16_store(float_of(nans[i])))));
+        assert_true(isnan(f16_load(f16_store(float_of(nans[i])))));
+    }
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -143,6 +153,6 @@ static void test_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_pytorch), cmocka_unit_test(test_float32_is_kept),
-                                       cmocka_unit_test(test_names)};
+                                       cmocka_unit_test(test_nan_stays), cmocka_unit_test(test_names)};
     return cmocka_run_group_tests_name("tensor/dtype", tests, NULL, NULL);
 }

@@ -1,6 +1,5 @@
-/* Every set of kernels that this CPU can run against sums in double: products of all three kinds
- * and sizes around the edges of tiles and panels, decoding, and the elementary functions against
- * ours in double. */
+/* Every set of kernels that this CPU can run against sums in double: products of all three kinds * and sizes
+around the edges of tiles and panels, decoding, and the elementary functions against * ours in double. */
 #include "base/elementary.h"
 #include "base/random.h"
 #include "tensor/gemm.h"
@@ -16,8 +15,8 @@
 
 #include <cmocka.h>
 
-/* Sizes of products: few rows, which stream the weights, and more; around tiles (3, 4, 6, 12,
- * 16, 32), strips of weights (96), blocks of k (256), of columns (128) and of rows (960). */
+/* Sizes of products: few rows, which stream the weights, and more; around tiles (3, 4, 6, 12, * 16, 32),
+strips of weights (96), blocks of k (256), of columns (128) and of rows (960). */
 static const int64_t sizes[][3] = {
     {1, 1, 1},     {3, 5, 7},      {4, 17, 64},    {7, 17, 9},    {12, 32, 16},  {13, 33, 15},
     {32, 31, 256}, {11, 129, 257}, {33, 5, 7},     {36, 16, 8},   {37, 17, 9},   {48, 32, 16},
@@ -34,8 +33,8 @@ static float *noise(int64_t count, uint64_t seed)
     return x;
 }
 
-/* The values as stored in the type, and what they then are. At an odd address, as they may lie
- * in a file. */
+/* The values as stored in the type, and what they then are. At an odd address, as they may lie * in a file.
+*/
 static unsigned char *stored(float *x, Dtype type, int64_t count)
 {
     unsigned char *bytes = malloc((size_t)count * 4 + 1);
@@ -45,8 +44,8 @@ static unsigned char *stored(float *x, Dtype type, int64_t count)
     return bytes;
 }
 
-/* Within the roundings of a float32 sum of K products, whose sizes are a quarter on average. */
-static void must_be_close(const char *what, float got, double wanted, int64_t K)
+/* Within the roundings of a float32 sum of K products, whose sizes are a quarter on average. */ static void
+must_be_close(const char *what, float got, double wanted, int64_t K)
 {
     double limit = 6e-8 * (sqrt((double)K) + 2) * ((double)K / 4 + 2);
     if (!(fabs((double)got - wanted) <= limit))
@@ -55,7 +54,8 @@ static void must_be_close(const char *what, float got, double wanted, int64_t K)
                  what, kernels->name, (long long)K, (double)got, wanted, limit);
 }
 
-/* stride: of w, whose rows may be a part of wider ones. */
+/* stride: of w, whose rows may be a part of wider ones. These hold NaN between them: what is not theirs must
+* not be multiplied. */
 static void check_products(Run *run, int64_t N, int64_t O, int64_t I, int64_t stride, Dtype type)
 {
     float *x = noise(N * I, 1);
@@ -64,6 +64,9 @@ static void check_products(Run *run, int64_t N, int64_t O, int64_t I, int64_t st
     float *y = noise(N * O, 4);
     float *dx = noise(N * I, 5);
     float *dw = noise(O * I, 6);
+    for (int64_t o = 0; o < O; o++)
+        for (int64_t i = I; i < stride; i++)
+            w[o * stride + i] = NAN;
     unsigned char *file = stored(w, type, O * stride);
     const Weight weight = {file + 1, type, stride, NULL};
     float *dx0 = noise(N * I, 5);
@@ -98,17 +101,16 @@ static void check_products(Run *run, int64_t N, int64_t O, int64_t I, int64_t st
     free(file);
 }
 
-/* One sum of attention on a cache: what lies beyond a row of y keeps its values. */
-static void check_row(const char *what, const float *y, const float *before, int64_t width, int64_t room,
-                      const double *wanted, int64_t K)
+/* One sum of attention on a cache: what lies beyond a row of y keeps its values. */ static void
+check_row(const char *what, const float *y, const float *before, int64_t width, int64_t room,
+          const double *wanted, int64_t K)
 {
     for (int64_t j = 0; j < width; j++)
         must_be_close(what, y[j], wanted[j], K);
     assert_memory_equal(y + width, before + width, (size_t)(room - width) * sizeof *y);
 }
 
-/* s = q k' and y = p v for N rows and K keys of I floats, with more room between rows than they
- * need. */
+/* s = q k' and y = p v for N rows and K keys of I floats, with more room between rows than they * need. */
 static void check_decoding(int64_t N, int64_t K, int64_t I)
 {
     float *q = noise(N * I, 1);
@@ -138,8 +140,8 @@ static void check_decoding(int64_t N, int64_t K, int64_t I)
     free(sum);
 }
 
-/* Around 2, 3 and 4 rows, 4 registers of 8 or 16, a pair of those, and 256 keys. */
-static void decoding(void **state)
+/* Around 2, 3 and 4 rows, 4 registers of 8 or 16, a pair of those, and 256 keys. */ static void
+decoding(void **state)
 {
     static const int64_t shapes[][3] = {{1, 1, 1},     {3, 5, 32},  {4, 256, 64}, {7, 300, 80},
                                         {2, 513, 131}, {6, 40, 37}, {1, 41, 128}, {5, 12, 16}};
@@ -212,8 +214,8 @@ static void elementary(void **state)
     }
 }
 
-/* One value of AdamW's update in double, with g already scaled. */
-static void adamw_by_hand(double *p, double *m, double *v, double g, const AdamW *o)
+/* One value of AdamW's update in double, with g already scaled. */ static void
+adamw_by_hand(double *p, double *m, double *v, double g, const AdamW *o)
 {
     *m += (double)o->b1 * (g - *m);
     *v += (double)o->b2 * (g * g - *v);
@@ -254,8 +256,7 @@ static void check_training(const Kernels *k, int64_t count)
         free(all[i]);
 }
 
-/* Around the lanes (16) and the chunks (1024) of the sum. */
-static void training(void **state)
+/* Around the lanes (16) and the chunks (1024) of the sum. */ static void training(void **state)
 {
     static const int64_t counts[] = {1, 15, 16, 17, 1023, 1024, 1041, 2100};
     (void)state;

@@ -1,10 +1,9 @@
-/* The kernels for matrix tiles (AMX) on any CPU: their own source, with the instructions of the
- * tiles done in C as Intel's manual defines them. */
+/* The kernels for matrix tiles (AMX) on any CPU: their own source, with the instructions of the * tiles done
+in C as Intel's manual defines them. */
 #include <stdint.h>
 #include <string.h>
 
-/* A tile: 16 rows of 64 bytes. */
-static unsigned char tiles[8][16][64];
+/* A tile: 16 rows of 64 bytes. */ static unsigned char tiles[8][16][64];
 static int configured;
 
 static void tile_config(const void *p)
@@ -72,13 +71,13 @@ static void tile_product(int c, int a, int b)
 #define TILES
 #include "kernel/kernels_avx512.h"
 
-/* Few tokens (more than streaming takes), edges of tiles (16, 32), of panels (256) and of chunks
- * of k (512). */
+/* Few tokens (more than streaming takes), edges of tiles (16, 32), of panels (256) and of chunks * of k
+(512). */
 static const int64_t sizes[][3] = {{33, 5, 7},    {64, 32, 32},  {47, 33, 64},    {65, 129, 100},
                                    {300, 40, 96}, {40, 20, 545}, {257, 130, 1030}};
 
-/* c0[M, N] plus K products each, of a(m, k) and b(n, k) at these distances in a and b, whose
- * numbers go up to `scale` and 1. */
+/* c0[M, N] plus K products each, of a(m, k) and b(n, k) at these distances in a and b, whose * numbers go up
+to `scale` and 1. */
 static void must_be_product(const char *what, const float *c, const float *c0, int64_t M, int64_t N,
                             int64_t K, const float *a, int64_t am, int64_t ak, const float *b, int64_t bn,
                             int64_t bk, float scale)
@@ -107,8 +106,8 @@ static float *noise(Arena *arena, int64_t count, uint64_t seed, float scale)
     return x;
 }
 
-/* Weights in bf16, as in a checkpoint, and in float32, as in training; in rows that are wider than
- * they are. */
+/* Weights in bf16, as in a checkpoint, and in float32, as in training. Their rows are a part of wider ones, *
+which hold NaN between them: what is not theirs must not be multiplied. */
 static void check(int64_t N, int64_t O, int64_t I, float scale)
 {
     const int64_t stride = I + 3;
@@ -122,6 +121,9 @@ static void check(int64_t N, int64_t O, int64_t I, float scale)
     float *y = noise(&arena, N * O, 4, 1);
     uint16_t *stored = arena_alloc(&arena, O * stride, sizeof *stored, &e);
     assert_non_null(stored);
+    for (int64_t o = 0; o < O; o++)
+        for (int64_t i = I; i < stride; i++)
+            w[o * stride + i] = NAN;
     dtype_narrow(stored, BF16, w, O * stride);
     const Dtype types[] = {F32, BF16};
     for (int i = 0; i < 2; i++) {
@@ -157,8 +159,8 @@ static void products(void **state)
     kernels = before;
 }
 
-/* x0 + x1 + x2 = x for numbers of all sizes: nothing is lost that float32 holds. */
-static void three_parts_are_all_of_it(void **state)
+/* x0 + x1 + x2 = x for numbers of all sizes: nothing is lost that float32 holds. */ static void
+three_parts_are_all_of_it(void **state)
 {
     static uint16_t parts[3 * 32 * 32];
     (void)state;

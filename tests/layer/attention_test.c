@@ -1,5 +1,5 @@
-/* Attention over packed sequences, grouped heads, causal and full, against PyTorch; row by row
- * through a key/value cache; and by every set of kernels. */
+/* Attention over packed sequences, grouped heads, causal and full, against PyTorch; row by row * through a
+key/value cache; and by every set of kernels. */
 #include "fixture/layer_bench.h"
 
 #include "base/random.h"
@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-static const char source[] = "src/layer/attention.c";
+static const char source[] = "src/layer/attention*.c";
 
 static Attention *settings(LayerBench *b)
 {
@@ -56,8 +56,8 @@ static Mat *rows_of(LayerBench *b, const Mat *x, const int64_t *row, int64_t cou
     return y;
 }
 
-/* One pass through the cache over `count` rows of every sequence that has as many left from
- * `first` on; their results go to y. */
+/* One pass through the cache over `count` rows of every sequence that has as many left from * `first` on;
+their results go to y. */
 static void cached_pass(LayerBench *b, const Attention *a, const Mat *const x[3], const Seqs *all,
                         KvCache *cache, int64_t first, int64_t count, Mat *y)
 {
@@ -84,8 +84,8 @@ static void cached_pass(LayerBench *b, const Attention *a, const Mat *const x[3]
         memcpy(y->data + row[i] * y->cols, o->data + i * o->cols, (size_t)o->cols * sizeof *o->data);
 }
 
-/* The first rows at once, the rest one at a time, in the second of two layers. */
-static void check_cache(const char *golden, int64_t at_once)
+/* The first rows at once, the rest `step` at a time, in the second of two layers. */ static void
+check_cache(const char *golden, int64_t at_once, int64_t step)
 {
     LayerBench b = {0};
     golden_open(&b.g, golden);
@@ -104,8 +104,8 @@ static void check_cache(const char *golden, int64_t at_once)
     Mat *y = mat_new(&b.run, x[0]->rows, x[0]->cols);
     assert_true(cache && y);
     cached_pass(&b, a, x, all, cache, 0, at_once, y);
-    for (int64_t i = at_once; i < longest; i++)
-        cached_pass(&b, a, x, all, cache, i, 1, y);
+    for (int64_t i = at_once; i < longest; i += step)
+        cached_pass(&b, a, x, all, cache, i, step, y);
     bool good = golden_close_to(&b.g, "y", y->data, y->rows * y->cols, golden_pass_limit, source);
     arena_free(&b.arena);
     golden_close(&b.g);
@@ -129,9 +129,11 @@ static void full(void **state)
 static void with_a_cache(void **state)
 {
     (void)state;
-    check_cache("layer/attention-causal", 1);
-    check_cache("layer/attention-causal", 4);
-    check_cache("layer/attention-long", 65);
+    check_cache("layer/attention-causal", 1, 1);
+    check_cache("layer/attention-causal", 4, 1);
+    check_cache("layer/attention-causal", 2, 3);
+    check_cache("layer/attention-long", 65, 1);
+    check_cache("layer/attention-long", 5, 31);
 }
 
 static Mat *noise(Run *run, int64_t rows, int64_t cols, uint64_t seed)
@@ -143,9 +145,9 @@ static Mat *noise(Run *run, int64_t rows, int64_t cols, uint64_t seed)
     return x;
 }
 
-/* Value e of row n and head h in double; `first` and `end`: the keys that it sees. */
-static double wanted(const Attention *a, const Mat *q, const Mat *k, const Mat *v, int64_t n, int64_t h,
-                     int64_t first, int64_t end, int64_t e)
+/* Value e of row n and head h in double; `first` and `end`: the keys that it sees. */ static double
+wanted(const Attention *a, const Mat *q, const Mat *k, const Mat *v, int64_t n, int64_t h, int64_t first,
+       int64_t end, int64_t e)
 {
     int64_t E = a->width;
     int64_t kv = h * a->kv_heads / a->heads * E;
@@ -162,8 +164,8 @@ static double wanted(const Attention *a, const Mat *q, const Mat *k, const Mat *
     return sum / total;
 }
 
-/* Lengths around the keys that are summed at a time (256), the panels (16, 32) and the
- * smallest task (8 panels). */
+/* Lengths around the keys that are summed at a time (256), the panels (16, 32) and the * smallest task (8
+panels). */
 static void check_kernels(const Attention *a)
 {
     Arena arena;
@@ -191,6 +193,30 @@ static void check_kernels(const Attention *a)
     arena_free(&arena);
 }
 
+/* What a row does not see has the weight 0, not merely a small one: a huge value in the last row changes no *
+bit of the others. */
+static void check_unseen(const Attention *a)
+{
+    enum { N = 50 };
+    Arena arena;
+    Error e = {0};
+    arena_init(&arena);
+    Run run = {.arena = &arena, .error = &e};
+    const int64_t start[] = {0, N};
+    const Seqs seqs = {1, start};
+    Mat *q = noise(&run, N, a->heads * a->width, 1);
+    Mat *k = noise(&run, N, a->kv_heads * a->width, 2);
+    Mat *v = noise(&run, N, k->cols, 3);
+    const Mat *o = attention(&run, a, q, k, v, &seqs, NULL, 0);
+    for (int64_t i = 0; i < v->cols; i++)
+        v->data[(N - 1) * v->stride + i] = 1e37f;
+    const Mat *again = attention(&run, a, q, k, v, &seqs, NULL, 0);
+    assert_true(o && again);
+    if (memcmp(o->data, again->data, (size_t)((N - 1) * o->cols) * sizeof(float)))
+        fail_msg("kernels %s: a row depends on one that it does not see; read %s", kernels->name, source);
+    arena_free(&arena);
+}
+
 static void all_kernels(void **state)
 {
     const Kernels *before = kernels;
@@ -198,8 +224,11 @@ static void all_kernels(void **state)
     for (int k = 0; kernels_available(k); k++) {
         Error e = {0};
         assert_int_equal(kernels_choose(kernels_available(k)->name, &e), OK);
-        check_cache("layer/attention-causal", 4);
-        check_cache("layer/attention-long", 65);
+        check_cache("layer/attention-causal", 4, 1);
+        check_cache("layer/attention-causal", 2, 3);
+        check_cache("layer/attention-long", 65, 1);
+        check_cache("layer/attention-long", 5, 31);
+        check_unseen(&(Attention){6, 2, 20, 0.2f, true});
         check_kernels(&(Attention){6, 2, 20, 0.2f, true});
         check_kernels(&(Attention){2, 2, 80, 0.1f, false});
         check_kernels(&(Attention){7, 1, 33, 0.15f, true});

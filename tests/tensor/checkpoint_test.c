@@ -86,7 +86,7 @@ static void test_index(void **state)
     refused(&s, index_name, "weight_map");
     write_vectors(&s, "two", F32, (const char *const[]){"c", "a", NULL});
     write_index(&s, "{\"a\": \"one\", \"b\": \"one\", \"c\": \"two\"}");
-    refused(&s, "tensor a", "two");
+    refused(&s, "tensor a", "two: tensor a is not listed for this file");
     write_vectors(&s, "model.safetensors", F32, (const char *const[]){"x", NULL});
     opens(&s, &c); /* goes before the index */
     assert_true(c.files == 1 && checkpoint_has(&c, "x"));
@@ -177,12 +177,12 @@ static void test_tied(void **state)
     Checkpoint c;
     Error e = {0};
     const float other[6] = {1, -2, 0.5f, 3, 4, 6};
-    const TensorOut out[] = {{"w", F32, 1, {6}, values, F32},
-                             {"same", F32, 1, {6}, values, F32},
-                             {"other", F32, 1, {6}, other, F32},
-                             {"shape", F32, 2, {2, 3}, values, F32}};
+    const float zero[6] = {0};
+    const TensorOut out[] = {{"w", F32, 1, {6}, values, F32},    {"same", F32, 1, {6}, values, F32},
+                             {"other", F32, 1, {6}, other, F32}, {"shape", F32, 2, {2, 3}, values, F32},
+                             {"zero", BF16, 1, {6}, zero, F32},  {"type", F16, 1, {6}, zero, F32}};
     scratch_make(&s);
-    assert_int_equal(safetensors_write(scratch_path(&s, "model.safetensors"), out, 4, &e), OK);
+    assert_int_equal(safetensors_write(scratch_path(&s, "model.safetensors"), out, 6, &e), OK);
     opens(&s, &c);
     Param *w = checkpoint_vector(&c, &e, 6, "w");
     assert_int_equal(checkpoint_make_trainable(w, &e), OK);
@@ -192,6 +192,9 @@ static void test_tied(void **state)
     assert_true(strstr(e.text, "other") != NULL);
     e = (Error){0};
     assert_int_equal(checkpoint_tied(&c, "shape", w, &e), BAD_INPUT);
+    e = (Error){0};
+    Param *z = checkpoint_vector(&c, &e, 6, "zero");
+    assert_int_equal(checkpoint_tied(&c, "type", z, &e), BAD_INPUT); /* the same bytes */
     checkpoint_close(&c);
     scratch_remove(&s);
 }

@@ -149,6 +149,8 @@ static void test_messages(void **state)
     write_text(&s, "{\"w.x\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}",
                4);
     refused(&s, "dimensions");
+    write_text(&s, "{\"w.x\":{\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,1]}}", 1);
+    refused(&s, "w.x: data_offsets"); /* 12 bits are no whole bytes */
     scratch_write(&s, "weights", "version https://git-lfs.github.com/spec/v1\n", 43);
     refused(&s, "git-lfs");
     scratch_write(&s, "weights", "  <html>", 8);
