@@ -53,8 +53,9 @@ def gradcheck(f, inputs):
     return torch.autograd.gradcheck(first, wide, fast_mode=True)
 
 
-def case(name, f, inputs, orders=(), dy=None, **notes):
-    """orders: further ways to compute the same in float32; the usual contexts are always tried."""
+def case(name, f, inputs, orders=(), dy=None, room="layer", **notes):
+    """golden/ROOM/NAME. orders: further ways to compute the same in float32; the usual contexts are always
+    tried."""
     if dy is None:
         with torch.no_grad(), exact():
             dy = random(*next(iter(f(**inputs).values())).shape)
@@ -66,7 +67,7 @@ def case(name, f, inputs, orders=(), dy=None, **notes):
         for context in CONTEXTS:
             with context():
                 runs.append(run(g, inputs, torch.float32, dy))
-    save("layer/" + name, {**inputs, "dy": dy, **truth}, dict(notes, error=errors(truth, runs)), wide=True)
+    save(f"{room}/{name}", {**inputs, "dy": dy, **truth}, dict(notes, error=errors(truth, runs)), wide=True)
 
 
 # ---------------------------------------------------------------- other orders of summation
@@ -276,6 +277,14 @@ def activations():
     case("add", lambda a, b: {"y": a + b}, dict(a=x, b=random(6, 13)))
 
 
+def scales():
+    """swiglu-joined: gate and up are columns of one matrix. scale: layer scale, one of them zero."""
+    case("swiglu-joined", lambda x: {"y": F.silu(x[:, :13]) * x[:, 13:]}, dict(x=random(6, 26, size=2.0)))
+    s = 0.5 * random(37)
+    s[5] = 0
+    case("scale", lambda x, s: {"y": x * s}, dict(x=random(9, 37), s=s))
+
+
 def scatter(x, rows, at):
     mask = torch.zeros(x.shape[0], dtype=torch.bool)
     mask[at] = True
@@ -319,5 +328,6 @@ def losses():
 
 if __name__ == "__main__":
     torch.manual_seed(SEED)
-    for make in (linears, embeddings, norms, ropes, attentions, activations, rows, losses, ropes_of_one_position):
+    for make in (linears, embeddings, norms, ropes, attentions, activations, rows, losses, ropes_of_one_position,
+                 scales):
         make()

@@ -224,25 +224,51 @@ typedef struct {
     Mat *a, *b, *y;
 } SavedPair;
 
+/* gate and up may be columns of one matrix, as a joined product gives them: then row by row. */
+static bool is_whole(const Mat *m)
+{
+    return m->stride == m->cols;
+}
+
 static void swiglu_compute(float *out, const void *inputs)
 {
     const SavedPair *s = inputs;
-    swiglu_fwd(out, s->a->data, s->b->data, s->a->rows * s->a->cols);
+    const int64_t N = s->a->rows;
+    const int64_t F = s->a->cols;
+    if (is_whole(s->a) && is_whole(s->b)) {
+        swiglu_fwd(out, s->a->data, s->b->data, N * F);
+        return;
+    }
+#pragma omp parallel for if (parallel_worth(8 * N * F))
+    for (int64_t n = 0; n < N; n++)
+        swiglu_fwd(out + n * F, s->a->data + n * s->a->stride, s->b->data + n * s->b->stride, F);
 }
 
 static void swiglu_backward(Run *run, void *p)
 {
     const SavedPair *s = p;
+    const int64_t N = s->a->rows;
+    const int64_t F = s->a->cols;
     const float *dy = mat_grad(run, s->y);
     float *da = mat_grad(run, s->a);
     float *db = mat_grad(run, s->b);
-    if (dy && da && db)
-        swiglu_bwd(da, db, dy, s->a->data, s->b->data, s->a->rows * s->a->cols);
+    if (!dy || !da || !db)
+        return;
+    if (is_whole(s->a) && is_whole(s->b)) {
+        swiglu_bwd(da, db, dy, s->a->data, s->b->data, N * F);
+        return;
+    }
+#pragma omp parallel for if (parallel_worth(8 * N * F))
+    for (int64_t n = 0; n < N; n++) {
+        const int64_t a = n * s->a->stride;
+        const int64_t b = n * s->b->stride;
+        swiglu_bwd(da + a, db + b, dy + n * F, s->a->data + a, s->b->data + b, F);
+    }
 }
 
 static bool same_shape(const Mat *a, const Mat *b)
 {
-    return a->rows == b->rows && a->cols == b->cols && a->stride == a->cols && b->stride == b->cols;
+    return a->rows == b->rows && a->cols == b->cols;
 }
 
 Mat *swiglu(Run *run, Mat *gate, Mat *up)
@@ -269,7 +295,7 @@ Mat *add(Run *run, Mat *a, Mat *b)
 {
     if (!a || !b)
         return NULL;
-    assert(same_shape(a, b));
+    assert(same_shape(a, b) && is_whole(a) && is_whole(b));
     add_fwd(b->data, a->data, b->rows * b->cols);
     SavedPair *s = tape_record(run, add_backward, sizeof *s);
     if (s)

@@ -32,12 +32,15 @@ static void backward(Run *run, void *p)
 
 Mat *embedding(Run *run, Param *table, const int32_t *ids, int64_t rows)
 {
-    Mat *y = mat_new(run, rows, table->dim[1]);
+    const int64_t D = table->dim[table->ndim - 1]; /* [V,D], or with dimensions of 1 in front */
+    Weight matrix = table->weight;
+    matrix.stride = D;
+    Mat *y = mat_new(run, rows, D);
     if (!y)
         return NULL;
     for (int64_t n = 0; n < rows; n++)
-        assert(ids[n] >= 0 && ids[n] < table->dim[0]);
-    embedding_fwd(y->data, &table->weight, ids, rows, y->cols);
+        assert(ids[n] >= 0 && ids[n] < table->count / D);
+    embedding_fwd(y->data, &matrix, ids, rows, D);
     Saved *s = tape_record(run, backward, sizeof *s);
     if (s)
         *s = (Saved){table, ids, y};

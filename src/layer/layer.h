@@ -112,6 +112,11 @@ void swiglu_bwd(float *dgate, float *dup, const float *dy, const float *gate, co
 void add_fwd(float *y, const float *x, int64_t count); /* y += x */
 void add_bwd(float *dx, const float *dy, int64_t count);
 
+/* scale.c: y[N,D] = x * scale[D] */
+Mat *scale_columns(Run *run, Param *scale, Mat *x);
+void scale_fwd(float *y, const float *x, const float *s, int64_t N, int64_t D);
+void scale_bwd(float *dx, float *ds, const float *dy, const float *x, const float *s, int64_t N, int64_t D);
+
 /* merge.c: [N,D] as [N/group, group*D]: rows that follow one another become one. There is no
  * kernel, because no value moves; its backward is add_bwd. */
 Mat *merge_rows(Run *run, Mat *x, int64_t group);

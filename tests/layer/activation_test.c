@@ -31,6 +31,13 @@ static Mat *swiglu_forward(LayerBench *b)
     return swiglu(&b->run, gate, up);
 }
 
+static Mat *swiglu_joined_forward(LayerBench *b)
+{
+    Mat *x = layer_mat(b, "x");
+    const int64_t F = x->cols / 2;
+    return swiglu(&b->run, mat_columns(&b->run, x, 0, F), mat_columns(&b->run, x, F, F));
+}
+
 static Mat *add_forward(LayerBench *b)
 {
     Mat *x = layer_mat(b, "a");
@@ -50,6 +57,7 @@ static void of_two(void **state)
 {
     (void)state;
     check_layer("layer/swiglu", swiglu_forward, source);
+    check_layer("layer/swiglu-joined", swiglu_joined_forward, source);
     check_layer("layer/add", add_forward, source);
 }
 

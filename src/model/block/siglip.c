@@ -58,7 +58,7 @@ Status siglip_load(Siglip *v, Vlm *vlm, const Json *config, const char *name, co
     VisionShape z = {
         .patch = "embeddings.patch_embedding",
         .patch_bias = true,
-        .positions = "embeddings.position_embedding",
+        .positions = "embeddings.position_embedding.weight",
         .layers = "encoder.layers",
         .post_norm = "post_layernorm",
         .embedded = "embeddings",
@@ -67,7 +67,9 @@ Status siglip_load(Siglip *v, Vlm *vlm, const Json *config, const char *name, co
     };
     if (load_sizes(&z, v, config, defaults, e) != OK)
         return e->status;
-    z.table_rows = v->side * v->side;
+    z.positions_dims = 2;
+    z.positions_dim[0] = v->side * v->side;
+    z.positions_dim[1] = z.layer.width;
     z.patch_dims = 4;
     z.patch_dim[0] = z.layer.width;
     z.patch_dim[1] = 3;
@@ -102,7 +104,7 @@ void siglip_buckets(int32_t *bucket, int64_t count, int64_t side)
 
 const VisionRows *siglip_rows(Run *run, const Siglip *v, const Picture *const *pictures, int64_t count)
 {
-    const Seqs frames = vision_frames(run, pictures, count);
+    const Seqs frames = vision_frames(run, pictures, count, 0);
     VisionRows *rows = run_alloc(run, 1, sizeof *rows);
     int32_t *position = frames.start ? run_alloc(run, frames.start[frames.count], sizeof *position) : NULL;
     int64_t row = 0;

@@ -22,18 +22,21 @@ static void load_part(TransformerLayer *l, Checkpoint *c, const TransformerShape
         Linear *to;
         int64_t out, in;
     } products[LAYER_PARTS] = {
-        [LAYER_Q] = {&l->q, Q, D},     [LAYER_K] = {&l->k, K, D},
-        [LAYER_V] = {&l->v, K, D},     [LAYER_QKV] = {&l->qkv, Q + 2 * K, D},
-        [LAYER_OUT] = {&l->out, D, Q}, [LAYER_GATE] = {&l->gate, F, D},
-        [LAYER_UP] = {&l->up, F, D},   [LAYER_DOWN] = {&l->down, D, F},
+        [LAYER_Q] = {&l->q, Q, D},       [LAYER_K] = {&l->k, K, D},
+        [LAYER_V] = {&l->v, K, D},       [LAYER_QKV] = {&l->qkv, Q + 2 * K, D},
+        [LAYER_OUT] = {&l->out, D, Q},   [LAYER_GATE] = {&l->gate, F, D},
+        [LAYER_UP] = {&l->up, F, D},     [LAYER_GATE_UP] = {&l->gate_up, 2 * F, D},
+        [LAYER_DOWN] = {&l->down, D, F},
     };
-    if (n->part == LAYER_NORM1)
-        l->norm1 = norm_load(c, z->norm, D, z->eps, e, "%s.%s", layer, n->name);
-    else if (n->part == LAYER_NORM2)
-        l->norm2 = norm_load(c, z->norm, D, z->eps, e, "%s.%s", layer, n->name);
-    else
+    switch (n->part) {
+    case LAYER_NORM1: l->norm1 = norm_load(c, z->norm, D, z->eps, e, "%s.%s", layer, n->name); break;
+    case LAYER_NORM2: l->norm2 = norm_load(c, z->norm, D, z->eps, e, "%s.%s", layer, n->name); break;
+    case LAYER_SCALE1: l->scale1 = checkpoint_vector(c, e, D, "%s.%s", layer, n->name); break;
+    case LAYER_SCALE2: l->scale2 = checkpoint_vector(c, e, D, "%s.%s", layer, n->name); break;
+    default:
         *products[n->part].to =
             load_linear(c, products[n->part].out, products[n->part].in, n->bias, e, "%s.%s", layer, n->name);
+    }
 }
 
 Status transformer_load(Transformer *t, Vlm *vlm, const char *name, const TransformerShape *shape, Error *e)
@@ -56,7 +59,10 @@ Status transformer_load(Transformer *t, Vlm *vlm, const char *name, const Transf
 
 int64_t transformer_row_values(const TransformerShape *z)
 {
-    return 4 * z->width + 4 * z->heads * z->head_width + (z->gated ? 3 : 2) * z->hidden;
+    int64_t values = 4 * z->width + 4 * z->heads * z->head_width + (z->gated ? 3 : 2) * z->hidden;
+    for (const LayerName *n = z->names; n->name; n++)
+        values += n->part == LAYER_SCALE1 || n->part == LAYER_SCALE2 ? z->width : 0;
+    return values;
 }
 
 /* What a layer needs beside x; run_block copies it, so that backward can run the layer again. */
@@ -88,19 +94,29 @@ static Mat *attend(Run *run, const Context *c, const TransformerLayer *l, Mat *n
 /* down(act(up(n))), or down(act(gate(n)) * up(n)) */
 static Mat *mlp(Run *run, const TransformerShape *z, const TransformerLayer *l, Mat *n)
 {
-    Mat *up = linear(run, &l->up, n);
+    const int64_t F = z->hidden;
     if (!z->gated)
-        return linear(run, &l->down, z->activation(run, up));
-    Mat *gate = linear(run, &l->gate, n);
+        return linear(run, &l->down, z->activation(run, linear(run, &l->up, n)));
+    const bool joined = l->gate_up.weight != NULL;
+    Mat *both = joined ? linear(run, &l->gate_up, n) : NULL;
+    Mat *up = joined ? mat_columns(run, both, F, F) : linear(run, &l->up, n);
+    Mat *gate = joined ? mat_columns(run, both, 0, F) : linear(run, &l->gate, n);
     return linear(run, &l->down, z->gated(run, gate, up));
+}
+
+static Mat *scaled(Run *run, Param *scale, Mat *x)
+{
+    return scale ? scale_columns(run, scale, x) : x;
 }
 
 static Mat *block(Run *run, void *context, Mat *x)
 {
     const Context *c = context;
     const TransformerLayer *l = c->t->layer + c->index;
-    x = add(run, x, attend(run, c, l, norm(run, &l->norm1, x)));
-    return add(run, x, mlp(run, &c->t->shape, l, norm(run, &l->norm2, x)));
+    Mat *branch = attend(run, c, l, norm(run, &l->norm1, x));
+    x = add(run, x, scaled(run, l->scale1, branch));
+    branch = mlp(run, &c->t->shape, l, norm(run, &l->norm2, x));
+    return add(run, x, scaled(run, l->scale2, branch));
 }
 
 Mat *transformer_layer(Run *run, const Transformer *t, int64_t i, const Rows *rows, Mat *x)
@@ -111,7 +127,8 @@ Mat *transformer_layer(Run *run, const Transformer *t, int64_t i, const Rows *ro
 
 Mat *transformer(Run *run, const Transformer *t, const Rows *rows, int64_t batch, Mat *x)
 {
-    for (int64_t i = 0; i < t->shape.layers; i++) {
+    const int64_t used = t->shape.used ? t->shape.used : t->shape.layers;
+    for (int64_t i = 0; i < used; i++) {
         x = transformer_layer(run, t, i, rows, x);
         probe_mat(run, x, batch, "%s.%lld", t->name, (long long)i);
     }

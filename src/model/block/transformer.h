@@ -1,10 +1,12 @@
 /* Pre-norm transformer layers, of which decoders and vision towers are made:
  *
- *     n = norm1(x),  x += out(attention(rope(q(n)), rope(k(n)), v(n)))
- *     n = norm2(x),  x += down(act(up(n))), or with a gate  x += down(act(gate(n)) * up(n))
+ *     n = norm1(x),  x += s1 * out(attention(rope(q(n)), rope(k(n)), v(n)))
+ *     n = norm2(x),  x += s2 * down(act(up(n))), or with a gate  x += s2 * down(act(gate(n)) * up(n))
  *
  * What differs between families is data: a TransformerShape. D model width, F hidden width, H heads
- * of E channels, K key/value heads. (LlamaDecoderLayer, Qwen2VLVisionBlock, SiglipEncoderLayer) */
+ * of E channels, K key/value heads; the vectors s1 and s2 are layer scale, which most do without.
+ * (LlamaDecoderLayer, Phi3DecoderLayer, StableLmDecoderLayer, Qwen2VLVisionBlock,
+ * SiglipEncoderLayer, InternVisionEncoderLayer) */
 #ifndef MPA_MODEL_BLOCK_TRANSFORMER_H
 #define MPA_MODEL_BLOCK_TRANSFORMER_H
 
@@ -14,19 +16,23 @@
 /* What a layer can be made of. */
 typedef enum {
     LAYER_NORM1,
-    LAYER_Q,   /* [H*E, D] */
-    LAYER_K,   /* [K*E, D] */
-    LAYER_V,   /* [K*E, D] */
-    LAYER_QKV, /* in place of these three: [H*E + 2*K*E, D], the rows of q, k, v one after another */
-    LAYER_OUT, /* [D, H*E] */
+    LAYER_Q,      /* [H*E, D] */
+    LAYER_K,      /* [K*E, D] */
+    LAYER_V,      /* [K*E, D] */
+    LAYER_QKV,    /* in place of these three: [H*E + 2*K*E, D], the rows of q, k, v one after another */
+    LAYER_OUT,    /* [D, H*E] */
+    LAYER_SCALE1, /* [D] */
     LAYER_NORM2,
-    LAYER_GATE, /* [F, D] */
-    LAYER_UP,   /* [F, D] */
-    LAYER_DOWN, /* [D, F] */
+    LAYER_GATE,    /* [F, D] */
+    LAYER_UP,      /* [F, D] */
+    LAYER_GATE_UP, /* in place of these two: [2*F, D], the rows of gate, then those of up */
+    LAYER_DOWN,    /* [D, F] */
+    LAYER_SCALE2,  /* [D] */
     LAYER_PARTS
 } LayerPart;
 
-/* A part, its name below the layer's on disk, and whether a product has a bias. */
+/* A part, its name below the layer's on disk, and whether a product has a bias. A norm is NAME.weight
+ * (and NAME.bias), a product too; a scale is NAME itself. */
 typedef struct {
     LayerPart part;
     const char *name;
@@ -34,7 +40,8 @@ typedef struct {
 } LayerName;
 
 typedef struct {
-    int64_t layers, width, hidden;       /* how many; D, F */
+    int64_t layers, width, hidden;       /* how many are on disk; D, F */
+    int64_t used;                        /* how many run; 0: all */
     int64_t heads, kv_heads, head_width; /* H, K, E */
     bool causal;
     NormKind norm;
@@ -46,7 +53,8 @@ typedef struct {
 
 typedef struct {
     Norm norm1, norm2;
-    Linear q, k, v, qkv, out, gate, up, down; /* weight NULL: the layer has no such part */
+    Linear q, k, v, qkv, out, gate, up, gate_up, down; /* weight NULL: the layer has no such part */
+    Param *scale1, *scale2;                            /* or NULL */
 } TransformerLayer;
 
 /* A stack of layers. Layer i is NAME.i on disk and in a probe. */
@@ -71,7 +79,7 @@ int64_t transformer_row_values(const TransformerShape *shape);
 
 /* Layer i: x [N,D] -> [N,D]. */
 Mat *transformer_layer(Run *run, const Transformer *t, int64_t i, const Rows *rows, Mat *x);
-/* All layers. Each layer's result is shown in the probe as NAME.i, in `batch` parts (see
+/* All layers that are used. Each layer's result is shown in the probe as NAME.i, in `batch` parts (see
  * probe_mat). */
 Mat *transformer(Run *run, const Transformer *t, const Rows *rows, int64_t batch, Mat *x);
 

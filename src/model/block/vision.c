@@ -1,5 +1,5 @@
-/* x = W_patch patch + b + table[position], the layers, the last norm. Invariant: the rows of a
- * frame stand together, and no row sees another frame. */
+/* x = [class; W_patch patch + b] + table[position], the layers, the last norm. Invariant: the rows of
+ * a frame stand together, its class token first, and no row sees another frame. */
 #include "model/block/vision.h"
 
 #include "tensor/probe.h"
@@ -18,8 +18,11 @@ Status vision_load(Vision *v, Vlm *vlm, const char *name, const VisionShape *z, 
     v->patch.weight = checkpoint_param(c, e, z->patch_dims, z->patch_dim, "%s.%s.weight", name, z->patch);
     if (z->patch_bias)
         v->patch.bias = checkpoint_vector(c, e, D, "%s.%s.bias", name, z->patch);
+    if (z->class_token)
+        v->class_token = checkpoint_param(c, e, 3, (int64_t[]){1, 1, D}, "%s.%s", name, z->class_token);
     if (z->positions)
-        v->positions = checkpoint_matrix(c, e, z->table_rows, D, "%s.%s.weight", name, z->positions);
+        v->positions =
+            checkpoint_param(c, e, z->positions_dims, z->positions_dim, "%s.%s", name, z->positions);
     snprintf(layers, sizeof layers, "%s.%s", name, z->layers);
     transformer_load(&v->layers, vlm, layers, &z->layer, e);
     if (z->post_norm)
@@ -27,12 +30,12 @@ Status vision_load(Vision *v, Vlm *vlm, const char *name, const VisionShape *z, 
     if (e->status != OK)
         return e->status;
     int64_t values = v->patch.weight->count / D;
-    vlm->picture_layers = z->layer.layers;
+    vlm->picture_layers = z->layer.used ? z->layer.used : z->layer.layers;
     vlm->picture_row_bytes = (transformer_row_values(&z->layer) + values) * patches * (int64_t)sizeof(float);
     return OK;
 }
 
-Seqs vision_frames(Run *run, const Picture *const *pictures, int64_t count)
+Seqs vision_frames(Run *run, const Picture *const *pictures, int64_t count, int64_t extra)
 {
     int64_t frames = 0;
     for (int64_t i = 0; i < count; i++)
@@ -44,10 +47,39 @@ Seqs vision_frames(Run *run, const Picture *const *pictures, int64_t count)
     start[0] = 0;
     for (int64_t i = 0; i < count; i++)
         for (int64_t f = 0; f < pictures[i]->grid[0]; f++) {
-            start[frame + 1] = start[frame] + pictures[i]->grid[1] * pictures[i]->grid[2];
+            start[frame + 1] = start[frame] + extra + pictures[i]->grid[1] * pictures[i]->grid[2];
             frame++;
         }
     return (Seqs){frames, start};
+}
+
+/* x [patches, D] with room for a row in front of each frame, in which the class token is put. */
+static Mat *put_class(Run *run, const Vision *v, const Seqs *frames, Mat *x)
+{
+    const int64_t rows = frames->start[frames->count];
+    int64_t *from = run_alloc(run, rows, sizeof *from);
+    int32_t *first = run_alloc(run, frames->count, sizeof *first);
+    if (!x || !from || !first)
+        return NULL;
+    for (int64_t f = 0; f < frames->count; f++) {
+        first[f] = 0;               /* the only row of its table */
+        from[frames->start[f]] = 0; /* any: scatter_rows puts the token over it */
+        for (int64_t n = frames->start[f] + 1; n < frames->start[f + 1]; n++)
+            from[n] = n - f - 1;
+    }
+    Mat *token = embedding(run, v->class_token, first, frames->count);
+    return scatter_rows(run, gather_rows(run, x, from, rows), token, frames->start);
+}
+
+/* x without the first row of each frame. */
+static Mat *drop_class(Run *run, const Seqs *frames, Mat *x)
+{
+    const int64_t patches = frames->start[frames->count] - frames->count;
+    int64_t *from = x ? run_alloc(run, patches, sizeof *from) : NULL;
+    for (int64_t f = 0; from && f < frames->count; f++)
+        for (int64_t n = frames->start[f] + 1; n < frames->start[f + 1]; n++)
+            from[n - f - 1] = n;
+    return gather_rows(run, x, from, patches);
 }
 
 static int64_t probe_batch(const Vision *v, const VisionRows *rows)
@@ -58,6 +90,8 @@ static int64_t probe_batch(const Vision *v, const VisionRows *rows)
 Mat *vision_embedded(Run *run, const Vision *v, const VisionRows *rows, Mat *patches)
 {
     Mat *x = linear(run, &v->patch, patches);
+    if (v->class_token)
+        x = put_class(run, v, &rows->rows.seqs, x);
     if (x && v->positions)
         x = add(run, x, embedding(run, v->positions, rows->position, x->rows));
     probe_mat(run, x, probe_batch(v, rows), "%s.%s", v->name, v->shape.embedded);
@@ -73,7 +107,7 @@ Mat *vision(Run *run, const Vision *v, const VisionRows *rows, Mat *patches)
     x = norm(run, &v->post_norm, transformer(run, &v->layers, &rows->rows, batch, x));
     if (v->shape.post_norm)
         probe_mat(run, x, batch, "%s.%s", v->name, v->shape.post_norm);
-    return x;
+    return v->class_token ? drop_class(run, &rows->rows.seqs, x) : x;
 }
 
 Mat *vision_shuffle(Run *run, const Picture *const *pictures, int64_t count, int64_t scale, Mat *x)

@@ -87,7 +87,7 @@ const VisionRows *qwen2vl_vision_rows(Run *run, const Qwen2VLVision *v, const Pi
 {
     const int64_t m = v->merge;
     const int64_t E = v->tower.shape.layer.head_width;
-    const Seqs frames = vision_frames(run, pictures, count);
+    const Seqs frames = vision_frames(run, pictures, count, 0);
     const int64_t N = frames.start ? frames.start[frames.count] : 0;
     VisionRows *rows = run_alloc(run, 1, sizeof *rows);
     int32_t *position = run_alloc(run, 2 * N, sizeof *position); /* [2, N]: row and column */
