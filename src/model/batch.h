@@ -10,7 +10,7 @@ typedef struct {
     const int32_t *ids;             /* [rows] */
     const int32_t *position;        /* [3, rows] */
     Seqs seqs;                      /* where each sample's rows are */
-    const Picture *const *pictures; /* [n_pictures], in the order in which their tokens stand in ids */
+    const Picture *const *pictures; /* [n_pictures], in the order in which their tokens come in ids */
     int64_t n_pictures;
 } Batch;
 

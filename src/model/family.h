@@ -43,7 +43,7 @@ struct Family {
                    const ChatOptions *options, Error *e);
     /* Fills in position and next_position from ids. */
     Status (*positions)(const Vlm *vlm, Sample *sample, Error *e);
-    /* The rows that stand for pictures in the text, in their order: [sum of tokens, D]. */
+    /* The rows that replace the picture tokens of the text, in their order: [sum of tokens, D]. */
     Mat *(*vision)(Run *run, const Vlm *vlm, const Picture *const *pictures, int64_t count);
     /* The last hidden rows [rows, D], after the final norm. cache may be NULL, and picture_rows
      * in a batch without pictures. */

@@ -1,7 +1,7 @@
 /* Forward, loss and backward on samples, written once for all who need it.
  *
  * loss = scale * sum over labels t of -log softmax(h[t - 1] w^T)[label[t]]: row t - 1 is scored
- * against the token behind it (ForCausalLMLoss shifts the same way). */
+ * against the token that follows it (ForCausalLMLoss shifts the same way). */
 #include "model/loss.h"
 
 #include "tensor/probe.h"

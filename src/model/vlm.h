@@ -36,7 +36,7 @@ typedef struct {
     char warning[300]; /* not empty: something the user should be told (an unknown chat template) */
     /* sizes that others need, filled in by the family */
     int64_t layers, width, kv_width, vocab, max_positions;
-    int32_t image;          /* the token in whose place a picture's rows are put */
+    int32_t image;          /* the token that a picture's rows replace */
     int64_t row_bytes;      /* memory that one text row takes while it passes a decoder layer */
     int64_t picture_layers; /* of the vision tower */
     /* memory that the patches of one picture token take while they pass a layer of the vision

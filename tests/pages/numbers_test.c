@@ -309,6 +309,15 @@ static void example_swiglu(Example *x)
     check_grad(x, "dup", up);
 }
 
+static void example_scale_columns(Example *x)
+{
+    Mat *m = mat(x, "x");
+    Param *s = param(x, "s");
+    check_layer(x, scale_columns(&x->run, s, m), "y", "dy");
+    check_grad(x, "dx", m);
+    check(x, "ds", s->grad, s->count);
+}
+
 static void example_merge_rows(Example *x)
 {
     Mat *m = mat(x, "x");
@@ -493,6 +502,7 @@ static struct {
     {"gelu_tanh", example_gelu_tanh, 0},
     {"quick_gelu", example_quick_gelu, 0},
     {"swiglu", example_swiglu, 0},
+    {"scale_columns", example_scale_columns, 0},
     {"merge_rows", example_merge_rows, 0},
     {"gather_rows", example_gather_rows, 0},
     {"scatter_rows", example_scatter_rows, 0},

@@ -1,4 +1,4 @@
-/* x = table[id], picture rows in the places of their tokens, the layers, the last norm.
+/* x = table[id], the pictures' rows in place of their tokens', the layers, the last norm.
  * Invariant: a batch has as many picture tokens as picture rows (the family's positions() has seen
  * to it). */
 #include "model/block/decoder.h"

@@ -1,5 +1,5 @@
 /* x = [class; W_patch patch + b] + table[position], the layers, the last norm. Invariant: the rows of
- * a frame stand together, its class token first, and no row sees another frame. */
+ * a frame follow one another, its class token first, and no row sees another frame. */
 #include "model/block/vision.h"
 
 #include "tensor/probe.h"
@@ -53,7 +53,7 @@ Seqs vision_frames(Run *run, const Picture *const *pictures, int64_t count, int6
     return (Seqs){frames, start};
 }
 
-/* x [patches, D] with room for a row in front of each frame, in which the class token is put. */
+/* x [patches, D] -> [rows, D]: the class token before the patches of each frame. */
 static Mat *put_class(Run *run, const Vision *v, const Seqs *frames, Mat *x)
 {
     const int64_t rows = frames->start[frames->count];

@@ -86,7 +86,7 @@ Status qwen2vl_smart_resize(int64_t *height, int64_t *width, int64_t factor, con
     return OK;
 }
 
-/* Patches go by blocks of merge x merge: blocks in raster order, and in each block its patches in
+/* Patches are in blocks of merge x merge: blocks in raster order, and in each block its patches in
  * raster order. Every frame is the same picture. */
 static void cut_patches(const Qwen2VLPictures *p, Picture *out, const Image *im)
 {

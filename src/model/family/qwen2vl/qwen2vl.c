@@ -101,7 +101,7 @@ static Status picture(const Vlm *vlm, Picture *out, const Image *rgb, const Pict
 
 /* <|im_start|>system, the default system text, <|im_start|>user, pictures, text: each picture is
  * vision_start, its tokens, vision_end. Only special tokens cut a text: the line end before the
- * question and the one behind it may merge with the question's first and last characters. */
+ * question and the one after it may merge with the question's first and last characters. */
 static void add_prompt(const Vlm *vlm, Ids *ids, const Picture *pictures, const Question *q,
                        const char *newline, Error *e)
 {
@@ -144,7 +144,7 @@ static Status chat(const Vlm *vlm, Ids *ids, int64_t *answer_at, const Picture *
 }
 
 /* Picture p's tokens, i and following, from position `next` on: one time, the merged rows and columns.
- * Returns the position behind them. */
+ * Returns the position that follows. */
 static int32_t place_picture(const Qwen2VL *m, Sample *s, int64_t i, const Picture *p, int32_t next)
 {
     int32_t *t = s->position + i;
@@ -160,8 +160,8 @@ static int32_t place_picture(const Qwen2VL *m, Sample *s, int64_t i, const Pictu
     return next + (int32_t)max_i64(down, across);
 }
 
-/* M-RoPE (get_rope_index): text counts in all three rows, and goes on behind a picture's largest
- * position. */
+/* M-RoPE (get_rope_index): text counts on all three axes, and continues after a picture's
+ * largest position. */
 static Status positions(const Vlm *vlm, Sample *s, Error *e)
 {
     int32_t next = 0;

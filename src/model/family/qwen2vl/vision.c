@@ -2,8 +2,8 @@
  *
  *     merger(x) = fc2(gelu(fc1(join(LN(x)))))     join: merge^2 neighbouring rows become one
  *
- * Rows go by blocks of merge x merge patches, so those that join stand together. Angles turn with
- * a patch's row and column in the picture. (Qwen2VisionTransformerPretrainedModel, PatchMerger) */
+ * Rows are in blocks of merge x merge patches, so those that are joined follow one another. The
+ * angles of a patch are multiples of its row and column. (Qwen2VisionTransformerPretrainedModel, PatchMerger) */
 #include "model/family/qwen2vl/vision.h"
 
 #include "model/fields.h"
@@ -96,7 +96,7 @@ const VisionRows *qwen2vl_vision_rows(Run *run, const Qwen2VLVision *v, const Pi
     int64_t row = 0;
     for (int64_t i = 0; i < count; i++) {
         const int64_t across = pictures[i]->grid[2] / m;
-        for (int64_t r = 0; r < pictures[i]->rows; r++) { /* rows go by blocks of merge x merge */
+        for (int64_t r = 0; r < pictures[i]->rows; r++) {
             const int64_t at = r / (m * m);
             const int64_t within = r % (m * m);
             position[row + r] = (int32_t)(at / across * m + within / m);

@@ -8,7 +8,7 @@
 /* preprocessor_config.json with transformers' defaults. */
 typedef struct {
     int64_t longest_edge; /* to which every picture is resized first, small ones too */
-    int64_t tile;         /* side of a tile, and of the whole picture behind the tiles */
+    int64_t tile;         /* side of a tile, and of the whole picture that follows the tiles */
     bool split;
     Normalise normalise;
     int64_t patch; /* of the vision tower */

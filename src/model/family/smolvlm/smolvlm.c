@@ -53,7 +53,7 @@ static void load_text(Vlm *vlm, SmolVLM *m, const Json *config, Error *e)
     if (decoder_sizes(&z, config, text, "text_config", false, e) != OK)
         return;
     field_token(config, "image_token_id", z.vocab, 128257, &vlm->image, e);
-    /* transformers 4.49 goes by text_config; others by the root, and then leave the head out. */
+    /* transformers 4.49 reads it from text_config; others from the root, and then leave the head out. */
     json_bool_or(config, text, "text_config", "tie_word_embeddings", false, &tied, e);
     json_bool_or(config, config->root, "", "tie_word_embeddings", false, &meant, e);
     bool headless = !checkpoint_has(&vlm->checkpoint, "lm_head.weight");
@@ -86,7 +86,7 @@ static Status picture(const Vlm *vlm, Picture *out, const Image *rgb, const Pict
     return smolvlm_picture(&m->pictures, out, rgb, e);
 }
 
-/* A picture's place in the text. Added tokens separate its pieces, so each is tokenised on its
+/* A picture's tokens and what is around them. Added tokens separate its pieces, so each is tokenised on its
  * own. A "\n" ends a row of tiles; the last one and the blank line before the whole picture are one
  * piece, "\n\n". */
 static void add_picture(const Vlm *vlm, Ids *ids, const Picture *p, Error *e)
@@ -238,7 +238,7 @@ static void probe_inputs(Run *run, const Vlm *vlm, const Sample *s)
 
 const Family family_smolvlm = {
     .type = {{"idefics3", {UINT64_C(0x92CF2B51E627E013)}}, /* SmolVLM-256M, -500M and -Instruct */
-             /* SmolVLM2: the same, or with videos, which come in a picture's place */
+             /* SmolVLM2: the same, or one that also takes videos */
              {"smolvlm", {UINT64_C(0x92CF2B51E627E013), UINT64_C(0x357A154938DB1B0B)}}},
     .renames = (const Rename[]){{0}},
     .ignorable = (const char *const[]){"rotary_emb.inv_freq", NULL},
