@@ -69,7 +69,8 @@ static void test_sizes(void **state)
     assert_true(json_array_size(rows) > 100);
     for (size_t i = 0; i < json_array_size(rows); i++) {
         const json_t *row = json_array_get(rows, i);
-        int64_t width = row_at(row, 0), height = row_at(row, 1);
+        int64_t width = row_at(row, 0);
+        int64_t height = row_at(row, 1);
         /* to a side of 0 the processor cannot resize either */
         bool wanted = row_at(row, 4) > 0 && row_at(row, 5) > 0;
         Error e = {0};
@@ -94,7 +95,8 @@ static void test_published_sizes(void **state)
                                       {480, 640, 476, 644, 476, 644},
                                       {224, 224, 224, 224, 336, 336}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        int64_t height = rows[i][0], width = rows[i][1];
+        int64_t height = rows[i][0];
+        int64_t width = rows[i][1];
         Error e = {0};
         assert_int_equal(
             qwen2vl_smart_resize(&height, &width, 28, &(PixelLimits){4 * 784, 16384 * 784}, true, &e), OK);
@@ -103,7 +105,8 @@ static void test_published_sizes(void **state)
             qwen2vl_smart_resize(&height, &width, 28, &(PixelLimits){128 * 784, 512 * 784}, false, &e), OK);
         assert_true(height == rows[i][4] && width == rows[i][5]);
     }
-    int64_t height = 10, width = 300; /* a side under 28 grows there, and is an error elsewhere */
+    int64_t height = 10;
+    int64_t width = 300; /* a side under 28 grows there, and is an error elsewhere */
     Error e = {0};
     assert_int_equal(
         qwen2vl_smart_resize(&height, &width, 28, &(PixelLimits){4 * 784, 16384 * 784}, true, &e), OK);

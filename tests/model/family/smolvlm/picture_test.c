@@ -1,4 +1,4 @@
-/* SmolVLM's picture processing against Idefics3ImageProcessor, and the places of patches against
+/* SmolVLM's picture processing against Idefics3ImageProcessor, and the positions of patches against
  * Idefics3VisionEmbeddings: golden/family/smolvlm by ref/family_smolvlm.py. */
 #include "fixture/golden.h"
 #include "model/block/siglip.h"
@@ -26,15 +26,21 @@ static SmolVLMPictures settings(const Golden *g)
 /* The patches put back together: [frames, 3, side, side]. Owned by the caller. */
 static float *frames_of(const Picture *p, int64_t P)
 {
-    int64_t down = p->grid[1], across = p->grid[2], H = down * P, W = across * P, frames = p->grid[0];
-    float *out = malloc((size_t)(frames * 3 * H * W) * sizeof *out), *to = out;
+    int64_t down = p->grid[1];
+    int64_t across = p->grid[2];
+    int64_t H = down * P;
+    int64_t W = across * P;
+    int64_t frames = p->grid[0];
+    float *out = malloc((size_t)(frames * 3 * H * W) * sizeof *out);
+    float *to = out;
     assert_non_null(out);
     for (int64_t f = 0; f < frames; f++)
         for (int64_t c = 0; c < 3; c++)
             for (int64_t y = 0; y < H; y++)
                 for (int64_t x = 0; x < W; x++) {
                     const float *patch = p->pixels + ((f * down + y / P) * across + x / P) * p->cols;
-                    *to++ = patch[(c * P + y % P) * P + x % P];
+                    *to = patch[(c * P + y % P) * P + x % P];
+                    to++;
                 }
     return out;
 }
@@ -82,14 +88,19 @@ static void test_sizes(void **state)
 {
     (void)state;
     Json j = golden_rows("family/smolvlm/sizes", 150);
-    int wrong = 0, whole = 0;
+    int wrong = 0;
+    int whole = 0;
     for (size_t i = 0; i < json_array_size(j.root); i++) {
         const json_t *row = json_array_get(j.root, i);
-        int64_t h = row_at(row, 0), w = row_at(row, 1), tile = row_at(row, 3);
+        int64_t h = row_at(row, 0);
+        int64_t w = row_at(row, 1);
+        int64_t tile = row_at(row, 3);
         smolvlm_first_size(&h, &w, row_at(row, 2));
-        int64_t h1 = h, w1 = w;
+        int64_t h1 = h;
+        int64_t w1 = w;
         smolvlm_tiled_size(&h, &w, tile);
-        int64_t rows = h > tile || w > tile ? h / tile : 0, cols = rows ? w / tile : 0;
+        int64_t rows = h > tile || w > tile ? h / tile : 0;
+        int64_t cols = rows ? w / tile : 0;
         whole += !row_at(row, 8);
         if (h1 == row_at(row, 4) && w1 == row_at(row, 5) && h == row_at(row, 6) && w == row_at(row, 7) &&
             rows == row_at(row, 8) && cols == row_at(row, 9))
@@ -115,11 +126,15 @@ static void test_buckets(void **state)
     (void)state;
     enum { MAX_PATCHES = 128 };
     Json j = golden_rows("family/smolvlm/buckets", 300);
-    int wrong = 0, rounded = 0;
+    int wrong = 0;
+    int rounded = 0;
     for (size_t i = 0; i < json_array_size(j.root); i++) {
-        const json_t *row = json_array_get(j.root, i), *want = json_array_get(row, 2);
+        const json_t *row = json_array_get(j.root, i);
+        const json_t *want = json_array_get(row, 2);
         int32_t bucket[MAX_PATCHES];
-        int64_t count = row_at(row, 0), side = row_at(row, 1), bad = 0;
+        int64_t count = row_at(row, 0);
+        int64_t side = row_at(row, 1);
+        int64_t bad = 0;
         bool off_exact = false;
         assert_true(count <= MAX_PATCHES && json_array_size(want) == (size_t)count);
         siglip_buckets(bucket, count, side);
@@ -129,7 +144,7 @@ static void test_buckets(void **state)
         }
         rounded += off_exact;
         if (bad)
-            print_error("%lld patches in a table of %lld: %lld are at another place\n", (long long)count,
+            print_error("%lld patches in a table of %lld: %lld have another position\n", (long long)count,
                         (long long)side, (long long)bad);
         wrong += bad > 0;
     }
