@@ -46,13 +46,13 @@ HARD = [
 TIES = [("ab", -1), ("bc", -1), ("abc", -3), ("ca", -1), ("xy", -2), ("zx", -2), ("xyz", -2.5), ("æø", -1),
         ("▁a", -1), ("aab", -9), ("æøæ", -4), ("▁▁", -0.5), ("a▁b", -0.25), ("▁a▁b", -4), ("▁<0x41>", -30),
         ("<0", -1), ("<0x", -1), ("41", -1), ("41>", -2), ("0x41>", -3), ("a", -90), ("b", -90), ("c", -90),
-        ("▁", -90)]
+        ("▁", -90), ("▁x▁y", -99)]
 
 
 def texts(rng, names, count, hard):
     """The hard ones or some of them; then words, names of tokens and characters of any code in any order."""
     yield from HARD if hard is None else rng.sample(HARD, hard)
-    yield "<|user|>\n" * 3 + "a " * 40
+    yield from ("<|user|>\n" * 3 + "a " * 40, "cab abcab bcab")
     words = WORDS + " ".join(TEXTS).split(" ") + names + ["▁", ".", "!", "?", ",", "n't", "'s", "'", "ab", "abc", "xyz"]
     for _ in range(count):
         if rng.random() < 0.8:
@@ -62,7 +62,8 @@ def texts(rng, names, count, hard):
 
 
 def lists(rng, size, favoured, count):
-    """Ids as a model writes them: anything, with bytes that are no UTF-8."""
+    """Ids as a model writes them: anything, with bytes that are no UTF-8; before these the favoured ones alone."""
+    yield from ([i] for i in favoured)
     for _ in range(count):
         yield [rng.choice(favoured) if rng.random() < 0.4 else rng.randrange(size) for _ in range(rng.randint(1, 9))]
 
@@ -90,6 +91,7 @@ def ties_model():
     del model.pieces[266:]
     for text, score in TIES:
         model.pieces.add(piece=text, score=score, type=1)
+    model.pieces.add(piece="<hidden>", type=3)
     return model
 
 
@@ -114,27 +116,30 @@ def phi3(model, **options):
     table[len(table) - 3 + len(model.pieces)] = slow.added("<|pause|>", special=False, lstrip=True)
     table = {str(i): t for i, t in table.items()}
     end = "<|endoftext|>"
-    return dict(tokenizer_class="LlamaTokenizer", bos_token="<s>", eos_token=end, pad_token=end,
+    return dict(tokenizer_class="LlamaTokenizer", bos_token="<s>", eos_token=end,
                 unk_token="<unk>", add_eos_token=False, clean_up_tokenization_spaces=False,
                 added_tokens_decoder=table,
-                **{"add_bos_token": True, "legacy": False, "additional_special_tokens": slow.PICTURE_TOKENS, **options})
+                **{"add_bos_token": True, "legacy": False, "pad_token": end,
+                   "additional_special_tokens": slow.PICTURE_TOKENS, **options})
 
 
 def tokenizers():
     """(name, file of the model, whether a dummy prefix is written there, its configuration)"""
     p, u, t = pieces_model(), unknown_model(), ties_model()
     bare = phi3(p, additional_special_tokens=None)
-    named = dict(internlm2(p), additional_special_tokens=["<|pause|>", "<img>", "<s>"], pad_token=None,
-                 bos_token=slow.added("<s>") | {"__type": "AddedToken"})
+    named = dict(internlm2(p), additional_special_tokens=["<|pause|>", "<img>", "<s>"],
+                 eos_token="<|im_end|>", bos_token=slow.added("<s>") | {"__type": "AddedToken"})
+    del named["pad_token"]
     ended = internlm2(p, add_bos_token=False, add_eos_token=True)
-    listing = phi3(p, add_bos_token=False, additional_special_tokens=PHI3 + ["</s>"])
+    listing = phi3(p, add_bos_token=False, pad_token=None,
+                   additional_special_tokens=PHI3 + ["</s>"])
     unsaid = {k: v for k, v in phi3(u).items() if k != "legacy"}
     return {"pieces.model": p, "unknown.model": u, "ties.model": t}, [
         ("internlm2", "pieces.model", False, internlm2(p)),
         ("internlm2 with a dummy prefix and an end", "pieces.model", True, ended),
         ("internlm2 with few listed tokens", "pieces.model", False, named),
         ("internlm2 without bytes", "unknown.model", True, internlm2(u)),
-        ("internlm2 with ties", "ties.model", False, internlm2(t)),
+        ("internlm2 with ties", "ties.model", True, internlm2(t)),
         ("phi3", "pieces.model", True, phi3(p)),
         ("phi3 that lists its tokens, without a start", "pieces.model", False, listing),
         ("phi3 with ties", "ties.model", True, phi3(t)),
@@ -160,8 +165,10 @@ def judged(name, bytes_, config, rng, counts):
         ids = t(text).input_ids
         cases.append([text, ids, t.decode(ids), clean(t, config, ids)])
     favoured = [int(i) for i in config["added_tokens_decoder"]]
-    favoured += t.convert_tokens_to_ids(["▁", "▁▁", "▁a", ".", "▁the"])
-    found = [[ids, t.decode(ids), clean(t, config, ids)] for ids in lists(rng, len(t), favoured, counts[1])]
+    mark, hidden, *more = t.convert_tokens_to_ids(["▁", "<hidden>", "▁▁", "▁a", ".", "▁the", "▁x▁y", "▁<0x41>"])
+    favoured += [mark, hidden, *more]
+    all_lists = [[mark, hidden, mark], [mark, mark, hidden, 4], *lists(rng, len(t), favoured, counts[1])]
+    found = [[ids, t.decode(ids), clean(t, config, ids)] for ids in all_lists]
     return cases, found
 
 
