@@ -3,7 +3,8 @@
  * A function that can fail is handed the caller's Error (never NULL), fills it and returns its
  * status. The first error stays, and whoever is handed a failed Error returns at once and does
  * nothing: so calls follow one another, are checked once after the last, and what was taken is
- * freed at one place. Functions that only free or close have no Error and always work.
+ * freed at one place. Where a function returns a pointer instead, it is NULL after a failure.
+ * Functions that only free or close have no Error and always work.
  * The values are the program's exit statuses. */
 #ifndef MPA_BASE_ERROR_H
 #define MPA_BASE_ERROR_H

@@ -231,7 +231,7 @@ typedef struct {
 static int print_piece(const char *bytes, size_t count, void *printer)
 {
     const Printer *p = printer;
-    return text_add_bytes(p->text, bytes, count, p->error) ? 0 : -1;
+    return text_add_bytes(p->text, bytes, count, p->error) == OK ? 0 : -1;
 }
 
 Status json_print(Text *out, const json_t *value, size_t flags, Error *e)

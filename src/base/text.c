@@ -22,52 +22,52 @@ void text_clear(Text *t)
 }
 
 /* Makes room for `more` bytes and the NUL. */
-static bool text_reserve(Text *t, size_t more, Error *e)
+static Status text_reserve(Text *t, size_t more, Error *e)
 {
-    if (t->data && more < t->capacity - t->count)
-        return true;
+    if (e->status != OK || (t->data && more < t->capacity - t->count))
+        return e->status;
     if (more > SIZE_MAX / 8)
-        error_set(e, NO_MEMORY, "out of memory (wanted %zu bytes)", more);
+        return error_set(e, NO_MEMORY, "out of memory (wanted %zu bytes)", more);
     size_t capacity = t->capacity + t->capacity / 2 + more + 32;
     char *data = memory_grow(t->data, (int64_t)capacity, 1, e);
-    if (!data)
-        return false;
-    t->data = data;
-    t->capacity = capacity;
-    return true;
+    if (data) {
+        t->data = data;
+        t->capacity = capacity;
+    }
+    return e->status;
 }
 
-bool text_add_bytes(Text *t, const void *bytes, size_t count, Error *e)
+Status text_add_bytes(Text *t, const void *bytes, size_t count, Error *e)
 {
-    if (e->status != OK || !text_reserve(t, count, e))
-        return false;
+    if (text_reserve(t, count, e) != OK)
+        return e->status;
     if (count)
         memcpy(t->data + t->count, bytes, count);
     t->count += count;
     t->data[t->count] = 0;
-    return true;
+    return OK;
 }
 
-bool text_add(Text *t, const char *string, Error *e)
+Status text_add(Text *t, const char *string, Error *e)
 {
-    return e->status == OK && text_add_bytes(t, string, strlen(string), e);
+    return e->status == OK ? text_add_bytes(t, string, strlen(string), e) : e->status;
 }
 
-bool text_format(Text *t, Error *e, const char *format, ...)
+Status text_format(Text *t, Error *e, const char *format, ...)
 {
     if (e->status != OK)
-        return false;
+        return e->status;
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
     int n = vsnprintf(NULL, 0, format, args);
     if (n < 0)
         error_set(e, FAILED, "a text of this length or these characters cannot be put together");
-    else if (text_reserve(t, (size_t)n, e))
+    else if (text_reserve(t, (size_t)n, e) == OK)
         t->count += (size_t)vsnprintf(t->data + t->count, (size_t)n + 1, format, again);
     va_end(again);
     va_end(args);
-    return e->status == OK;
+    return e->status;
 }
 
 const char *text_string(const Text *t)

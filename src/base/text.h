@@ -13,11 +13,10 @@ typedef struct {
 
 void text_free(Text *t);
 void text_clear(Text *t); /* empty, memory kept */
-/* Append to t; after that data is not NULL. False, with t unchanged, when there is no memory (e is
- * set, NO_MEMORY) and when e has failed already. */
-bool text_add(Text *t, const char *string, Error *e);
-bool text_add_bytes(Text *t, const void *bytes, size_t count, Error *e);
-bool text_format(Text *t, Error *e, const char *format, ...) PRINTF_LIKE(3, 4);
+/* Append to t; after success data is not NULL. NO_MEMORY leaves t unchanged. */
+Status text_add(Text *t, const char *string, Error *e);
+Status text_add_bytes(Text *t, const void *bytes, size_t count, Error *e);
+Status text_format(Text *t, Error *e, const char *format, ...) PRINTF_LIKE(3, 4);
 const char *text_string(const Text *t); /* "" for an empty one; borrowed */
 
 #endif

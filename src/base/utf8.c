@@ -59,7 +59,7 @@ int utf8_encode(int32_t code, char out[4])
     return 4;
 }
 
-bool utf8_repair(Text *t, const char *bytes, size_t count, Error *e)
+Status utf8_repair(Text *t, const char *bytes, size_t count, Error *e)
 {
     const char *end = bytes + count;
     while (bytes < end && e->status == OK) {
@@ -70,5 +70,5 @@ bool utf8_repair(Text *t, const char *bytes, size_t count, Error *e)
             text_add(t, "\xEF\xBF\xBD", e);
         bytes += used;
     }
-    return e->status == OK;
+    return e->status;
 }

@@ -11,6 +11,6 @@ int32_t utf8_decode(const char *p, const char *end, int *used);
 /* Writes a code point; the number of bytes, 1 to 4. */
 int utf8_encode(int32_t code, char out[4]);
 /* Appends `count` bytes to t; each maximal subpart that is no UTF-8 becomes U+FFFD. */
-bool utf8_repair(Text *t, const char *bytes, size_t count, Error *e);
+Status utf8_repair(Text *t, const char *bytes, size_t count, Error *e);
 
 #endif

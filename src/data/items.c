@@ -30,7 +30,7 @@ void items_free(Items *items)
     *items = (Items){0};
 }
 
-bool id_text(Text *out, const json_t *id, Error *e)
+Status id_text(Text *out, const json_t *id, Error *e)
 {
     if (json_is_string(id))
         return text_add(out, json_string_value(id), e);

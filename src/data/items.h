@@ -37,7 +37,7 @@ Status items_find_pictures(Items *items, const PictureSource *source, Error *e);
 void items_list_missing(const Items *items, const Log *l, const char *stage);
 
 /* Appends an id as text: the number's digits, or the string. */
-bool id_text(Text *out, const json_t *id, Error *e);
+Status id_text(Text *out, const json_t *id, Error *e);
 
 /* The entries of a data set file, laid out as the task says (dataset.c). */
 Status dataset_load(Items *items, const Task *task, Split split, const char *path, Error *e);

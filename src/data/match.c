@@ -54,7 +54,7 @@ static int32_t to_lower(int32_t code, bool final)
     return (int32_t)utf8proc_tolower(code);
 }
 
-bool match_normalise(Text *out, const char *s, Error *e)
+Status match_normalise(Text *out, const char *s, Error *e)
 {
     const char *end = s ? s + strlen(s) : s;
     bool cased_before = false;
@@ -73,7 +73,7 @@ bool match_normalise(Text *out, const char *s, Error *e)
         if (!is_ignorable(code))
             cased_before = is_cased(code);
     }
-    return e->status == OK;
+    return e->status;
 }
 
 bool match_contains(const char *answer, const char *text)

@@ -7,8 +7,8 @@
 
 /* Appends s in lower case with everything but letters, digits and underscores of any script
  * removed, as Python's str.lower(), \s and \W do. NULL counts as empty; invalid UTF-8 is
- * dropped. False without memory. */
-bool match_normalise(Text *out, const char *s, Error *e);
+ * dropped. */
+Status match_normalise(Text *out, const char *s, Error *e);
 /* Whether the normalised answer stands in the normalised text; an empty one stands in everything. */
 bool match_contains(const char *answer, const char *text);
 /* The parity identifier's rule, on normalised texts: only the teacher finds the annotated answer. */

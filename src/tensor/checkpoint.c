@@ -235,7 +235,7 @@ Status checkpoint_rename(Checkpoint *c, const char *from, const char *to, Error 
         if (!strncmp(c->name[i].name, from, length)) {
             Text t = {0};
             assert(!c->name[i].param); /* a parameter borrows its name */
-            if (!text_format(&t, e, "%s%s", to, c->name[i].name + length))
+            if (text_format(&t, e, "%s%s", to, c->name[i].name + length) != OK)
                 return e->status;
             free(c->name[i].name);
             c->name[i].name = t.data;

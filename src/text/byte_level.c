@@ -19,7 +19,7 @@ static Status encode_piece(Encoding *g, const char *piece, size_t count, Error *
         ids_add(ids, whole, e);
         return e->status;
     }
-    if (!ids_reserve(ids, (int64_t)count, e))
+    if (ids_reserve(ids, (int64_t)count, e) != OK)
         return e->status;
     int32_t *out = ids->data + ids->count;
     int64_t n = 0;

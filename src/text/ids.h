@@ -11,11 +11,10 @@ typedef struct {
 } Ids;
 
 void ids_free(Ids *ids);
-/* Append one id, or the same id several times. False, with the list unchanged, when there is no
- * memory (e is set, NO_MEMORY) and when e has failed already. */
-bool ids_add(Ids *ids, int32_t id, Error *e);
-bool ids_repeat(Ids *ids, int32_t id, int64_t times, Error *e);
-/* Makes room for `more` ids behind data[count - 1]; fails in the same way. */
-bool ids_reserve(Ids *ids, int64_t more, Error *e);
+/* Append one id, or the same id several times. NO_MEMORY leaves the list unchanged. */
+Status ids_add(Ids *ids, int32_t id, Error *e);
+Status ids_repeat(Ids *ids, int32_t id, int64_t times, Error *e);
+/* Makes room for `more` ids from data[count] on. */
+Status ids_reserve(Ids *ids, int64_t more, Error *e);
 
 #endif

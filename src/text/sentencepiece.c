@@ -80,7 +80,7 @@ static Status encode_between(Encoding *g, const char *text, size_t count, Error 
 {
     const Tokenizer *t = g->tokenizer;
     Ids merged = {0};
-    if (!ids_reserve(&merged, (int64_t)count, e))
+    if (ids_reserve(&merged, (int64_t)count, e) != OK)
         return e->status;
     merged.count = characters(t, merged.data, text, count);
     if (bpe_merge(&t->merges, &g->work, merged.data, &merged.count, e) == OK)

@@ -59,7 +59,7 @@ Status tokenizer_encode(const Tokenizer *t, Ids *ids, const char *text, size_t c
 {
     Text valid = {0};
     Encoding g = {.tokenizer = t, .ids = ids};
-    if (utf8_repair(&valid, text, count, e))
+    if (utf8_repair(&valid, text, count, e) == OK)
         t->kind->encode(&g, text_string(&valid), valid.count, e);
     bpe_free(&g.work);
     text_free(&valid);

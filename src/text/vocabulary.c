@@ -51,7 +51,7 @@ static int32_t *slot_of(const Vocabulary *v, const char *bytes, size_t count)
 Status vocabulary_add(Vocabulary *v, int32_t id, const char *bytes, size_t count, Error *e)
 {
     int64_t first = (int64_t)v->bytes.count;
-    if (!text_add_bytes(&v->bytes, bytes, count, e))
+    if (text_add_bytes(&v->bytes, bytes, count, e) != OK)
         return e->status;
     v->token[id] = (Token){first, (int64_t)count};
     int32_t *slot = slot_of(v, bytes, count);

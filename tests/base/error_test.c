@@ -118,10 +118,10 @@ static void test_null_after_failure(void **state)
     assert_null(path_folder(NULL, &e));
     assert_int_equal(path_check_below(NULL, NULL, &missing, &e), FAILED);
     assert_false(missing);
-    assert_false(text_add(&t, NULL, &e));
-    assert_false(text_add_bytes(&t, NULL, 3, &e));
-    assert_false(text_format(&t, &e, "x"));
-    assert_false(utf8_repair(&t, "x", 1, &e));
+    assert_int_equal(text_add(&t, NULL, &e), FAILED);
+    assert_int_equal(text_add_bytes(&t, NULL, 3, &e), FAILED);
+    assert_int_equal(text_format(&t, &e, "x"), FAILED);
+    assert_int_equal(utf8_repair(&t, "x", 1, &e), FAILED);
     assert_null(t.data);
     assert_int_equal(json_open(&j, NULL, 10, &e), FAILED);
     assert_null(j.root);

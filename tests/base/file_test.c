@@ -7,9 +7,9 @@
 #include "base/folder.h"
 #include "base/memory.h"
 #include "base/path.h"
+#include "base/signals.h"
 
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +43,7 @@ static void test_read(void **state)
         bytes[i] = (char)(i % 251);
     const char *path = scratch_write(&s, "long", bytes, LONG);
     assert_int_equal(file_size(path), LONG);
-    assert_true(text_add(&t, "ab", &e)); /* what is there already stays */
+    assert_int_equal(text_add(&t, "ab", &e), OK); /* what is there already stays */
     assert_int_equal(file_read(&t, path, LONG, &e), OK);
     assert_int_equal(t.count, LONG + 2);
     assert_memory_equal(t.data, "ab", 2);
@@ -133,7 +133,7 @@ static void test_replace(void **state)
     assert_int_equal(file_replace(s.folder, "x", 1, &e), FAILED);
     assert_non_null(strstr(e.text, "cannot rename"));
     Text left = {0};
-    assert_true(text_format(&left, &(Error){0}, "%s.tmp", s.folder));
+    assert_int_equal(text_format(&left, &(Error){0}, "%s.tmp", s.folder), OK);
     assert_false(file_exists(left.data));
     text_free(&left);
     failed = (Error){0};
@@ -142,8 +142,8 @@ static void test_replace(void **state)
     scratch_remove(&s);
 }
 
-/* A limit on the size of files is like a full disk: status 4, and what to do. The signal is ignored,
- * as in the program. */
+/* A limit on the size of files is like a full disk: status 4, and what to do. Without signals_catch
+ * the system would end the process. */
 static void test_no_room(void **state)
 {
     (void)state;
@@ -156,7 +156,7 @@ static void test_no_room(void **state)
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
     small = before;
     small.rlim_cur = 1000;
-    signal(SIGXFSZ, SIG_IGN);
+    signals_catch();
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
     file_replace(path, bytes, sizeof bytes, &e);
     setrlimit(RLIMIT_FSIZE, &before);

@@ -23,9 +23,9 @@ static void test_growing(void **state)
     for (int first = 0; first <= LONG; first++)
         for (int more = 0; more <= LONG; more += 1 + first % 2) {
             Text t = {0};
-            assert_true(text_add_bytes(&t, letters, (size_t)first, &e));
+            assert_int_equal(text_add_bytes(&t, letters, (size_t)first, &e), OK);
             assert_int_equal(t.data[t.count], 0);
-            assert_true(text_format(&t, &e, "%.*s", more, letters));
+            assert_int_equal(text_format(&t, &e, "%.*s", more, letters), OK);
             assert_int_equal(t.count, first + more);
             assert_int_equal(t.data[t.count], 0);
             assert_int_equal(strspn(t.data, "x"), t.count);
@@ -41,13 +41,13 @@ static void test_empty(void **state)
     Error e = {0};
     Text t = {0};
     assert_string_equal(text_string(&t), "");
-    assert_true(text_format(&t, &e, "%s", ""));
+    assert_int_equal(text_format(&t, &e, "%s", ""), OK);
     assert_non_null(t.data);
     assert_string_equal(t.data, "");
     text_free(&t);
-    assert_true(text_add(&t, "", &e));
+    assert_int_equal(text_add(&t, "", &e), OK);
     assert_string_equal(t.data, "");
-    assert_true(text_add_bytes(&t, "a\0b", 3, &e));
+    assert_int_equal(text_add_bytes(&t, "a\0b", 3, &e), OK);
     assert_int_equal(t.count, 3);
     assert_memory_equal(t.data, "a\0b", 4);
     text_clear(&t);
@@ -64,9 +64,8 @@ static void test_too_much(void **state)
     (void)state;
     Text t = {0};
     Error e = {0};
-    assert_true(text_add(&t, "abc", &e));
-    assert_false(text_add_bytes(&t, "x", SIZE_MAX - 10, &e));
-    assert_int_equal(e.status, NO_MEMORY);
+    assert_int_equal(text_add(&t, "abc", &e), OK);
+    assert_int_equal(text_add_bytes(&t, "x", SIZE_MAX - 10, &e), NO_MEMORY);
     assert_string_equal(t.data, "abc");
     text_free(&t);
 }
@@ -116,7 +115,7 @@ static void test_repair(void **state)
                 text_add(&want, "\xEF\xBF\xBD", &e);
             else
                 text_add_bytes(&want, p, 1, &e);
-        assert_true(utf8_repair(&got, cases[i].bytes, strlen(cases[i].bytes), &e));
+        assert_int_equal(utf8_repair(&got, cases[i].bytes, strlen(cases[i].bytes), &e), OK);
         if (strcmp(got.data, want.data))
             fail_msg("case %zu; read src/base/utf8.c", i);
         text_free(&got);

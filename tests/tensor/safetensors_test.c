@@ -20,15 +20,15 @@ static void put_file(Text *t, const Text *header, const void *data, size_t count
 {
     char length[8];
     store_u64(length, header->count);
-    assert_true(text_add_bytes(t, length, 8, &(Error){0}));
-    assert_true(text_add_bytes(t, text_string(header), header->count, &(Error){0}));
-    assert_true(text_add_bytes(t, data, count, &(Error){0}));
+    assert_int_equal(text_add_bytes(t, length, 8, &(Error){0}), OK);
+    assert_int_equal(text_add_bytes(t, text_string(header), header->count, &(Error){0}), OK);
+    assert_int_equal(text_add_bytes(t, data, count, &(Error){0}), OK);
 }
 
 static void repeat(Text *t, const char *piece, size_t bytes)
 {
     while (t->count < bytes)
-        assert_true(text_add(t, piece, &(Error){0}));
+        assert_int_equal(text_add(t, piece, &(Error){0}), OK);
 }
 
 /* The files too large to be kept. */
@@ -41,19 +41,21 @@ static void build_file(Text *t, const char *name)
     if (!strcmp(name, "3000-tensors")) {
         data = 3000;
         for (int i = 0; i < 3000; i++)
-            assert_true(text_format(&header, &(Error){0},
-                                    "%s\"t%d\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[%d,%d]}",
-                                    i ? "," : "{", i, i, i + 1));
-        assert_true(text_add(&header, "}", &(Error){0}));
+            assert_int_equal(
+                text_format(&header, &(Error){0},
+                            "%s\"t%d\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[%d,%d]}",
+                            i ? "," : "{", i, i, i + 1),
+                OK);
+        assert_int_equal(text_add(&header, "}", &(Error){0}), OK);
     } else if (!strcmp(name, "100k-nesting")) {
-        assert_true(text_add(&header, "{\"a\":", &(Error){0}));
+        assert_int_equal(text_add(&header, "{\"a\":", &(Error){0}), OK);
         repeat(&header, "[", 100005);
         repeat(&header, "]", 200005);
-        assert_true(text_add(&header, "}", &(Error){0}));
+        assert_int_equal(text_add(&header, "}", &(Error){0}), OK);
     } else {
         unsigned long size = strtoul(name + strlen("header-"), NULL, 10);
         assert_true(size > 1000);
-        assert_true(text_add(&header, "{}", &(Error){0}));
+        assert_int_equal(text_add(&header, "{}", &(Error){0}), OK);
         repeat(&header, " ", size);
     }
     put_file(t, &header, ones, data);
@@ -66,7 +68,7 @@ static void read_hex(Text *t, const char *hex)
         unsigned v;
         assert_int_equal(sscanf(hex, "%2x", &v), 1);
         unsigned char c = (unsigned char)v;
-        assert_true(text_add_bytes(t, &c, 1, &(Error){0}));
+        assert_int_equal(text_add_bytes(t, &c, 1, &(Error){0}), OK);
     }
 }
 
@@ -119,7 +121,7 @@ static void write_text(Scratch *scratch, const char *header, size_t data)
     Text h = {0};
     Text t = {0};
     unsigned char bytes[64] = {0};
-    assert_true(text_add(&h, header, &(Error){0}));
+    assert_int_equal(text_add(&h, header, &(Error){0}), OK);
     put_file(&t, &h, bytes, data);
     scratch_write(scratch, "weights", t.data, t.count);
     text_free(&h);
@@ -176,7 +178,7 @@ static void test_every_byte(void **state)
     for (size_t i = 0; i < good.count * 4; i++) {
         static const char flips[3] = {1, 0x10, 0x40};
         text_clear(&bad);
-        assert_true(text_add_bytes(&bad, good.data, good.count, &(Error){0}));
+        assert_int_equal(text_add_bytes(&bad, good.data, good.count, &(Error){0}), OK);
         size_t at = i / 4;
         size_t count = i % 4 == 3 ? at : good.count;
         if (i % 4 < 3)

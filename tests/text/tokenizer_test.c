@@ -135,7 +135,7 @@ static void test_long_runs(void **state)
             Text text = {0}, back = {0};
             Ids ids = {0};
             while (text.count < 200000)
-                assert_true(text_add(&text, units[u], &e));
+                assert_int_equal(text_add(&text, units[u], &e), OK);
             assert_int_equal(tokenizer_encode(t, &ids, text.data, text.count, &e), OK);
             assert_int_equal(tokenizer_decode(t, &back, ids.data, ids.count, false, &e), OK);
             assert_int_equal(back.count, text.count);
@@ -325,8 +325,8 @@ static void test_ids(void **state)
     Ids ids = {0};
     Error e = {0}, failed = {FAILED, "before"};
     for (int32_t i = 0; i < 100; i++) {
-        assert_true(ids_repeat(&ids, i, i % 5, &e));
-        assert_true(ids_add(&ids, -i, &e));
+        assert_int_equal(ids_repeat(&ids, i, i % 5, &e), OK);
+        assert_int_equal(ids_add(&ids, -i, &e), OK);
     }
     assert_int_equal(ids.count, 300);
     int64_t at = 0;
@@ -337,8 +337,9 @@ static void test_ids(void **state)
         assert_int_equal(ids.data[at], -i);
         at++;
     }
-    assert_false(ids_add(&ids, 1, &failed) || ids_repeat(&ids, 1, 0, &failed) ||
-                 ids_reserve(&ids, 0, &failed));
+    assert_int_equal(ids_add(&ids, 1, &failed), FAILED);
+    assert_int_equal(ids_repeat(&ids, 1, 0, &failed), FAILED);
+    assert_int_equal(ids_reserve(&ids, 0, &failed), FAILED);
     assert_int_equal(ids.count, 300);
     ids_free(&ids);
 }
