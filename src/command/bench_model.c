@@ -278,7 +278,7 @@ void bench_training(Bench *b)
         return;
     keep_last_frame(&p);
     const int64_t need =
-        estimate_state(&b->vlm) + estimate_pass(&b->vlm, (PassSize){PROMPT, p.tokens}, false);
+        estimate_state(&b->vlm) + estimate_pass(&b->vlm, (PassSize){PROMPT, p.tokens, PROMPT}, false);
     if (room && (uint64_t)need > room) {
         Figure *f = bench_add(b, "training step", "token", 0, 0, 0, 1);
         snprintf(f->note, sizeof f->note, "needs %.1f GiB, %.1f are available", (double)need / gib,

@@ -73,7 +73,7 @@ static int64_t lora_values(const Vlm *vlm, int64_t rank)
 
 static void print_memory(const Vlm *vlm, const Use *u)
 {
-    PassSize size = {u->batch * (u->tokens + u->answer), u->batch * u->picture_tokens};
+    PassSize size = {u->batch * (u->tokens + u->answer), u->batch * u->picture_tokens, u->tokens + u->answer};
     int64_t states = estimate_state(vlm);
     int64_t full = states + estimate_pass(vlm, size, false);
     int64_t less = states + estimate_pass(vlm, size, true);

@@ -152,5 +152,5 @@ int64_t generate_bytes(const Vlm *vlm, int64_t prompts, int64_t prompt_tokens, i
     int64_t cached = prompts * (prompt_tokens + max_new_tokens);
     int64_t logits = prompts * vlm->vocab * (int64_t)(2 * sizeof(float) + sizeof(bool));
     return kv_cache_bytes(vlm->layers, vlm->kv_width, cached) + logits +
-           rows * (vlm->row_bytes + vlm->picture_row_bytes);
+           rows * (vlm->text_row.forward + vlm->picture_row.forward);
 }

@@ -20,6 +20,17 @@ typedef struct {
     int n_eos;
 } GenerationConfig;
 
+/* Memory that a row takes on its way through a tower, in bytes, at most. In the vision tower a row
+ * is the patches of one picture token. */
+typedef struct {
+    int64_t layers;
+    int64_t input;    /* x between two layers */
+    int64_t forward;  /* what a layer's forward pass takes */
+    int64_t kept;     /* the part of it that is kept for the backward pass */
+    int64_t backward; /* what a layer's backward pass takes besides */
+    int64_t around;   /* in training, what is before the first layer and behind the last */
+} RowBytes;
+
 typedef struct Family Family;
 typedef struct ModelType ModelType;
 
@@ -36,12 +47,8 @@ typedef struct {
     char warning[300]; /* not empty: something the user should be told (an unknown chat template) */
     /* sizes that others need, filled in by the family */
     int64_t layers, width, kv_width, vocab, max_positions;
-    int32_t image;          /* the token that a picture's rows replace */
-    int64_t row_bytes;      /* memory that one text row takes while it passes a decoder layer */
-    int64_t picture_layers; /* of the vision tower */
-    /* memory that the patches of one picture token take while they pass a layer of the vision
-     * tower */
-    int64_t picture_row_bytes;
+    int32_t image; /* the token in whose place a picture's rows are put */
+    RowBytes text_row, picture_row;
     Linear head; /* rows to logits */
 } Vlm;
 

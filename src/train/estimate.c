@@ -1,14 +1,27 @@
-/* Estimates of training's memory: sums over what the layers allocate. tests/train/estimate_test.c
- * compares them with what a pass really takes. */
+/* Estimates of training's memory.
+ *
+ * A pass takes most while a layer goes backward: what all layers kept, the gradients between them,
+ * and that layer's own gradients. Or while the loss is computed, before any gradient is there.
+ * What a layer takes is counted beside it (model/block/transformer.c); tests/train/estimate_test.c
+ * compares the sums with what a pass really takes. */
 #include "train/estimate.h"
+
+#include "base/number.h"
+#include "base/parallel.h"
+#include "layer/attention_kernels.h"
 
 PassSize pass_size(const Samples *samples)
 {
     PassSize size = {0};
-    for (int64_t i = 0; i < samples->count; i++)
+    for (int64_t i = 0; i < samples->count; i++) {
         size.rows += samples->sample[i].count;
-    for (int64_t i = 0; i < samples->pictures; i++)
-        size.picture_tokens += samples->picture[i].tokens;
+        size.longest = max_i64(size.longest, samples->sample[i].count);
+    }
+    for (int64_t i = 0; i < samples->pictures; i++) {
+        const Picture *p = samples->picture + i;
+        size.picture_tokens += p->tokens;
+        size.longest = max_i64(size.longest, p->grid[1] * p->grid[2]);
+    }
     return size;
 }
 
@@ -21,17 +34,36 @@ int64_t estimate_state(const Vlm *vlm)
     return values * COPIES * (int64_t)sizeof(float);
 }
 
+/* What is kept of a tower until its backward pass, and the gradients between its layers. */
+static int64_t tower_kept(const RowBytes *row, int64_t rows, bool recompute)
+{
+    int64_t values = recompute ? row->input : row->kept;
+    return rows * (row->around + row->layers * (values + row->input));
+}
+
+/* What one layer takes while it goes backward. */
+static int64_t layer_backward(const RowBytes *row, int64_t rows, bool recompute)
+{
+    return rows * (row->backward + (recompute ? row->kept : 0));
+}
+
+/* What threads have of their own: packed panels of a product (tensor/gemm.c), and the scores of
+ * attention and their gradients. */
+static int64_t thread_bytes(int64_t longest)
+{
+    enum { PANELS = 200 << 10 };
+    return parallel_threads() * (PANELS + 2 * ATTENTION_BLOCK * longest * (int64_t)sizeof(float));
+}
+
 int64_t estimate_pass(const Vlm *vlm, PassSize size, bool recompute)
 {
-    /* One block at a time has the gradients of its values, every block that of its input; with
-     * recomputation only one keeps the values too. */
-    int64_t floats = (int64_t)sizeof(float);
-    int64_t text = size.rows * vlm->row_bytes;
-    int64_t pictures = size.picture_tokens * vlm->picture_row_bytes;
-    int64_t block = text + pictures;
-    int64_t inputs = size.rows * vlm->width * floats * vlm->layers;
-    int64_t all = text * vlm->layers + pictures * vlm->picture_layers;
-    return block + head_cross_entropy_bytes(vlm->vocab) + (recompute ? block + 2 * inputs : all + inputs);
+    const RowBytes *text = &vlm->text_row;
+    const RowBytes *picture = &vlm->picture_row;
+    int64_t kept =
+        tower_kept(text, size.rows, recompute) + tower_kept(picture, size.picture_tokens, recompute);
+    int64_t backward = max_i64(layer_backward(text, size.rows, recompute),
+                               layer_backward(picture, size.picture_tokens, recompute));
+    return kept + max_i64(backward, head_cross_entropy_bytes(vlm->vocab)) + thread_bytes(size.longest);
 }
 
 bool estimate_recompute(int64_t bytes, int64_t room)

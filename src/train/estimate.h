@@ -8,13 +8,14 @@
 typedef struct {
     int64_t rows;           /* tokens of all samples, those of pictures too */
     int64_t picture_tokens; /* those of pictures */
+    int64_t longest;        /* rows that one row attends to: of a sample, or of a picture's frame */
 } PassSize;
 
 PassSize pass_size(const Samples *samples);
 
 /* Bytes of the parameters' float32 masters, gradients and two moments. */
 int64_t estimate_state(const Vlm *vlm);
-/* Bytes that one pass takes besides. recompute: blocks keep their input only. */
+/* Bytes that one pass takes besides, at most. recompute: blocks keep their input only. */
 int64_t estimate_pass(const Vlm *vlm, PassSize size, bool recompute);
 
 /* Whether a pass that takes `bytes` when blocks keep everything should recompute instead, where

@@ -266,7 +266,7 @@ static void check_tower(const char *golden, VisionShape shape, int64_t extra)
     const VisionRows rows = {{.seqs = vision_frames(&b.run, list, frames, extra)}, position};
     Mat *x = input(&b);
     check(&b, x, vision(&b.run, &v, &rows, x), "src/model/block/vision.c, src/model/block/transformer.c");
-    assert_int_equal(b.vlm.picture_layers, 2);
+    assert_int_equal(b.vlm.picture_row.layers, 2);
     bench_close(&b);
 }
 

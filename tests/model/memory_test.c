@@ -33,9 +33,9 @@ static void one_layer(const char *what, const Transformer *t)
     size_t before = arena.total;
     const Rows rows = {NULL, {1, start}, NULL};
     assert_non_null(transformer_layer(&run, t, 0, &rows, x));
-    int64_t estimate = ROWS * transformer_row_values(&t->shape) * (int64_t)sizeof(float);
+    int64_t estimate = transformer_row_bytes(&t->shape, ROWS).forward;
     check_estimate(what, arena.peak - before, estimate, 0.9, 1.1,
-                   "transformer_row_values in src/model/block/transformer.c");
+                   "transformer_row_bytes in src/model/block/transformer.c");
     arena_free(&arena);
 }
 

@@ -83,7 +83,9 @@ Status decoder_load(Decoder *d, Vlm *vlm, const char *name, const DecoderShape *
     vlm->vocab = z->vocab;
     vlm->max_positions = z->positions;
     vlm->kv_width = z->layer.kv_heads * z->layer.head_width;
-    vlm->row_bytes = transformer_row_values(&z->layer) * (int64_t)sizeof(float);
+    vlm->text_row = transformer_row_bytes(&z->layer, 1);
+    /* the embedding, with pictures put in, the last norm, the scored rows: values and gradients */
+    vlm->text_row.around = 8 * vlm->text_row.input;
     return e->status;
 }
 

@@ -57,12 +57,25 @@ Status transformer_load(Transformer *t, Vlm *vlm, const char *name, const Transf
     return e->status;
 }
 
-int64_t transformer_row_values(const TransformerShape *z)
+/* Counts block() below. Backward: gradients of what is kept and of the activation; attention's dk
+ * and dv of every query head; a product's packed factor. */
+RowBytes transformer_row_bytes(const TransformerShape *z, int64_t rows)
 {
-    int64_t values = 4 * z->width + 4 * z->heads * z->head_width + (z->gated ? 3 : 2) * z->hidden;
+    const int64_t bytes = rows * (int64_t)sizeof(float);
+    const int64_t D = z->width;
+    const int64_t F = z->hidden;
+    const int64_t Q = z->heads * z->head_width;
+    const int64_t K = z->kv_heads * z->head_width;
+    int64_t kept = 4 * D + 2 * Q + 2 * K + (z->gated ? 2 : 1) * F;
     for (const LayerName *n = z->names; n->name; n++)
-        values += n->part == LAYER_SCALE1 || n->part == LAYER_SCALE2 ? z->width : 0;
-    return values;
+        kept += n->part == LAYER_SCALE1 || n->part == LAYER_SCALE2 ? D : 0;
+    return (RowBytes){
+        .layers = z->used ? z->used : z->layers,
+        .input = D * bytes,
+        .forward = (kept + 2 * (Q - K) + F) * bytes,
+        .kept = kept * bytes,
+        .backward = (kept + F + 2 * Q + D) * bytes,
+    };
 }
 
 /* What a layer needs beside x; run_block copies it, so that backward can run the layer again. */

@@ -74,8 +74,8 @@ typedef struct {
 
 /* Asks for the weights of all layers under NAME.i. */
 Status transformer_load(Transformer *t, Vlm *vlm, const char *name, const TransformerShape *shape, Error *e);
-/* How many floats one row takes while it passes a layer, at most. */
-int64_t transformer_row_values(const TransformerShape *shape);
+/* What `rows` rows take. */
+RowBytes transformer_row_bytes(const TransformerShape *shape, int64_t rows);
 
 /* Layer i: x [N,D] -> [N,D]. */
 Mat *transformer_layer(Run *run, const Transformer *t, int64_t i, const Rows *rows, Mat *x);

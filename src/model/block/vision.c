@@ -29,9 +29,11 @@ Status vision_load(Vision *v, Vlm *vlm, const char *name, const VisionShape *z, 
         v->post_norm = norm_load(c, z->layer.norm, D, z->layer.eps, e, "%s.%s", name, z->post_norm);
     if (e->status != OK)
         return e->status;
-    int64_t values = v->patch.weight->count / D;
-    vlm->picture_layers = z->layer.used ? z->layer.used : z->layer.layers;
-    vlm->picture_row_bytes = (transformer_row_values(&z->layer) + values) * patches * (int64_t)sizeof(float);
+    const int64_t pixels = patches * v->patch.weight->count / D * (int64_t)sizeof(float);
+    vlm->picture_row = transformer_row_bytes(&z->layer, patches);
+    vlm->picture_row.forward += pixels;
+    /* pixels; values and gradients of the embedding, the last norm and the merger */
+    vlm->picture_row.around = pixels + 8 * vlm->picture_row.input;
     return OK;
 }
 
