@@ -71,22 +71,10 @@ static void check_row(const json_t *row)
 {
     Scratch s;
     const char *name = json_string_value(json_object_get(row, "name"));
-    const json_t *cases = json_object_get(row, "cases"), *lists = json_object_get(row, "lists");
     scratch_make(&s);
     write_row(&s, row);
     Tokenizer *t = open_folder(&s);
-    assert_true(json_array_size(cases) > 40 && json_array_size(lists) >= 20);
-    for (size_t i = 0; i < json_array_size(cases); i++) {
-        const json_t *c = json_array_get(cases, i), *ids = json_array_get(c, 1);
-        tokens_check_ids(t, name, i, json_array_get(c, 0), ids);
-        tokens_check_text(t, name, i, ids, false, json_array_get(c, 2));
-        tokens_check_text(t, name, i, ids, true, json_array_get(c, 3));
-    }
-    for (size_t i = 0; i < json_array_size(lists); i++) {
-        const json_t *c = json_array_get(lists, i), *ids = json_array_get(c, 0);
-        tokens_check_text(t, name, 1000 + i, ids, false, json_array_get(c, 1));
-        tokens_check_text(t, name, 1000 + i, ids, true, json_array_get(c, 2));
-    }
+    tokens_check_lists(t, name, row, 40, 20);
     tokenizer_close(t);
     scratch_remove(&s);
 }
@@ -120,28 +108,13 @@ static Tokenizer *open_row(Scratch *s, const char *name)
     return open_folder(s);
 }
 
-/* Long runs of one thing must not take quadratic time: the work must end long before a quadratic one
- * would. */
 static void test_long_runs(void **state)
 {
     (void)state;
     static const char *const units[] = {"a", " ", "the ", "\xE6\x95\xB0", "\n", "7", "[UNUSED_TOKEN_141]"};
     Scratch s;
     Tokenizer *t = open_row(&s, "phi3");
-    for (size_t u = 0; u < sizeof units / sizeof *units; u++) {
-        Text text = {0}, back = {0};
-        Ids ids = {0};
-        Error e = {0};
-        while (text.count < 200000)
-            assert_int_equal(text_add(&text, units[u], &e), OK);
-        assert_int_equal(tokenizer_encode(t, &ids, text.data, text.count, &e), OK);
-        assert_int_equal(tokenizer_decode(t, &back, ids.data, ids.count, true, &e), OK);
-        assert_int_equal(back.count, text.count);
-        assert_memory_equal(back.data, text.data, text.count);
-        text_free(&text);
-        text_free(&back);
-        ids_free(&ids);
-    }
+    tokens_check_long_runs(t, units, sizeof units / sizeof *units);
     tokenizer_close(t);
     scratch_remove(&s);
 }
@@ -416,5 +389,5 @@ int main(void)
         cmocka_unit_test(test_broken_models),     cmocka_unit_test(test_long_piece),
         cmocka_unit_test(test_scores_missing),    cmocka_unit_test(test_broken_configurations),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("text/sentencepiece", tests, NULL, NULL);
 }

@@ -121,29 +121,14 @@ static void test_classes_over_all_code_points(void **state)
     json_close(&j);
 }
 
-/* Long runs of one thing must not take quadratic time: the work must end long before a quadratic
- * one would. */
 static void test_long_runs(void **state)
 {
     (void)state;
     static const char *const units[] = {"a", " ", ".", "\xE6\x95\xB0", "\xCC\xA3", "\n", "7", "ab1 "};
     static const char *const paths[] = {"golden/text/qwen2.json", "golden/text/digits.json"};
     for (size_t p = 0; p < 2; p++) {
-        Error e = {0};
         Tokenizer *t = open_copy(paths[p]);
-        for (size_t u = 0; u < sizeof units / sizeof *units; u++) {
-            Text text = {0}, back = {0};
-            Ids ids = {0};
-            while (text.count < 200000)
-                assert_int_equal(text_add(&text, units[u], &e), OK);
-            assert_int_equal(tokenizer_encode(t, &ids, text.data, text.count, &e), OK);
-            assert_int_equal(tokenizer_decode(t, &back, ids.data, ids.count, false, &e), OK);
-            assert_int_equal(back.count, text.count);
-            assert_memory_equal(back.data, text.data, text.count);
-            text_free(&text);
-            text_free(&back);
-            ids_free(&ids);
-        }
+        tokens_check_long_runs(t, units, sizeof units / sizeof *units);
         tokenizer_close(t);
     }
 }
