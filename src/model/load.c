@@ -1,15 +1,13 @@
-/* Each layer is asked for by one name and gets all its weights: so what a layer needs is
- * registered with the optimiser and the saver in one order, weight before bias. */
+/* A product is asked for by one name and gets all its weights. Invariant: the weight before the bias,
+ * so that the optimiser and the saver meet them in one order. */
 #include "model/load.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { NAME = 160 };
-
 Linear load_linear(Checkpoint *c, int64_t out, int64_t in, bool bias, Error *e, const char *name, ...)
 {
-    char text[NAME];
+    char text[160];
     va_list list;
     va_start(list, name);
     vsnprintf(text, sizeof text, name, list);
@@ -17,17 +15,5 @@ Linear load_linear(Checkpoint *c, int64_t out, int64_t in, bool bias, Error *e, 
     Linear l = {checkpoint_matrix(c, e, out, in, "%s.weight", text), NULL};
     if (bias)
         l.bias = checkpoint_vector(c, e, out, "%s.bias", text);
-    return l;
-}
-
-LayerNorm load_layernorm(Checkpoint *c, int64_t width, double eps, Error *e, const char *name, ...)
-{
-    char text[NAME];
-    va_list list;
-    va_start(list, name);
-    vsnprintf(text, sizeof text, name, list);
-    va_end(list);
-    LayerNorm l = {checkpoint_vector(c, e, width, "%s.weight", text), NULL, (float)eps};
-    l.bias = checkpoint_vector(c, e, width, "%s.bias", text);
     return l;
 }

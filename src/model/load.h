@@ -1,4 +1,4 @@
-/* Layers by the names of their weights on disk. */
+/* Products by the names of their weights on disk. */
 #ifndef MPA_MODEL_LOAD_H
 #define MPA_MODEL_LOAD_H
 
@@ -8,8 +8,5 @@
 /* NAME.weight [out, in] and, with `bias`, NAME.bias [out]. */
 Linear load_linear(Checkpoint *c, int64_t out, int64_t in, bool bias, Error *e, const char *name, ...)
     PRINTF_LIKE(6, 7);
-/* NAME.weight and NAME.bias [width]. */
-LayerNorm load_layernorm(Checkpoint *c, int64_t width, double eps, Error *e, const char *name, ...)
-    PRINTF_LIKE(5, 6);
 
 #endif
