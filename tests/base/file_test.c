@@ -272,9 +272,16 @@ static void test_folders(void **state)
     e = (Error){0};
     assert_int_equal(folder_make("", &e), FAILED);
     e = (Error){0};
+    Text below = {0};
+    text_format(&below, &e, "%s/x", name.data);
+    assert_int_equal(folder_make(below.data, &e), FAILED);
+    assert_non_null(strstr(e.text, "/x: cannot create the folder"));
+    text_free(&below);
+    e = (Error){0};
     text_clear(&name);
     text_format(&name, &e, "%s/a", s.folder);
     assert_int_equal(folder_remove(name.data, &e), FAILED); /* it holds a folder */
+    assert_non_null(strstr(e.text, "a/b: cannot remove"));
     e = (Error){0};
     assert_int_equal(folder_remove(deep, &e), OK);
     assert_int_equal(folder_remove(deep, &e), OK); /* a missing one is fine */

@@ -98,10 +98,13 @@ static void test_quiet_progress(void **state)
     assert_string_equal(capture_end(&c), "");
 }
 
-/* A child that is signalled `times` times: the status it ends with. It goes on after the first,
- * and ends by the same signal after cleaning up. */
-static int status_of_child(int number, int times)
+/* A child that is signalled `times` times: the status it ends with, and in *lived how many of the
+ * signals it outlived. It goes on after the first, and ends by the same signal after cleaning up. */
+static int status_of_child(int number, int times, int *lived)
 {
+    int pipes[2];
+    char byte;
+    assert_int_equal(pipe(pipes), 0);
     fflush(NULL);
     pid_t child = fork();
     assert_true(child >= 0);
@@ -111,8 +114,11 @@ static int status_of_child(int number, int times)
         signals_catch();
         if (*signals_flag())
             _exit(91);
-        for (int i = 0; i < times; i++)
+        for (int i = 0; i < times; i++) {
             raise(number);
+            if (write(pipes[1], "x", 1) != 1)
+                _exit(93);
+        }
         if (*signals_flag() != (times ? number : 0))
             _exit(92);
         signals_finish();
@@ -120,6 +126,11 @@ static int status_of_child(int number, int times)
     }
     int status = 0;
     assert_int_equal(waitpid(child, &status, 0), child);
+    close(pipes[1]);
+    *lived = 0;
+    while (read(pipes[0], &byte, 1) == 1)
+        ++*lived;
+    close(pipes[0]);
     return status;
 }
 
@@ -127,12 +138,14 @@ static void test_signals(void **state)
 {
     (void)state;
     static const int numbers[] = {SIGINT, SIGTERM};
+    int lived;
     for (int i = 0; i < 2; i++)
         for (int times = 1; times <= 2; times++) {
-            int status = status_of_child(numbers[i], times);
+            int status = status_of_child(numbers[i], times, &lived);
             assert_true(WIFSIGNALED(status) && WTERMSIG(status) == numbers[i]);
+            assert_int_equal(lived, 1);
         }
-    int none = status_of_child(SIGINT, 0);
+    int none = status_of_child(SIGINT, 0, &lived);
     assert_true(WIFEXITED(none) && WEXITSTATUS(none) == 7);
 }
 

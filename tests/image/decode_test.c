@@ -4,6 +4,7 @@
 #include "fixture/scratch.h"
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "image/image.h"
 
 #include <setjmp.h>
@@ -154,6 +155,36 @@ static void test_messages(void **state)
     scratch_remove(&s);
 }
 
+/* A frame header that is too short, or a second one, is refused by us: decoders read past the one and
+ * take the last of the others. */
+static void test_frame_headers(void **state)
+{
+    (void)state;
+    Golden g;
+    Scratch s;
+    Text bad = {0};
+    Error e = {0};
+    scratch_make(&s);
+    golden_open(&g, "image/decode");
+    const Tensor *t = golden_tensor(&g, "jpeg/one-pixel/file");
+    size_t at = 2;
+    while (at + 19 < t->bytes && memcmp(t->data + at, "\xFF\xC0\0\x11", 4))
+        at++;
+    assert_true(at + 19 < t->bytes);
+    text_add_bytes(&bad, t->data, at + 19, &e);
+    text_add_bytes(&bad, t->data + at, t->bytes - at, &e);
+    refused(scratch_write(&s, "twice", bad.data, bad.count), "frame header is broken");
+    text_clear(&bad);
+    text_add_bytes(&bad, t->data, t->bytes, &e);
+    assert_int_equal(e.status, OK);
+    bad.data[at + 3] = 7;
+    refused(scratch_write(&s, "short", bad.data, bad.count), "frame header is broken");
+    text_free(&bad);
+    safetensors_close(&g.tensors);
+    json_close(&g.notes);
+    scratch_remove(&s);
+}
+
 /* A picture cut at any byte, or with any byte changed, is read or refused, never anything else
  * (the sanitizers look on). */
 static void test_every_byte(void **state)
@@ -187,6 +218,7 @@ static void test_every_byte(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_pictures), cmocka_unit_test(test_broken),
-                                       cmocka_unit_test(test_messages), cmocka_unit_test(test_every_byte)};
+                                       cmocka_unit_test(test_messages), cmocka_unit_test(test_frame_headers),
+                                       cmocka_unit_test(test_every_byte)};
     return cmocka_run_group_tests_name("image/decode", tests, NULL, NULL);
 }

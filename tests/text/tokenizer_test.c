@@ -151,6 +151,7 @@ static const struct {
     {"\"merges\":[[\"", "\"merges\":[[\"\xE2\x82\xAC", "merges[0]"},
     {"\"merges\":[[\"", "\"merges\":[[\"!\",\"\xE2\x82\xAC\"],[\"", "merges[0]"},
     {"\"merges\":[[", "\"merges\":[7,[", "merges[0]: wanted two tokens"},
+    {"\"merges\":[[", "\"merges\":[[\"\",\"\"],[", "merges[0]: \"\" and \"\" or their union"},
     {"\"merges\":[[", "\"merges\":[[\"!\"],[", "merges[0]: wanted two tokens"},
     {"\"merges\":[[", "\"merges\":[[\"!\",null],[", "merges[0]: wanted two tokens"},
     {"\"merges\":[[", "\"merges\":[[null,\"!\"],[", "merges[0]: wanted two tokens"},
