@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -99,6 +100,13 @@ static void layer_kernels(void **state)
     layernorm_bwd(dx, dw, db, dy, x, mean, rstd, w, N, D);
     bool good = golden_close_to(&g, "y", y, N * D, golden_pass_limit, layer_source);
     good &= golden_close_to(&g, "dx", dx, N * D, golden_pass_limit, layer_source);
+    good &= golden_close_to(&g, "dw", dw, D, golden_pass_limit, layer_source);
+    good &= golden_close_to(&g, "db", db, D, golden_pass_limit, layer_source);
+    memset(dw, 0, (size_t)D * sizeof *dw);
+    memset(db, 0, (size_t)D * sizeof *db);
+    layernorm_bwd(dx, dw, NULL, dy, x, mean, rstd, w, N, D); /* one of the two may be frozen */
+    layernorm_bwd(dx, NULL, db, dy, x, mean, rstd, w, N, D);
+    layernorm_bwd(dx, NULL, NULL, dy, x, mean, rstd, w, N, D);
     good &= golden_close_to(&g, "dw", dw, D, golden_pass_limit, layer_source);
     good &= golden_close_to(&g, "db", db, D, golden_pass_limit, layer_source);
     golden_close(&g);

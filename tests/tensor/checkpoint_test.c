@@ -187,7 +187,13 @@ static void test_tied(void **state)
     Param *w = checkpoint_vector(&c, &e, 6, "w");
     assert_int_equal(checkpoint_make_trainable(w, &e), OK);
     assert_int_equal(checkpoint_tied(&c, "absent", w, &e), OK);
-    assert_int_equal(checkpoint_tied(&c, "same", w, &e), OK);
+    assert_int_equal(checkpoint_finish(&c, (const char *const[]){"other", "shape", "zero", "type", NULL}, &e),
+                     BAD_INPUT);
+    assert_non_null(strstr(e.text, "same"));
+    e = (Error){0};
+    assert_int_equal(checkpoint_tied(&c, "same", w, &e), OK); /* it is in use now */
+    assert_int_equal(checkpoint_finish(&c, (const char *const[]){"other", "shape", "zero", "type", NULL}, &e),
+                     OK);
     assert_int_equal(checkpoint_tied(&c, "other", w, &e), BAD_INPUT);
     assert_true(strstr(e.text, "other") != NULL);
     e = (Error){0};
