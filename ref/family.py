@@ -22,7 +22,8 @@ from common import ROOT, SEED, numpy_of, path, save, shown, shown_file
 from truth import errors, run_all
 
 # model_type of config.json: its program
-FAMILIES = {"qwen2_vl": "family_qwen2vl", "idefics3": "family_smolvlm", "smolvlm": "family_smolvlm"}
+FAMILIES = {"qwen2_vl": "family_qwen2vl", "idefics3": "family_smolvlm", "smolvlm": "family_smolvlm",
+            "internvl_chat": "family_internvl2", "tiny_llava_stablelm": "family_tinyllava"}
 PIXELS = ("pixel_values", "image_grid_thw", "pixel_attention_mask")
 INPUTS = ("input_ids", "position_ids", *PIXELS)
 # What the tokenizers of the tiny checkpoints are made from.
@@ -198,12 +199,16 @@ class Family:
         """What the decoder's own layers take as positions."""
         return stored["position_ids"].long()
 
-    def make_case(self, name):
+    def processor(self, folder):
+        """What `sample` and its like are given for a checkpoint."""
         from transformers import AutoProcessor
 
+        return AutoProcessor.from_pretrained(folder)
+
+    def make_case(self, name):
         case = self.cases[name]
         folder = os.path.join(ROOT, "weights", case["checkpoint"])
-        processor = AutoProcessor.from_pretrained(folder)
+        processor = self.processor(folder)
         notes = self.prepare(processor, case)
         s = self.sample(processor, case["prompt"], case["answer"], [shown(p) for p in case["pictures"]])
         truth, runs = run_all(folder, lambda m, n: self.trace(m, s, case["grad"]))

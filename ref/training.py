@@ -116,11 +116,9 @@ def reference(family, folder, samples, c):
 def write(family):
     """For each row of family.training: the checkpoint, how many of PAIRS, settings, whether final weights are
     kept."""
-    from transformers import AutoProcessor
-
     for name, (checkpoint, count, c, keep) in family.training.items():
         folder, pairs = os.path.join(ROOT, "weights", checkpoint), PAIRS[:count]
-        processor = AutoProcessor.from_pretrained(folder)
+        processor = family.processor(folder)
         samples = [family.sample(processor, question, answer, [shown(p)]) for p, question, answer in pairs]
         log, log_error, final, error = reference(family, folder, samples, c)
         rows = [dict(picture=shown_file(p), question=question, answer=answer) for p, question, answer in pairs]

@@ -3,7 +3,7 @@
 Truth is a float64 run of transformers' own classes in which every hand-made cast to float32 is lifted
 (`exact`). The unit of error of a tensor is the largest difference that float32 runs of the same classes make
 against it, over several orders of summation (`FLOAT32_RUNS`)."""
-import contextlib
+import contextlib, json, os
 
 import torch
 import torch.nn.functional as F
@@ -44,9 +44,19 @@ def widen_rotary(model):
     for m in model.modules():
         if hasattr(m, "rope_init_fn"):
             m.inv_freq = m.original_inv_freq = m.rope_init_fn(m.config, "cpu")[0].double()
+            if m.rope_type == "longrope":  # its factors are made float32 ones
+                beyond = m.config.max_position_embeddings + 1
+                m.long_inv_freq = m.rope_init_fn(m.config, "cpu", seq_len=beyond)[0] * rounding(m, "long_factor")
+                m.inv_freq = m.original_inv_freq = m.inv_freq * rounding(m, "short_factor")
         elif hasattr(m, "inv_freq"):
             count = m.inv_freq.numel()
             m.inv_freq = 10000.0 ** (-torch.arange(count, dtype=torch.float64) / count)
+
+
+def rounding(rotary, key):
+    """How much larger float32 makes these factors."""
+    factors = rotary.config.rope_scaling[key]
+    return torch.tensor(factors, dtype=torch.float32).double() / torch.tensor(factors, dtype=torch.float64)
 
 
 # ---------------------------------------------------------------- float32 in several orders
@@ -123,10 +133,18 @@ FLOAT32_RUNS = [
 ]
 
 
+# model_type of config.json: loader(folder, attention) of a model that is none of transformers' classes
+LOADERS = {}
+
+
 def load(folder, dtype, attention="eager"):
     """A checkpoint that computes in `dtype`. "sdpa" is taken in each part of the model that has it."""
     from transformers import AutoModelForVision2Seq
 
+    with open(os.path.join(folder, "config.json"), encoding="utf-8") as f:
+        own = LOADERS.get(json.load(f)["model_type"])
+    if own:
+        return own(folder, attention).to(dtype).eval()
     wanted = None if attention == "sdpa" else attention
     m = AutoModelForVision2Seq.from_pretrained(folder, torch_dtype=torch.float32, attn_implementation=wanted)
     return m.to(dtype).eval()
