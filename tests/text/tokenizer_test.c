@@ -144,6 +144,7 @@ static const struct {
     {"\"unk_token\":null", "\"unk_token\":\"<unk>\"", "unk_token"},
     {"\"byte_fallback\":false", "\"byte_fallback\":true", "byte_fallback"},
     {"\"Isolated\"", "\"Removed\"", "Isolated"},
+    {"\"use_regex\":false", "\"use_regex\":true", "ByteLevel with use_regex after Split"},
     {"\\\\p{N}|", "\\\\p{N}{1,3}|", "pre_tokenizer"},
     {"\"!\":0", "\"!\":-1", "model.vocab.!"},
     {"\"!\":0", "\"!\":1", "id 1"},
