@@ -28,7 +28,7 @@ typedef struct {
     int64_t forward;  /* what a layer's forward pass takes */
     int64_t kept;     /* the part of it that is kept for the backward pass */
     int64_t backward; /* what a layer's backward pass takes besides */
-    int64_t around;   /* in training, what is before the first layer and behind the last */
+    int64_t around;   /* in training, what is before the first layer and after the last */
 } RowBytes;
 
 typedef struct Family Family;
@@ -47,7 +47,7 @@ typedef struct {
     char warning[300]; /* not empty: something the user should be told (an unknown chat template) */
     /* sizes that others need, filled in by the family */
     int64_t layers, width, kv_width, vocab, max_positions;
-    int32_t image; /* the token in whose place a picture's rows are put */
+    int32_t image; /* the token that a picture's rows replace */
     RowBytes text_row, picture_row;
     Linear head; /* rows to logits */
 } Vlm;

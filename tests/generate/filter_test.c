@@ -125,8 +125,22 @@ static void without_sampling(void **state)
     assert_int_equal(pick_token(logits, 5, &config, 0.99), 1);
 }
 
+/* Two that share the probability: the lower id is at 1 - p exactly, and goes. */
+static void top_p_at_its_bound(void **state)
+{
+    (void)state;
+    const GenerationConfig config = {
+        .do_sample = true, .temperature = 1, .top_p = 0.5, .top_k = 0, .repetition_penalty = 1};
+    float logits[] = {3, 3};
+    float scratch[100];
+    const bool seen[] = {false, false};
+    filter_logits(logits, 2, &config, seen, scratch);
+    assert_true(isinf(logits[0]) && isfinite(logits[1]));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(as_transformers), cmocka_unit_test(without_sampling)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(as_transformers), cmocka_unit_test(without_sampling),
+                                       cmocka_unit_test(top_p_at_its_bound)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

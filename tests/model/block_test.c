@@ -3,6 +3,7 @@
  * and partial rotary (StableLM), layer scale and a class token (InternViT), fewer layers used than
  * there are (SigLIP in TinyLLaVA). Forward, each layer, and all gradients. */
 #include "fixture/golden.h"
+#include "fixture/must.h"
 #include "fixture/scratch.h"
 
 #include "model/block/decoder.h"
@@ -30,12 +31,6 @@ typedef struct {
     Error error;
     Run run;
 } Bench;
-
-static void must(const Error *e)
-{
-    if (e->status != OK)
-        fail_msg("%s", e->text);
-}
 
 /* Weights are what is float32 in the golden, but for x and dy. */
 static void write_weights(Bench *b)

@@ -1,5 +1,7 @@
 /* Samples, batches and the loss where no golden looks: limits, errors, counts, and passes in which
  * only a part of the model is trained. */
+#include "fixture/must.h"
+
 #include "model/family.h"
 #include "model/loss.h"
 
@@ -14,12 +16,6 @@
 static const char *const image[] = {"golden/model/odd.png"};
 static const char *const missing[] = {"no/such/file.png"};
 static char folders[][40] = {"weights/tiny-qwen2vl-a", "weights/tiny-smolvlm-a"};
-
-static void must(const Error *e)
-{
-    if (e->status != OK)
-        fail_msg("%s", e->text);
-}
 
 static void positions_have_a_limit(void **state)
 {
@@ -67,6 +63,67 @@ static void answer_tokens(void **state)
     }
     assert_int_equal(vlm_answer_tokens(&vlm, &q, &(ChatOptions){true}, &e),
                      vlm_answer_tokens(&vlm, &q, NULL, &e) + 1);
+    vlm_close(&vlm);
+}
+
+/* The picture token in a user's words, as the first of them and in an answer, is no picture. */
+static void picture_token_in_text(void **state)
+{
+    Vlm vlm;
+    Sample s;
+    Picture p = {0};
+    Text text = {0};
+    Error e = {0};
+    vlm_open(&vlm, *state, &e);
+    vlm_picture(&vlm, &p, image[0], NULL, &e);
+    tokenizer_decode(vlm.tokenizer, &text, &vlm.image, 1, false, &e);
+    must(&e);
+    const Question q[] = {{.n_images = 1, .text = text_string(&text)},
+                          {.n_images = 1, .text = "a", .answer = text_string(&text)}};
+    for (int i = 0; i < 2; i++) {
+        e = (Error){0};
+        assert_int_equal(vlm_sample(&vlm, &s, &p, q + i, NULL, &e), BAD_INPUT);
+        assert_non_null(strstr(e.text, "the picture token itself"));
+        assert_true(i || strstr(e.text, "(at token 0)"));
+        assert_null(s.ids);
+    }
+    text_free(&text);
+    picture_free(&p);
+    vlm_close(&vlm);
+}
+
+/* Ids in which a picture's tokens are cut, doubled or left out have no positions. */
+static void picture_tokens_must_fit(void **state)
+{
+    Vlm vlm;
+    Picture p[2] = {{0}};
+    Error e = {0};
+    vlm_open(&vlm, *state, &e);
+    vlm_picture(&vlm, p, image[0], NULL, &e);
+    must(&e);
+    p[1] = p[0];
+    const int64_t n = p->tokens;
+    int32_t *ids = calloc((size_t)(2 * n), sizeof *ids);
+    int32_t *position = calloc((size_t)(6 * n), sizeof *position);
+    assert_true(ids && position && n > 2);
+    for (int64_t i = 0; i < 2 * n; i++)
+        ids[i] = vlm.image;
+    const struct {
+        int64_t count, pictures;
+        Status status;
+    } rows[] = {{n, 1, OK}, {n - 1, 1, BAD_INPUT}, {2 * n, 1, BAD_INPUT}, {2 * n, 2, OK}, {n, 2, BAD_INPUT}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        Sample s = {.ids = ids,
+                    .position = position,
+                    .count = rows[i].count,
+                    .pictures = p,
+                    .n_pictures = rows[i].pictures};
+        e = (Error){0};
+        assert_int_equal(vlm.family->positions(&vlm, &s, &e), rows[i].status);
+    }
+    free(ids);
+    free(position);
+    picture_free(p);
     vlm_close(&vlm);
 }
 
@@ -189,6 +246,10 @@ int main(void)
         {"smolvlm: positions", positions_have_a_limit, NULL, NULL, folders[1]},
         {"qwen2vl: answer tokens", answer_tokens, NULL, NULL, folders[0]},
         {"smolvlm: answer tokens", answer_tokens, NULL, NULL, folders[1]},
+        {"qwen2vl: picture token in text", picture_token_in_text, NULL, NULL, folders[0]},
+        {"smolvlm: picture token in text", picture_token_in_text, NULL, NULL, folders[1]},
+        {"qwen2vl: picture tokens must fit", picture_tokens_must_fit, NULL, NULL, folders[0]},
+        {"smolvlm: picture tokens must fit", picture_tokens_must_fit, NULL, NULL, folders[1]},
         {"errors name the pair", errors_name_the_pair, NULL, NULL, folders[1]},
         cmocka_unit_test(labels_are_counted_as_scored),
         {"qwen2vl: merger alone", merger_alone, NULL, NULL, folders[0]},

@@ -182,6 +182,9 @@ static Status positions(const Vlm *vlm, Sample *s, Error *e)
                       (long long)s->n_pictures);
         }
     }
+    if (e->status == OK && seen < s->n_pictures)
+        error_set(e, BAD_INPUT, "the text has the tokens of %lld pictures, wanted %lld", (long long)seen,
+                  (long long)s->n_pictures);
     s->next_position = next;
     return e->status;
 }

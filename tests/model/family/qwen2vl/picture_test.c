@@ -113,9 +113,43 @@ static void test_published_sizes(void **state)
     assert_int_equal(height, 28);
 }
 
+/* The same by a picture's options: limits in place of the checkpoint's, and two resizes. */
+static void test_options(void **state)
+{
+    (void)state;
+    enum { WIDTH = 1024, HEIGHT = 683 };
+    static unsigned char data[3 * WIDTH * HEIGHT];
+    const Qwen2VLPictures p = {.patch = 14,
+                               .temporal = 2,
+                               .merge = 2,
+                               .limits = {3136, 12845056},
+                               .normalise = {1.0 / 255, {0, 0, 0}, {1, 1, 1}}};
+    const struct {
+        const PictureOptions *options;
+        int64_t down, across;
+    } rows[] = {
+        {NULL, 48, 74},
+        {&(PictureOptions){0}, 48, 74},
+        {&(PictureOptions){.max_pixels = 512 * 784}, 36, 54},
+        {&(PictureOptions){.min_pixels = 1280 * 784}, 60, 88},
+        {&(PictureOptions){.min_pixels = 128 * 784, .max_pixels = 512 * 784, .published = true}, 36, 56},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        Error e = {0};
+        Picture out;
+        assert_int_equal(qwen2vl_picture(&p, &out, &(Image){WIDTH, HEIGHT, data}, rows[i].options, &e), OK);
+        if (out.grid[1] != rows[i].down || out.grid[2] != rows[i].across)
+            fail_msg("options %zu: %lld x %lld patches; read %s", i, (long long)out.grid[1],
+                     (long long)out.grid[2], source);
+        assert_int_equal(out.tokens, rows[i].down * rows[i].across / 4);
+        picture_free(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_pictures), cmocka_unit_test(test_sizes),
-                                       cmocka_unit_test(test_published_sizes)};
+                                       cmocka_unit_test(test_published_sizes),
+                                       cmocka_unit_test(test_options)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

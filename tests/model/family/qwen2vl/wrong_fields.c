@@ -12,6 +12,7 @@ const WrongField qwen2vl_wrong_fields[] = {
     {"config.json", "hidden_size", "\"64\"", "hidden_size"},
     {"config.json", "hidden_size", NULL, "hidden_size"},
     {"config.json", "num_attention_heads", "7", "num_attention_heads"},
+    {"config.json", "num_attention_heads", "8", "num_attention_heads"}, /* does not divide the width */
     {"config.json", "num_attention_heads", "0", "num_attention_heads"},
     {"config.json", "num_key_value_heads", "5", "num_key_value_heads"},
     {"config.json", "num_hidden_layers", "1", "model.layers.1"},
@@ -46,6 +47,7 @@ const WrongField qwen2vl_wrong_fields[] = {
     {"preprocessor_config.json", "max_pixels", "\"many\"", "max_pixels"},
     {"preprocessor_config.json", "image_std", "[0, 1, 1]", "image_std"},
     {"preprocessor_config.json", "image_mean", "[0.5, 0.5]", "image_mean"},
+    {"preprocessor_config.json", "image_mean", "[0.5, 0.5, 0.5, 0.5]", "image_mean"},
     {"preprocessor_config.json", "image_mean", "[0.5, 0.5, \"x\"]", "image_mean"},
     {"preprocessor_config.json", "rescale_factor", "0", "rescale_factor"},
     {"preprocessor_config.json", "do_resize", "false", "do_resize"},

@@ -154,9 +154,31 @@ static void test_buckets(void **state)
         fail_msg("%d pairs are off; read siglip_buckets in src/model/block/siglip.c", wrong);
 }
 
+/* A side never becomes 0, and a picture that would take all memory is refused before it does. */
+static void test_extremes(void **state)
+{
+    (void)state;
+    static unsigned char data[3 * 2048];
+    int64_t height = 1;
+    int64_t width = 10000;
+    Error e = {0};
+    Picture out;
+    const SmolVLMPictures p = {.longest_edge = 4096,
+                               .tile = 8192,
+                               .split = true,
+                               .normalise = {1.0 / 255, {0, 0, 0}, {1, 1, 1}},
+                               .patch = 8192,
+                               .scale = 1};
+    smolvlm_first_size(&height, &width, 50);
+    assert_true(height == 1 && width == 50);
+    assert_int_equal(smolvlm_picture(&p, &out, &(Image){2048, 1, data}, &e), BAD_INPUT);
+    assert_non_null(strstr(e.text, "8192 x 8192"));
+    assert_null(out.pixels);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sizes), cmocka_unit_test(test_buckets),
-                                       cmocka_unit_test(test_pictures)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_extremes), cmocka_unit_test(test_sizes),
+                                       cmocka_unit_test(test_buckets), cmocka_unit_test(test_pictures)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
