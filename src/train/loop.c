@@ -30,7 +30,7 @@ typedef struct {
     Vlm *vlm;
     const Question *pairs;
     int64_t count;
-    const TrainOptions *o;
+    const TrainOptions *options;
     const TrainFiles *files;
     TrainWatch watch;
     Optimiser optimiser;
@@ -52,7 +52,7 @@ typedef struct {
 
 static ChatOptions chat_options(const Trainer *t)
 {
-    return (ChatOptions){.newline = t->o->level.chat_newline};
+    return (ChatOptions){.newline = t->options->level.chat_newline};
 }
 
 /* Labels of the step's answers. */
@@ -69,8 +69,8 @@ static int64_t count_labels(const Trainer *t, const Step *s)
 static bool must_recompute(const Trainer *t, const Samples *samples)
 {
     int64_t room = (int64_t)memory_available();
-    if (t->o->memory) { /* of the whole run: what the parameters leave of it */
-        int64_t left = max_i64(1, t->o->memory - estimate_state(t->vlm));
+    if (t->options->memory) { /* of the whole run: what the parameters leave of it */
+        int64_t left = max_i64(1, t->options->memory - estimate_state(t->vlm));
         room = room ? min_i64(room, left) : left;
     }
     return estimate_recompute(estimate_pass(t->vlm, pass_size(samples), false), room);
@@ -87,12 +87,12 @@ static Status run_pass(Trainer *t, Step *s, const int64_t *which, int64_t count,
     Question *pairs = run_alloc(&run, count, sizeof *pairs);
     for (int64_t i = 0; pairs && i < count; i++)
         pairs[i] = t->pairs[which[i]];
-    samples_load(&samples, t->vlm, pairs, count, &t->o->pictures, &chat, t->error);
+    samples_load(&samples, t->vlm, pairs, count, &t->options->pictures, &chat, t->error);
     int64_t labels = samples_labels(samples.sample, samples.count);
     if (t->error->status == OK && !labels)
         error_set(t->error, BAD_INPUT, "pair %s: no token of it counts in the loss", pairs[0].id);
     if (t->error->status == OK) {
-        int64_t passes = t->o->level.batch / t->o->level.micro_batch;
+        int64_t passes = t->options->level.batch / t->options->level.micro_batch;
         double scale = step_labels ? 1 / (double)step_labels : 1 / ((double)labels * (double)passes);
         run.recompute = must_recompute(t, &samples);
         run.tape = tape_new(&run);
@@ -112,7 +112,7 @@ static bool is_stopped(const Trainer *t)
  * the state is then the one before this step. */
 static Status run_passes(Trainer *t, Step *s)
 {
-    const LevelConfig *level = &t->o->level;
+    const LevelConfig *level = &t->options->level;
     int64_t step_labels = level->loss == LOSS_TOKEN ? count_labels(t, s) : 0;
     optimiser_clear_gradients(&t->optimiser);
     for (int64_t i = 0; i < s->count && t->error->status == OK; i += level->micro_batch) {
@@ -150,7 +150,7 @@ static Status not_finite(const Trainer *t, const Step *s)
 /* Clips the gradient's norm and updates, if everything is finite. */
 static Status update(Trainer *t, Step *s)
 {
-    const LevelConfig *level = &t->o->level;
+    const LevelConfig *level = &t->options->level;
     if (t->error->status != OK)
         return t->error->status;
     s->norm = optimiser_norm(&t->optimiser);
@@ -172,7 +172,7 @@ static Status write_logs(Trainer *t, const Step *s, double seconds)
              "{\"step\": %lld, \"epoch\": %lld, \"loss\": %.9g, \"lr\": %.9g, \"grad_norm\": %.9g, "
              "\"tokens\": %lld}\n",
              (long long)t->optimiser.step, (long long)s->epoch + 1, s->sum.loss,
-             t->o->level.learning_rate * s->factor, s->norm, (long long)s->sum.tokens);
+             t->options->level.learning_rate * s->factor, s->norm, (long long)s->sum.tokens);
     append_line(t->files->metrics_path, line, t->error);
     snprintf(line, sizeof line, "{\"step\": %lld, \"seconds\": %.4f}\n", (long long)t->optimiser.step,
              seconds);
@@ -182,7 +182,7 @@ static Status write_logs(Trainer *t, const Step *s, double seconds)
 /* After every save_every-th step, but not the last: then the result itself is saved. */
 static bool state_is_due(const Trainer *t)
 {
-    int64_t every = t->o->level.save_every;
+    int64_t every = t->options->level.save_every;
     int64_t step = t->optimiser.step;
     return every && step % every == 0 && step < t->steps;
 }
@@ -209,14 +209,14 @@ static void order_epoch(Trainer *t, int64_t epoch)
 {
     for (int64_t i = 0; i < t->count; i++)
         t->order[i] = i;
-    if (t->o->level.shuffle)
-        random_permutation(t->order, t->count, t->o->seed, (uint64_t)epoch);
+    if (t->options->level.shuffle)
+        random_permutation(t->order, t->count, t->options->seed, (uint64_t)epoch);
 }
 
 /* From the first step that the optimiser has not made. */
 static Status run_steps(Trainer *t)
 {
-    const LevelConfig *level = &t->o->level;
+    const LevelConfig *level = &t->options->level;
     int64_t epoch = -1;
     while (t->error->status == OK && t->optimiser.step < t->steps) {
         StepSamples now = schedule_samples(level, t->count, t->optimiser.step);
@@ -238,7 +238,7 @@ Status train(Vlm *vlm, const Question *pairs, int64_t count, const TrainOptions 
     Trainer t = {.vlm = vlm,
                  .pairs = pairs,
                  .count = count,
-                 .o = o,
+                 .options = o,
                  .files = f,
                  .steps = schedule_steps(&o->level, count),
                  .error = e};

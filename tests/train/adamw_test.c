@@ -20,9 +20,12 @@ static void a_hundred_updates(void **state)
     Golden g;
     golden_open(&g, "train/adamw");
     const json_t *rate = json_object_get(g.notes.root, "rate");
-    int64_t steps = golden_tensor(&g, "gradient")->dim[0], n = golden_tensor(&g, "gradient")->dim[1];
-    float *p = golden_floats(&g, "start"), *gradient = golden_floats(&g, "gradient"),
-          *m = calloc((size_t)n, sizeof *m), *v = calloc((size_t)n, sizeof *v);
+    int64_t steps = golden_tensor(&g, "gradient")->dim[0];
+    int64_t n = golden_tensor(&g, "gradient")->dim[1];
+    float *p = golden_floats(&g, "start");
+    float *gradient = golden_floats(&g, "gradient");
+    float *m = calloc((size_t)n, sizeof *m);
+    float *v = calloc((size_t)n, sizeof *v);
     assert_true(m && v && (int64_t)json_array_size(rate) == steps);
     const LevelConfig o = {.beta1 = golden_number(&g, "beta1"),
                            .beta2 = golden_number(&g, "beta2"),
@@ -52,7 +55,9 @@ static void without_means(void **state)
     (void)state;
     const LevelConfig o = {.beta1 = 0, .beta2 = 0, .epsilon = 0.5};
     for (int64_t t = 1; t <= 3; t++) {
-        float p[2] = {1, 1}, m[2] = {9, 9}, v[2] = {9, 9};
+        float p[2] = {1, 1};
+        float m[2] = {9, 9};
+        float v[2] = {9, 9};
         const float g[2] = {1.5f, -0.5f};
         adamw_update(p, m, v, g, 2, 1, 0.25, 0, &o, t);
         assert_true(fabsf(p[0] - 0.8125f) < 1e-6f && fabsf(p[1] - 1.125f) < 1e-6f);
@@ -76,7 +81,8 @@ static void norm_of_gradients(void **state)
 {
     (void)state;
     enum { LARGE = 256 * 65536 + 5 };
-    float small[2] = {2, -1}, *large = calloc(LARGE, sizeof *large);
+    float small[2] = {2, -1};
+    float *large = calloc(LARGE, sizeof *large);
     assert_non_null(large);
     Param p[2] = {{.name = "small", .count = 2, .grad = small},
                   {.name = "large", .count = LARGE, .grad = large}};

@@ -1,6 +1,8 @@
 /* The estimates of training's memory against what a pass really takes, as its arena counts it; and
  * the decision to recompute at its border. */
+#include "fixture/must.h"
 #include "fixture/tiny_run.h"
+#include "fixture/wide_model.h"
 
 #include "base/parallel.h"
 #include "model/loss.h"
@@ -12,22 +14,42 @@
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <cmocka.h>
 
-/* A pass takes between this part of its estimate and all of it. What does not grow with the rows
- * (each thread's own memory) counts for much in models as small as these. */
-static const double low = 0.75;
+static const char read[] = "src/train/estimate.c, transformer_row_bytes in src/model/block/transformer.c";
 
-static char checkpoints[][40] = {"weights/tiny-qwen2vl-a", "weights/tiny-qwen2vl-b", "weights/tiny-smolvlm-a",
-                                 "weights/tiny-smolvlm-b"};
+static void give_gradients(Optimiser *a, const Vlm *vlm)
+{
+    Error e = {0};
+    optimiser_init(a, &vlm->checkpoint, &(LevelConfig){.learning_rate = 1}, &e);
+    must(&e);
+}
+
+/* Between `low` and all of the estimate? */
+static void check_pass(const char *what, const Vlm *vlm, const Samples *s, bool recompute, double low)
+{
+    char text[200];
+    Arena arena;
+    Error e = {0};
+    LossSum sum = {0};
+    arena_init(&arena);
+    Run run = {.arena = &arena, .error = &e, .recompute = recompute};
+    run.tape = tape_new(&run);
+    vlm_loss(&run, vlm, s->sample, s->count, 0.01, &sum);
+    must(&e);
+    snprintf(text, sizeof text, "%s, %lld pictures, %s, %d threads", what, (long long)s->pictures,
+             recompute ? "recomputed" : "kept", parallel_threads());
+    check_estimate(text, arena.peak, estimate_pass(vlm, pass_size(s), recompute), low, 1, read);
+    arena_free(&arena);
+}
 
 /* Questions with long texts: what a pass takes is then mostly what its rows take. */
 static void load(Samples *s, TinyRun *r, int64_t images)
 {
-    static char text[1500];
-    for (size_t i = 0; i + 1 < sizeof text; i++)
+    enum { LONG = 1500 };
+    static char text[LONG + 1];
+    for (int i = 0; i < LONG; i++)
         text[i] = i % 6 == 5 ? ' ' : (char)('a' + i % 7);
     for (int i = 0; i < 2; i++) {
         r->pair[i].text = text;
@@ -37,51 +59,48 @@ static void load(Samples *s, TinyRun *r, int64_t images)
     tiny_run_must(r);
 }
 
-static size_t pass_peak(TinyRun *r, const Samples *s, bool recompute)
-{
-    Arena arena;
-    LossSum sum = {0};
-    arena_init(&arena);
-    Run run = {.arena = &arena, .error = &r->error, .recompute = recompute};
-    run.tape = tape_new(&run);
-    vlm_loss(&run, &r->vlm, s->sample, s->count, 0.01, &sum);
-    tiny_run_must(r);
-    size_t peak = arena.peak;
-    arena_free(&arena);
-    return peak;
-}
-
-static void check_pass(TinyRun *r, int64_t images, bool recompute)
-{
-    Samples samples;
-    load(&samples, r, images);
-    const PassSize size = pass_size(&samples);
-    assert_true(size.rows > 400 && (size.picture_tokens > 0) == (images > 0));
-    double peak = (double)pass_peak(r, &samples, recompute);
-    double part = peak / (double)estimate_pass(&r->vlm, size, recompute);
-    if (!(part >= low && part <= 1))
-        fail_msg("%s, %lld pictures, %s, %d threads: a pass takes %.0f bytes, %.3f of the estimate; read "
-                 "src/train/estimate.c, transformer_row_bytes in src/model/block/transformer.c",
-                 r->checkpoint, (long long)images, recompute ? "recomputed" : "kept", parallel_threads(),
-                 peak, part);
-    samples_free(&samples);
-}
-
-static void a_pass(void **state)
+/* What does not grow with the rows, each thread's own memory, counts for much in models as small
+ * as these. */
+static void tiny_passes(const char *checkpoint)
 {
     TinyRun r;
     Optimiser a;
-    tiny_run_make(&r, *state);
-    optimiser_init(&a, &r.vlm.checkpoint, &r.options.level, &r.error);
-    tiny_run_must(&r);
-    for (int threads = 1; threads <= 4; threads += 3) {
-        parallel_set_threads(threads);
-        for (int kind = 0; kind < 4; kind++)
-            check_pass(&r, kind / 2, kind % 2);
+    tiny_run_make(&r, checkpoint);
+    give_gradients(&a, &r.vlm);
+    for (int images = 0; images <= 1; images++) {
+        Samples s;
+        load(&s, &r, images);
+        for (int threads = 1; threads <= 4; threads += 3) {
+            parallel_set_threads(threads);
+            check_pass(checkpoint, &r.vlm, &s, false, 0.75);
+            check_pass(checkpoint, &r.vlm, &s, true, 0.75);
+        }
+        samples_free(&s);
     }
     parallel_set_threads(0);
     optimiser_free(&a);
     tiny_run_free(&r);
+}
+
+static void tiny(void **state)
+{
+    const TestFamily *f = ((const FamilyGolden *)*state)->family;
+    tiny_passes(f->sharded);
+    tiny_passes(f->single);
+}
+
+static void wide(void **state)
+{
+    const TestFamily *f = ((const FamilyGolden *)*state)->family;
+    WideModel w;
+    Optimiser a;
+    wide_model_make(&w, f);
+    give_gradients(&a, &w.vlm);
+    const Samples s = {&w.sample, 1, &w.picture, 1};
+    check_pass(f->name, &w.vlm, &s, false, 0.9);
+    check_pass(f->name, &w.vlm, &s, true, 0.8);
+    optimiser_free(&a);
+    wide_model_free(&w);
 }
 
 /* Master, gradient and two moments of every parameter. */
@@ -89,14 +108,14 @@ static void the_state(void **state)
 {
     TinyRun r;
     int64_t count;
-    tiny_run_make(&r, *state);
+    tiny_run_make(&r, ((const FamilyGolden *)*state)->family->single);
     float *values = tiny_run_values(&r, &count);
     assert_int_equal(estimate_state(&r.vlm), 16 * count);
     free(values);
     tiny_run_free(&r);
 }
 
-/* The pictures' frames count too: a SmolVLM picture has several, which do not see each other. */
+/* The frames of a picture do not see each other. */
 static void size_of_a_pass(void **state)
 {
     (void)state;
@@ -121,14 +140,10 @@ static void when_to_recompute(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        {"a pass, tiny-qwen2vl-a", a_pass, NULL, NULL, checkpoints[0]},
-        {"a pass, tiny-qwen2vl-b", a_pass, NULL, NULL, checkpoints[1]},
-        {"a pass, tiny-smolvlm-a", a_pass, NULL, NULL, checkpoints[2]},
-        {"a pass, tiny-smolvlm-b", a_pass, NULL, NULL, checkpoints[3]},
-        {"the state", the_state, NULL, NULL, checkpoints[0]},
-        cmocka_unit_test(size_of_a_pass),
-        cmocka_unit_test(when_to_recompute),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const FamilyTest families[] = {{"a pass of a tiny model", tiny},
+                                   {"a pass of a wide model", wide},
+                                   {"the optimiser's state", the_state}};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(size_of_a_pass), cmocka_unit_test(when_to_recompute)};
+    int failed = run_family_tests(EACH_FAMILY, families, sizeof families / sizeof *families);
+    return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,11 +1,11 @@
 /* What the training loop promises besides its numbers: the same bits however it runs, logs, states,
  * the order of samples, and stopping. */
+#include "fixture/model_family.h"
 #include "fixture/tiny_run.h"
 
 #include "base/file.h"
 #include "base/parallel.h"
 #include "base/random.h"
-#include "train/estimate.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-static char checkpoints[][40] = {"weights/tiny-qwen2vl-a", "weights/tiny-smolvlm-b"};
+static const char qwen2vl[] = "weights/tiny-qwen2vl-a";
 enum { MAX_STEPS = 10 };
 
 /* What a run ended with. */
@@ -93,9 +93,11 @@ static TrainWatch watch_of(Watched *w)
 static void recomputed_or_kept(void **state)
 {
     TinyRun r;
-    Watched kept = {0}, again = {0};
-    TrainWatch watch_kept = watch_of(&kept), watch_again = watch_of(&again);
-    tiny_run_make(&r, *state);
+    Watched kept = {0};
+    Watched again = {0};
+    TrainWatch watch_kept = watch_of(&kept);
+    TrainWatch watch_again = watch_of(&again);
+    tiny_run_make(&r, ((const FamilyGolden *)*state)->family->single);
     r.options.memory = INT64_C(1) << 50;
     Result a = run(&r, &watch_kept);
     r.options.memory = 1;
@@ -116,7 +118,7 @@ static void recomputed_or_kept(void **state)
 static void any_number_of_threads(void **state)
 {
     TinyRun r;
-    tiny_run_make(&r, *state);
+    tiny_run_make(&r, ((const FamilyGolden *)*state)->family->single);
     parallel_set_threads(1);
     Result a = run(&r, NULL);
     parallel_set_threads(4);
@@ -132,11 +134,13 @@ static void any_number_of_threads(void **state)
 static void stopped_and_resumed(void **state)
 {
     TinyRun r;
-    tiny_run_make(&r, *state);
+    tiny_run_make(&r, ((const FamilyGolden *)*state)->family->single);
     Result whole = run(&r, NULL);
     for (int steps = 1; steps < 4; steps++) {
-        Watched w = {.stop_after = steps}, rest = {0};
-        TrainWatch watch = watch_of(&w), watch_rest = watch_of(&rest);
+        Watched w = {.stop_after = steps};
+        Watched rest = {0};
+        TrainWatch watch = watch_of(&w);
+        TrainWatch watch_rest = watch_of(&rest);
         state_remove_all(r.states, &r.error);
         tiny_run_restart(&r);
         assert_int_equal(tiny_run_train(&r, &watch), INTERRUPTED);
@@ -158,10 +162,11 @@ static void stopped_and_resumed(void **state)
  * even when the run is stopped. */
 static void states_are_saved_when_due(void **state)
 {
+    (void)state;
     TinyRun r;
     Watched w = {.stop_after = 3};
     TrainWatch watch = watch_of(&w);
-    tiny_run_make(&r, *state);
+    tiny_run_make(&r, qwen2vl);
     r.options.level.save_every = 2;
     Result a = run(&r, NULL);
     for (int step = 0; step <= 4; step++)
@@ -193,14 +198,16 @@ static bool near(double a, double b)
 /* metrics.jsonl and the watcher are told the same; epochs and steps count from 1. */
 static void logs_say_what_happened(void **state)
 {
+    (void)state;
     TinyRun r;
     Watched w = {0};
     TrainWatch watch = watch_of(&w);
-    tiny_run_make(&r, *state);
+    tiny_run_make(&r, qwen2vl);
     Result a = run(&r, &watch);
     char *timings = tiny_run_read(r.timings);
     assert_int_equal(w.steps, 4);
-    const char *line = a.metrics, *time = timings;
+    const char *line = a.metrics;
+    const char *time = timings;
     for (int i = 0; i < w.steps; i++) {
         const TrainProgress *p = w.step + i;
         assert_true(p->step == i + 1 && p->steps == 4);
@@ -225,10 +232,11 @@ static void logs_say_what_happened(void **state)
 /* Shuffled samples are the samples in the order of random_permutation. */
 static void shuffled_by_seed(void **state)
 {
+    (void)state;
     TinyRun r;
     int64_t order[TINY_PAIRS] = {0, 1, 2, 3};
     Question pair[TINY_PAIRS];
-    tiny_run_make(&r, *state);
+    tiny_run_make(&r, qwen2vl);
     r.options.level.epochs = 1;
     r.options.level.shuffle = true;
     r.options.seed = 2; /* other pairs come first in epoch 0 than in epoch 1 */
@@ -252,10 +260,11 @@ static void shuffled_by_seed(void **state)
  * passes of two they stand beside others. */
 static void each_epoch_is_shuffled_anew(void **state)
 {
+    (void)state;
     TinyRun r;
     Watched w = {0};
     TrainWatch watch = watch_of(&w);
-    tiny_run_make(&r, *state);
+    tiny_run_make(&r, qwen2vl);
     r.options.level.epochs = 4;
     r.options.level.shuffle = true;
     Result a = run(&r, &watch);
@@ -273,7 +282,7 @@ static void frozen_parts_stay(void **state)
 {
     TinyRun r;
     for (int part = 0; part < 3; part++) {
-        tiny_run_make(&r, *state);
+        tiny_run_make(&r, ((const FamilyGolden *)*state)->family->single);
         int64_t count;
         float *before = tiny_run_values(&r, &count);
         r.options.level.freeze = 1u << part;
@@ -295,10 +304,13 @@ static void frozen_parts_stay(void **state)
 /* Three samples in steps and passes of two: the leftover is a step of one. */
 static void leftover_is_a_step(void **state)
 {
+    (void)state;
     TinyRun r;
-    Watched single = {0}, two = {0};
-    TrainWatch watch_single = watch_of(&single), watch_two = watch_of(&two);
-    tiny_run_make(&r, *state);
+    Watched single = {0};
+    Watched two = {0};
+    TrainWatch watch_single = watch_of(&single);
+    TrainWatch watch_two = watch_of(&two);
+    tiny_run_make(&r, qwen2vl);
     r.pairs = 3;
     r.options.level.epochs = 1;
     r.options.level.batch = 1;
@@ -354,8 +366,9 @@ static void assert_not_finite(TinyRun *r, const char *text)
 /* A weight that is no number: so is the loss. */
 static void loss_not_finite(void **state)
 {
+    (void)state;
     TinyRun r;
-    tiny_run_make(&r, *state);
+    tiny_run_make(&r, qwen2vl);
     trainable(&r, "model.norm.weight")->master[0] = NAN;
     assert_not_finite(&r, "loss nan, gradient norm nan; first gradient that is not finite: model.");
     tiny_run_free(&r);
@@ -371,8 +384,9 @@ static void fill(Param *p, float value)
  * none, so what is multiplied by them is 0. */
 static void gradient_not_finite(void **state)
 {
+    (void)state;
     TinyRun r;
-    tiny_run_make(&r, *state);
+    tiny_run_make(&r, qwen2vl);
     fill(trainable(&r, "visual.merger.mlp.0.weight"), 0);
     fill(trainable(&r, "visual.merger.mlp.0.bias"), 0);
     fill(trainable(&r, "visual.merger.mlp.2.weight"), 3e38f);
@@ -385,11 +399,12 @@ static void gradient_not_finite(void **state)
 /* A message holds as many of a step's pairs as fit, each cut to its first characters. */
 static void many_pairs_in_a_message(void **state)
 {
+    (void)state;
     enum { MANY = 40 };
     static const char id[] = "an-id-of-more-than-twenty-characters";
     TinyRun r;
     Question pair[MANY];
-    tiny_run_make(&r, *state);
+    tiny_run_make(&r, qwen2vl);
     for (int i = 0; i < MANY; i++) {
         pair[i] = r.pair[0];
         pair[i].id = id;
@@ -410,9 +425,10 @@ static void many_pairs_in_a_message(void **state)
 /* A pair that cannot be loaded is named. */
 static void bad_pair_is_named(void **state)
 {
+    (void)state;
     TinyRun r;
     const char *missing = "golden/model/none.png";
-    tiny_run_make(&r, *state);
+    tiny_run_make(&r, qwen2vl);
     r.pair[2].images = &missing;
     assert_int_equal(tiny_run_train(&r, NULL), BAD_INPUT);
     assert_non_null(strstr(r.error.text, "pair third: golden/model/none.png"));
@@ -421,8 +437,9 @@ static void bad_pair_is_named(void **state)
 
 static void nothing_to_train(void **state)
 {
+    (void)state;
     TinyRun r;
-    tiny_run_make(&r, *state);
+    tiny_run_make(&r, qwen2vl);
     r.options.level.freeze = 7;
     assert_int_equal(tiny_run_train(&r, NULL), BAD_USAGE);
     assert_false(file_exists(r.metrics));
@@ -431,24 +448,16 @@ static void nothing_to_train(void **state)
 
 int main(void)
 {
+    const FamilyTest families[] = {{"recomputed or kept", recomputed_or_kept},
+                                   {"any number of threads", any_number_of_threads},
+                                   {"stopped and resumed", stopped_and_resumed},
+                                   {"frozen parts stay", frozen_parts_stay}};
     const struct CMUnitTest tests[] = {
-        {"recomputed or kept, Qwen2-VL", recomputed_or_kept, NULL, NULL, checkpoints[0]},
-        {"recomputed or kept, SmolVLM", recomputed_or_kept, NULL, NULL, checkpoints[1]},
-        {"any number of threads, Qwen2-VL", any_number_of_threads, NULL, NULL, checkpoints[0]},
-        {"any number of threads, SmolVLM", any_number_of_threads, NULL, NULL, checkpoints[1]},
-        {"stopped and resumed", stopped_and_resumed, NULL, NULL, checkpoints[0]},
-        {"states are saved when due", states_are_saved_when_due, NULL, NULL, checkpoints[0]},
-        {"logs say what happened", logs_say_what_happened, NULL, NULL, checkpoints[0]},
-        {"shuffled by seed", shuffled_by_seed, NULL, NULL, checkpoints[0]},
-        {"each epoch is shuffled anew", each_epoch_is_shuffled_anew, NULL, NULL, checkpoints[0]},
-        {"frozen parts stay, Qwen2-VL", frozen_parts_stay, NULL, NULL, checkpoints[0]},
-        {"frozen parts stay, SmolVLM", frozen_parts_stay, NULL, NULL, checkpoints[1]},
-        {"the leftover is a step", leftover_is_a_step, NULL, NULL, checkpoints[0]},
-        {"a loss that is not finite", loss_not_finite, NULL, NULL, checkpoints[0]},
-        {"a gradient that is not finite", gradient_not_finite, NULL, NULL, checkpoints[0]},
-        {"many pairs in a message", many_pairs_in_a_message, NULL, NULL, checkpoints[0]},
-        {"a bad pair is named", bad_pair_is_named, NULL, NULL, checkpoints[0]},
-        {"nothing to train", nothing_to_train, NULL, NULL, checkpoints[0]},
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+        cmocka_unit_test(states_are_saved_when_due), cmocka_unit_test(logs_say_what_happened),
+        cmocka_unit_test(shuffled_by_seed),          cmocka_unit_test(each_epoch_is_shuffled_anew),
+        cmocka_unit_test(leftover_is_a_step),        cmocka_unit_test(loss_not_finite),
+        cmocka_unit_test(gradient_not_finite),       cmocka_unit_test(many_pairs_in_a_message),
+        cmocka_unit_test(bad_pair_is_named),         cmocka_unit_test(nothing_to_train)};
+    int failed = run_family_tests(EACH_FAMILY, families, sizeof families / sizeof *families);
+    return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,12 +1,15 @@
-/* Saved checkpoints: what else is in the model's folder, the weights' type, and several files of
- * weights. That loaded weights give the same bits is in golden_train_test. */
+/* Saved checkpoints: weights that give the same bits, their type, several files of them, and what
+ * else is in the model's folder. */
+#include "fixture/model_family.h"
 #include "fixture/model_folder.h"
+#include "fixture/must.h"
 #include "fixture/tiny_run.h"
 
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/json.h"
 #include "config/config.h"
+#include "model/batch.h"
 #include "train/save.h"
 
 #include <stdarg.h>
@@ -18,7 +21,8 @@
 
 #include <cmocka.h>
 
-static const char qwen2vl[] = "weights/tiny-qwen2vl-a", smolvlm[] = "weights/tiny-smolvlm-a";
+static const char qwen2vl[] = "weights/tiny-qwen2vl-a";
+static const char smolvlm[] = "weights/tiny-smolvlm-a";
 
 typedef struct {
     char folder[MODEL_FOLDER]; /* a copy of the source, with more files in it */
@@ -38,14 +42,14 @@ static void make(Fixture *f, const char *source)
 
 static void open_model(Fixture *f)
 {
-    if (vlm_open(&f->vlm, f->folder, &f->error) != OK)
-        fail_msg("%s", f->error.text);
+    vlm_open(&f->vlm, f->folder, &f->error);
+    must(&f->error);
 }
 
 static void save(Fixture *f, int dtype, int64_t shard_bytes)
 {
-    if (save_checkpoint(&f->vlm, f->saved, dtype, shard_bytes, &f->error) != OK)
-        fail_msg("%s", f->error.text);
+    save_checkpoint(&f->vlm, f->saved, dtype, shard_bytes, &f->error);
+    must(&f->error);
 }
 
 static void finish(Fixture *f)
@@ -74,15 +78,18 @@ static void assert_same_weights(const Fixture *f, Dtype type)
 {
     Vlm again;
     Error e = {0};
-    if (vlm_open(&again, f->saved, &e) != OK)
-        fail_msg("%s", e.text);
-    const Checkpoint *a = &f->vlm.checkpoint, *b = &again.checkpoint;
+    vlm_open(&again, f->saved, &e);
+    must(&e);
+    const Checkpoint *a = &f->vlm.checkpoint;
+    const Checkpoint *b = &again.checkpoint;
     assert_int_equal(b->params, a->params);
     for (int64_t i = 0; i < a->params; i++) {
-        const Param *p = a->param[i], *q = b->param[i];
+        const Param *p = a->param[i];
+        const Param *q = b->param[i];
         assert_string_equal(q->name, p->name);
         assert_int_equal(q->stored, type);
-        float *x = malloc((size_t)p->count * sizeof *x), *y = malloc((size_t)p->count * sizeof *y);
+        float *x = malloc((size_t)p->count * sizeof *x);
+        float *y = malloc((size_t)p->count * sizeof *y);
         assert_true(x && y && q->count == p->count);
         weight_widen(x, &p->weight, 0, p->count);
         weight_widen(y, &q->weight, 0, q->count);
@@ -103,6 +110,46 @@ static void assert_dtype(const Fixture *f, const char *name)
 }
 
 /* --------------------------------------------------------------------------------------- tests */
+
+/* The last hidden rows of a short prompt; arena memory. */
+static const Mat *hidden_rows(const Vlm *vlm, Arena *arena)
+{
+    Error e = {0};
+    Sample s = {0};
+    Picture picture = {0};
+    Run run = {.arena = arena, .error = &e};
+    vlm_picture(vlm, &picture, "golden/model/odd.png", NULL, &e);
+    vlm_sample(vlm, &s, &picture, &(Question){.n_images = 1, .text = "Which one is it?"}, NULL, &e);
+    const Mat *h = vlm_forward(&run, vlm, batch_pack(&run, &s, 1), NULL);
+    sample_free(&s);
+    picture_free(&picture);
+    must(&e);
+    return h;
+}
+
+/* Saved as float32 and as bfloat16 (which holds these weights exactly), loaded: the same bits come
+ * out. */
+static void same_bits_come_out(void **state)
+{
+    static const int dtypes[] = {DTYPE_FLOAT32, DTYPE_BFLOAT16};
+    Fixture f;
+    Arena arena;
+    make(&f, ((const FamilyGolden *)*state)->family->sharded);
+    open_model(&f);
+    arena_init(&arena);
+    const Mat *want = hidden_rows(&f.vlm, &arena);
+    for (int i = 0; i < 2; i++) {
+        Vlm again;
+        save(&f, dtypes[i], SAVE_SHARD_BYTES);
+        vlm_open(&again, f.saved, &f.error);
+        must(&f.error);
+        const Mat *got = hidden_rows(&again, &arena);
+        assert_memory_equal(got->data, want->data, (size_t)(want->rows * want->cols) * sizeof(float));
+        vlm_close(&again);
+    }
+    arena_free(&arena);
+    finish(&f);
+}
 
 /* What belongs to the model is copied, byte for byte; other weights and what describes the
  * original are not. */
@@ -186,11 +233,9 @@ static void types(void **state)
     vlm_close(&f.vlm);
     char other[300];
     snprintf(other, sizeof other, "%s/again", f.scratch.folder);
-    if (vlm_open(&f.vlm, f.saved, &f.error) != OK)
-        fail_msg("%s", f.error.text);
+    vlm_open(&f.vlm, f.saved, &f.error);
     save_checkpoint(&f.vlm, other, DTYPE_AS_STUDENT, SAVE_SHARD_BYTES, &f.error);
-    if (f.error.status != OK)
-        fail_msg("%s", f.error.text);
+    must(&f.error);
     vlm_close(&f.vlm);
     assert_int_equal(folder_remove(f.saved, &f.error), OK);
     strcpy(f.saved, other);
@@ -235,7 +280,9 @@ static void type_of_most_values(void **state)
     make(&f, smolvlm);
     open_model(&f);
     const Checkpoint *c = &f.vlm.checkpoint;
-    int64_t all = 0, wide = 0, tensors = 0;
+    int64_t all = 0;
+    int64_t wide = 0;
+    int64_t tensors = 0;
     for (int64_t i = 0; i < c->params; i++) {
         all += c->param[i]->count;
         tensors += c->param[i]->count >= LARGE;
@@ -270,8 +317,10 @@ static void several_files(void **state)
     const json_t *map = json_object_get(j.root, "weight_map");
     const Checkpoint *c = &f.vlm.checkpoint;
     assert_int_equal(json_object_size(map), c->params);
-    int64_t bytes = 0, files = 0;
-    char wanted[80] = "", last[80] = "";
+    int64_t bytes = 0;
+    int64_t files = 0;
+    char wanted[80];
+    char last[80] = "";
     for (int64_t i = 0; i < c->params; i++) {
         const char *name = json_string_value(json_object_get(map, c->param[i]->name));
         bytes += c->param[i]->count * 4;
@@ -310,5 +359,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(other_files), cmocka_unit_test(replaces),
                                        cmocka_unit_test(types), cmocka_unit_test(type_of_most_values),
                                        cmocka_unit_test(several_files)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const FamilyTest families[] = {{"saved and loaded, the same bits come out", same_bits_come_out}};
+    int failed = run_family_tests(EACH_FAMILY, families, 1);
+    return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }

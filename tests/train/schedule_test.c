@@ -1,5 +1,6 @@
 /* Steps, learning rates and the pairs of each step against what transformers' Trainer does. */
 #include "fixture/golden.h"
+#include "fixture/must.h"
 
 #include "train/schedule.h"
 
@@ -11,12 +12,6 @@
 
 #include <cmocka.h>
 
-static int64_t number(const json_t *o, const char *key)
-{
-    assert_true(json_is_integer(json_object_get(o, key)));
-    return json_integer_value(json_object_get(o, key));
-}
-
 /* The pairs of step s, which the trainer makes in micro-batches, must be `first` and the ones
  * that follow it. */
 static void check_pairs(const json_t *micro_batches, const LevelConfig *o, int64_t count, int64_t s)
@@ -26,8 +21,10 @@ static void check_pairs(const json_t *micro_batches, const LevelConfig *o, int64
     for (size_t m = 0; m < json_array_size(micro_batches); m++) {
         const json_t *list = json_array_get(micro_batches, m);
         assert_true((int64_t)json_array_size(list) <= o->micro_batch);
-        for (size_t i = 0; i < json_array_size(list); i++)
-            assert_int_equal(json_integer_value(json_array_get(list, i)), now.first + seen++);
+        for (size_t i = 0; i < json_array_size(list); i++) {
+            assert_int_equal(json_integer_value(json_array_get(list, i)), now.first + seen);
+            seen++;
+        }
     }
     assert_int_equal(seen, now.count);
 }
@@ -37,23 +34,26 @@ static void as_the_trainer(void **state)
     (void)state;
     Json j;
     Error e = {0};
-    assert_int_equal(json_open(&j, "golden/train/schedule.json", 1 << 20, &e), OK);
+    json_open(&j, "golden/train/schedule.json", 1 << 20, &e);
+    must(&e);
     assert_int_equal(json_array_size(j.root), 10);
     for (size_t i = 0; i < json_array_size(j.root); i++) {
-        const json_t *c = json_array_get(j.root, i), *steps = json_object_get(c, "steps");
-        const char *schedule = json_string_value(json_object_get(c, "schedule"));
-        const LevelConfig o = {.batch = number(c, "batch"),
-                               .micro_batch = number(c, "micro_batch"),
-                               .epochs = number(c, "epochs"),
-                               .warmup_ratio = json_number_value(json_object_get(c, "warmup_ratio")),
+        const json_t *c = json_array_get(j.root, i);
+        const json_t *steps = json_object_get(c, "steps");
+        const char *schedule = row_string(c, "schedule");
+        const LevelConfig o = {.batch = row_integer(c, "batch"),
+                               .micro_batch = row_integer(c, "micro_batch"),
+                               .epochs = row_integer(c, "epochs"),
+                               .warmup_ratio = row_double(c, "warmup_ratio"),
                                .schedule = !strcmp(schedule, "cosine")   ? SCHEDULE_COSINE
                                            : !strcmp(schedule, "linear") ? SCHEDULE_LINEAR
                                                                          : SCHEDULE_CONSTANT};
-        int64_t count = number(c, "count"), total = schedule_steps(&o, count);
+        int64_t count = row_integer(c, "count");
+        int64_t total = schedule_steps(&o, count);
         assert_int_equal(total, json_array_size(steps));
         for (int64_t s = 0; s < total; s++) {
             const json_t *step = json_array_get(steps, (size_t)s);
-            double wanted = json_number_value(json_object_get(step, "lr"));
+            double wanted = row_double(step, "lr");
             assert_true(fabs(schedule_factor(&o, s, total) - wanted) <= 1e-12);
             check_pairs(json_object_get(step, "samples"), &o, count, s);
         }

@@ -1,5 +1,6 @@
 /* States: what is saved comes back to the bit, a damaged state is never taken, and the files have
  * the form that earlier programs wrote. */
+#include "fixture/must.h"
 #include "fixture/tiny_run.h"
 
 #include "base/file.h"
@@ -40,41 +41,48 @@ static float value_of(int64_t param, int kind, int64_t element, int64_t step)
     return (float)(param * 7 + kind + step * 100) + (float)(element % 1000) / 1024;
 }
 
+static float *tensor_of(const Trained *t, int kind)
+{
+    float *const data[] = {t->p->master, t->mean, t->square};
+    return data[kind];
+}
+
 static void fill(Optimiser *a, int64_t step)
 {
     a->step = step;
-    for (int64_t i = 0; i < a->count; i++) {
-        float *const data[] = {a->trained[i].p->master, a->trained[i].mean, a->trained[i].square};
-        for (int kind = 0; kind < 3; kind++)
-            for (int64_t n = 0; n < a->trained[i].p->count; n++)
-                data[kind][n] = value_of(i, kind, n, step);
+    for (int64_t i = 0; i < 3 * a->count; i++) {
+        const Trained *t = a->trained + i / 3;
+        for (int64_t n = 0; n < t->p->count; n++)
+            tensor_of(t, (int)(i % 3))[n] = value_of(i / 3, (int)(i % 3), n, step);
     }
 }
 
 static void assert_filled(const Optimiser *a, int64_t step)
 {
     assert_int_equal(a->step, step);
-    for (int64_t i = 0; i < a->count; i++) {
-        float *const data[] = {a->trained[i].p->master, a->trained[i].mean, a->trained[i].square};
-        for (int kind = 0; kind < 3; kind++)
-            for (int64_t n = 0; n < a->trained[i].p->count; n++) {
-                float want = value_of(i, kind, n, step);
-                if (memcmp(data[kind] + n, &want, sizeof want))
-                    fail_msg("%s, tensor %d, element %lld: %g, wanted %g", a->trained[i].p->name, kind,
-                             (long long)n, (double)data[kind][n], (double)want);
-            }
+    for (int64_t i = 0; i < 3 * a->count; i++) {
+        const Trained *t = a->trained + i / 3;
+        for (int64_t n = 0; n < t->p->count; n++) {
+            float want = value_of(i / 3, (int)(i % 3), n, step);
+            float got = tensor_of(t, (int)(i % 3))[n];
+            if (memcmp(&got, &want, sizeof want))
+                fail_msg("%s, tensor %d, element %lld: %g, wanted %g", t->p->name, (int)(i % 3), (long long)n,
+                         (double)got, (double)want);
+        }
     }
 }
 
 static void set_logs(Fixture *f, const char *metrics, const char *timings)
 {
-    assert_int_equal(file_replace(f->run.metrics, metrics, strlen(metrics), &f->run.error), OK);
-    assert_int_equal(file_replace(f->run.timings, timings, strlen(timings), &f->run.error), OK);
+    file_replace(f->run.metrics, metrics, strlen(metrics), &f->run.error);
+    file_replace(f->run.timings, timings, strlen(timings), &f->run.error);
+    tiny_run_must(&f->run);
 }
 
 static void assert_logs(const Fixture *f, const char *metrics, const char *timings)
 {
-    char *m = tiny_run_read(f->run.metrics), *t = tiny_run_read(f->run.timings);
+    char *m = tiny_run_read(f->run.metrics);
+    char *t = tiny_run_read(f->run.timings);
     assert_string_equal(m, metrics);
     assert_string_equal(t, timings);
     free(m);
@@ -152,80 +160,72 @@ static void two_are_kept(void **state)
     finish(&f);
 }
 
-/* Each way in which a state may be damaged; the one before is then taken. */
-typedef void Damage(const Fixture *f);
+/* What may happen to a file of a state. */
+typedef enum { BYTE_IN_THE_MIDDLE, LAST_BYTE, CUT, REMOVED } Damage;
 
-static void change_byte(const char *path, bool last)
+static void damage(const char *path, Damage kind)
 {
     Text t = {0};
     Error e = {0};
-    assert_int_equal(file_read(&t, path, 1 << 24, &e), OK);
-    size_t at = last ? t.count - 1 : t.count / 2;
+    file_read(&t, path, 1 << 24, &e);
+    must(&e);
+    size_t at = kind == LAST_BYTE ? t.count - 1 : t.count / 2;
     t.data[at] = (char)(t.data[at] ^ 1);
-    assert_int_equal(file_replace(path, t.data, t.count, &e), OK);
+    if (kind == REMOVED)
+        file_remove(path, &e);
+    else
+        file_replace(path, t.data, kind == CUT ? at : t.count, &e);
+    must(&e);
     text_free(&t);
 }
 
-static void change_last_weight(const Fixture *f)
+/* Two states, of steps 5 and 6. */
+static void save_two(Fixture *f)
 {
-    change_byte(state_path(f, 6, "weights.safetensors"), true);
+    set_logs(f, "1\n", "1\n");
+    save(f, 5);
+    set_logs(f, "1\n2\n", "1\n2\n");
+    save(f, 6);
 }
 
-static void change_some_weight(const Fixture *f)
-{
-    change_byte(state_path(f, 6, "weights.safetensors"), false);
-}
-
-static void cut_weights(const Fixture *f)
-{
-    Error e = {0};
-    assert_int_equal(file_truncate(state_path(f, 6, "weights.safetensors"), 1000, &e), OK);
-}
-
-static void remove_weights(const Fixture *f)
-{
-    Error e = {0};
-    assert_int_equal(file_remove(state_path(f, 6, "weights.safetensors"), &e), OK);
-}
-
-static void cut_description(const Fixture *f)
-{
-    Error e = {0};
-    assert_int_equal(file_truncate(state_path(f, 6, "state.json"), 60, &e), OK);
-}
-
-static void remove_description(const Fixture *f)
-{
-    Error e = {0};
-    assert_int_equal(file_remove(state_path(f, 6, "state.json"), &e), OK);
-}
-
-static void rename_folder(const Fixture *f)
-{
-    Error e = {0};
-    char from[400];
-    strcpy(from, state_path(f, 6, ""));
-    assert_int_equal(file_rename(from, state_path(f, 7, ""), &e), OK);
-}
-
+/* The one before is taken. */
 static void damaged_is_not_taken(void **state)
 {
-    static Damage *const damages[] = {change_last_weight, change_some_weight, cut_weights,  remove_weights,
-                                      cut_description,    remove_description, rename_folder};
+    static const struct {
+        const char *file;
+        Damage kind;
+    } damages[] = {{"weights.safetensors", BYTE_IN_THE_MIDDLE},
+                   {"weights.safetensors", LAST_BYTE},
+                   {"weights.safetensors", CUT},
+                   {"weights.safetensors", REMOVED},
+                   {"state.json", CUT},
+                   {"state.json", REMOVED}};
     (void)state;
     for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
         Fixture f;
         make(&f);
-        set_logs(&f, "1\n", "1\n");
-        save(&f, 5);
-        set_logs(&f, "1\n2\n", "1\n2\n");
-        save(&f, 6);
-        damages[i](&f);
+        save_two(&f);
+        damage(state_path(&f, 6, damages[i].file), damages[i].kind);
         resume(&f);
         assert_filled(&f.optimiser, 5);
         assert_logs(&f, "1\n", "1\n");
         finish(&f);
     }
+}
+
+/* A folder with the name of another step. */
+static void renamed_is_not_taken(void **state)
+{
+    (void)state;
+    Fixture f;
+    char from[400];
+    make(&f);
+    save_two(&f);
+    strcpy(from, state_path(&f, 6, ""));
+    file_rename(from, state_path(&f, 7, ""), &f.run.error);
+    resume(&f);
+    assert_filled(&f.optimiser, 5);
+    finish(&f);
 }
 
 /* Both damaged: as if there were none. */
@@ -234,11 +234,9 @@ static void all_damaged(void **state)
     (void)state;
     Fixture f;
     make(&f);
-    set_logs(&f, "1\n", "1\n");
-    save(&f, 5);
-    save(&f, 6);
-    change_byte(state_path(&f, 5, "weights.safetensors"), true);
-    change_byte(state_path(&f, 6, "weights.safetensors"), true);
+    save_two(&f);
+    damage(state_path(&f, 5, "weights.safetensors"), LAST_BYTE);
+    damage(state_path(&f, 6, "weights.safetensors"), LAST_BYTE);
     resume(&f);
     assert_filled(&f.optimiser, 77);
     assert_logs(&f, "", "");
@@ -369,11 +367,17 @@ static void half_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(comes_back),     cmocka_unit_test(none_there),
-        cmocka_unit_test(two_are_kept),   cmocka_unit_test(damaged_is_not_taken),
-        cmocka_unit_test(all_damaged),    cmocka_unit_test(of_another_run),
-        cmocka_unit_test(of_other_shape), cmocka_unit_test(log_too_short),
-        cmocka_unit_test(no_logs_yet),    cmocka_unit_test(same_form),
+        cmocka_unit_test(comes_back),
+        cmocka_unit_test(none_there),
+        cmocka_unit_test(two_are_kept),
+        cmocka_unit_test(damaged_is_not_taken),
+        cmocka_unit_test(renamed_is_not_taken),
+        cmocka_unit_test(all_damaged),
+        cmocka_unit_test(of_another_run),
+        cmocka_unit_test(of_other_shape),
+        cmocka_unit_test(log_too_short),
+        cmocka_unit_test(no_logs_yet),
+        cmocka_unit_test(same_form),
         cmocka_unit_test(half_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
