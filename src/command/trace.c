@@ -44,7 +44,6 @@ static Status trace_sample(Run *run, const Vlm *vlm, const Sample *s, bool grad)
     if (grad)
         run->tape = tape_new(run);
     probe_array(run, s->ids, I32, 2, (int64_t[]){1, s->count}, "input_ids");
-    probe_array(run, s->position, I32, 3, (int64_t[]){3, 1, s->count}, "position_ids");
     vlm->family->probe_inputs(run, vlm, s);
     vlm_loss(run, vlm, s, 1, 1 / (double)samples_labels(s, 1), &sum);
     if (!sum.tokens)

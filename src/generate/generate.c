@@ -6,6 +6,7 @@
 #include "generate/generate.h"
 
 #include "base/random.h"
+#include "model/family.h"
 
 #include <math.h>
 #include <string.h>
@@ -18,7 +19,7 @@ typedef struct {
     Ids *answers;
     KvCache *cache;
     int64_t *active, n_active; /* the prompts that have not ended */
-    bool *seen;                /* [count, V]: ids in prompt and answer */
+    bool *seen;                /* [count, V]: ids that a repetition penalty sees, of prompt and answer */
     void *scratch;
 } Generation;
 
@@ -44,7 +45,7 @@ static Status generation_init(Run *run, Generation *g, int64_t count)
         const Sample *s = g->prompts + i;
         capacity[i] = s->count + g->d->max_new_tokens;
         g->active[i] = i;
-        for (int64_t n = 0; n < s->count; n++)
+        for (int64_t n = 0; n < s->count && !g->vlm->family->penalty_skips_prompt; n++)
             g->seen[i * V + s->ids[n]] = true;
     }
     g->n_active = count;

@@ -33,9 +33,11 @@ typedef enum { BICUBIC, LANCZOS } Filter;
 Status image_resize(Image *out, const Image *in, int64_t width, int64_t height, Filter filter, Error *e);
 
 /* One channel value as transformers' slow image processors make it: v = float32(double(u8) *
- * rescale); (v - mean) / std in float32. */
+ * rescale); (v - mean) / std in float32. With `divide` as torchvision makes it: v = u8 / 255 in
+ * float32. The two may differ in the last bit. */
 typedef struct {
     double rescale;
+    bool divide;
     float mean[3], std[3];
 } Normalise;
 float normalise(const Normalise *n, unsigned char value, int channel);

@@ -81,6 +81,9 @@ typedef struct {
 } RotaryRule;
 /* The table for N rows; position [sections,N]. Arena memory; NULL after a failure. */
 Rope *rope_table(Run *run, const RotaryRule *rule, const int32_t *position, int64_t N);
+/* The same for rows packed by seqs, sequence s by rule[s]: for models whose rule depends on a
+ * sequence's length. All rules turn the same channels. */
+Rope *rope_table_by_sequence(Run *run, const RotaryRule *rule, const int32_t *position, const Seqs *seqs);
 
 /* attention.c: o[N,H*E] = softmax(scale q k^T) v per sequence and head; query head h uses
  * key/value head h K / H, rounded down. */
@@ -116,6 +119,12 @@ void add_bwd(float *dx, const float *dy, int64_t count);
 Mat *scale_columns(Run *run, Param *scale, Mat *x);
 void scale_fwd(float *y, const float *x, const float *s, int64_t N, int64_t D);
 void scale_bwd(float *dx, float *ds, const float *dy, const float *x, const float *s, int64_t N, int64_t D);
+
+/* split.c: columns first .. first + width - 1 of each of `groups` groups of x's columns:
+ * x[N, groups * S] -> y[N, groups * width] */
+Mat *split_columns(Run *run, Mat *x, int64_t groups, int64_t first, int64_t width);
+void split_fwd(float *y, const float *x, int64_t N, int64_t groups, int64_t S, int64_t first, int64_t W);
+void split_bwd(float *dx, const float *dy, int64_t N, int64_t groups, int64_t S, int64_t first, int64_t W);
 
 /* merge.c: [N,D] as [N/group, group*D]: rows that follow one another become one. There is no
  * kernel, because no value moves; its backward is add_bwd. */

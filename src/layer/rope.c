@@ -82,21 +82,19 @@ static float frequency(const RotaryRule *rule, int64_t j, int64_t i, int64_t cou
     return 1.0f / (factor * (float)exact_pow(rule->theta, (double)power));
 }
 
-Rope *rope_table(Run *run, const RotaryRule *rule, const int32_t *position, int64_t N)
+/* Rows first .. first + count - 1 of a table of N rows. */
+static void fill(float *cos, float *sin, const RotaryRule *rule, const int32_t *position, int64_t N,
+                 int64_t first, int64_t count)
 {
     const int64_t half = rule->turned / 2;
-    Rope *r = run_alloc(run, 1, sizeof *r);
-    float *cos = run_alloc(run, N * half, sizeof *cos);
-    float *sin = run_alloc(run, N * half, sizeof *sin);
-    if (!r || !cos || !sin)
-        return NULL;
     int64_t j = 0;
     for (int64_t p = 0; p < (rule->sections ? rule->sections : 1); p++) {
-        const int64_t count = rule->sections ? rule->section[p] : half;
-        for (int64_t i = 0; i < count; i++) {
-            const double f = (double)frequency(rule, j, i, count);
-            for (int64_t n = 0; n < N; n++) {
-                double s, c;
+        const int64_t frequencies = rule->sections ? rule->section[p] : half;
+        for (int64_t i = 0; i < frequencies; i++) {
+            const double f = (double)frequency(rule, j, i, frequencies);
+            for (int64_t n = first; n < first + count; n++) {
+                double s;
+                double c;
                 exact_sincos(f * position[p * N + n], &s, &c);
                 cos[n * half + j] = (float)(rule->scale * c);
                 sin[n * half + j] = (float)(rule->scale * s);
@@ -105,6 +103,25 @@ Rope *rope_table(Run *run, const RotaryRule *rule, const int32_t *position, int6
         }
     }
     assert(j == half && rule->turned <= rule->head && rule->scale > 0);
+}
+
+Rope *rope_table_by_sequence(Run *run, const RotaryRule *rule, const int32_t *position, const Seqs *seqs)
+{
+    const int64_t N = seqs->start[seqs->count];
+    const int64_t half = rule->turned / 2;
+    Rope *r = run_alloc(run, 1, sizeof *r);
+    float *cos = run_alloc(run, N * half, sizeof *cos);
+    float *sin = run_alloc(run, N * half, sizeof *sin);
+    if (!r || !cos || !sin)
+        return NULL;
+    for (int64_t s = 0; s < seqs->count; s++)
+        fill(cos, sin, rule + s, position, N, seqs->start[s], seqs->start[s + 1] - seqs->start[s]);
     *r = (Rope){cos, sin, rule->head, rule->turned};
     return r;
+}
+
+Rope *rope_table(Run *run, const RotaryRule *rule, const int32_t *position, int64_t N)
+{
+    const int64_t start[2] = {0, N};
+    return rope_table_by_sequence(run, rule, position, &(Seqs){1, start});
 }

@@ -19,3 +19,21 @@ Status chat_add_user(const Vlm *vlm, Ids *ids, const char *text, Error *e)
                       (long long)(i - before));
     return e->status;
 }
+
+Status positions_in_order(const Vlm *vlm, Sample *s, Error *e)
+{
+    int64_t tokens = 0;
+    int64_t found = 0;
+    for (int64_t i = 0; i < s->n_pictures; i++)
+        tokens += s->pictures[i].tokens;
+    for (int64_t i = 0; i < s->count; i++) {
+        found += s->ids[i] == vlm->image;
+        for (int axis = 0; axis < 3; axis++)
+            s->position[axis * s->count + i] = (int32_t)i;
+    }
+    s->next_position = (int32_t)s->count;
+    if (found != tokens)
+        error_set(e, BAD_INPUT, "the text has %lld picture tokens, its pictures fill %lld", (long long)found,
+                  (long long)tokens);
+    return e->status;
+}

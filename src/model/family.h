@@ -30,6 +30,9 @@ struct Family {
      * buffers; NULL: no more */
     const char *const *ignorable;
 
+    /* Generation starts from embeddings, so that a repetition penalty sees new tokens only. */
+    bool penalty_skips_prompt;
+
     /* Reads config.json and preprocessor_config.json and asks the checkpoint for each parameter,
      * with c->part set to what it belongs to. Fills in the sizes of vlm; may change
      * vlm->generation, which is read already. */
@@ -50,8 +53,8 @@ struct Family {
     Mat *(*text)(Run *run, const Vlm *vlm, const Batch *batch, KvCache *cache, Mat *picture_rows);
     /* A few lines, each with its end: what the model is made of. */
     Status (*describe)(const Vlm *vlm, Text *text, Error *e);
-    /* Puts the values of a single sample that no layer produces (pixel values, grids) into
-     * run->probe. */
+    /* Puts the values of a single sample that no layer produces (positions, pixel values, grids)
+     * into run->probe. */
     void (*probe_inputs)(Run *run, const Vlm *vlm, const Sample *sample);
 };
 

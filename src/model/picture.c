@@ -42,3 +42,54 @@ Mat *picture_patches(Run *run, const Picture *const *pictures, int64_t count)
     }
     return pixels;
 }
+
+void picture_cut_frame(Picture *out, int64_t frame, int64_t P, const Normalise *n, const Image *im,
+                       int64_t top, int64_t left)
+{
+    const int64_t down = out->grid[1];
+    const int64_t across = out->grid[2];
+    float *to = out->pixels + frame * down * across * out->cols;
+    for (int64_t y = 0; y < down * P; y++)
+        for (int64_t x = 0; x < across * P; x++) {
+            const unsigned char *pixel = im->data + ((top + y) * im->width + left + x) * 3;
+            float *patch = to + (y / P * across + x / P) * out->cols;
+            for (int64_t c = 0; c < 3; c++)
+                patch[(c * P + y % P) * P + x % P] = normalise(n, pixel[c], (int)c);
+        }
+}
+
+/* Patch k of a picture back to its pixels in frames [frames, 3, H, W]. */
+static void put_patch(float *frames, const Picture *p, int64_t k, int64_t P)
+{
+    const int64_t across = p->grid[2];
+    const int64_t patches = p->grid[1] * across;
+    const int64_t H = p->grid[1] * P;
+    const int64_t W = across * P;
+    const int64_t top = k % patches / across * P;
+    const int64_t left = k % across * P;
+    const float *from = p->pixels + k * p->cols;
+    for (int64_t c = 0; c < 3; c++)
+        for (int64_t y = 0; y < P; y++)
+            for (int64_t x = 0; x < P; x++)
+                frames[((k / patches * 3 + c) * H + top + y) * W + left + x] = from[(c * P + y) * P + x];
+}
+
+float *picture_frames(Run *run, const Picture *pictures, int64_t count, int64_t P, int64_t *frames,
+                      int64_t *H, int64_t *W)
+{
+    *frames = 0;
+    for (int64_t i = 0; i < count; i++)
+        *frames += pictures[i].grid[0];
+    if (!*frames)
+        return NULL;
+    *H = pictures[0].grid[1] * P;
+    *W = pictures[0].grid[2] * P;
+    float *pixels = run_alloc(run, *frames * 3 * *H * *W, sizeof *pixels);
+    float *to = pixels;
+    for (int64_t i = 0; pixels && i < count; i++) {
+        for (int64_t k = 0; k < pictures[i].rows; k++)
+            put_patch(to, pictures + i, k, P);
+        to += pictures[i].rows * pictures[i].cols;
+    }
+    return pixels;
+}

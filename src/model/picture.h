@@ -2,6 +2,7 @@
 #ifndef MPA_MODEL_PICTURE_H
 #define MPA_MODEL_PICTURE_H
 
+#include "image/image.h"
 #include "model/vlm.h"
 
 typedef struct {
@@ -23,6 +24,16 @@ typedef struct {
 /* Reads an image file (PNG, JPEG). Owned: picture_free. An error names the file. */
 Status vlm_picture(const Vlm *vlm, Picture *out, const char *path, const PictureOptions *options, Error *e);
 void picture_free(Picture *p);
+
+/* What families that cut pictures into square frames of P x P patches share. Patches are in raster
+ * order, the columns of a patch are channel, y, x: the part of `im` that starts at (top, left)
+ * becomes frame number `frame` of `out`, whose sizes are set. */
+void picture_cut_frame(Picture *out, int64_t frame, int64_t P, const Normalise *n, const Image *im,
+                       int64_t top, int64_t left);
+/* Such pictures as [frames, 3, H, W], frames of all pictures one after another; *frames, *H, *W: its
+ * sizes. Arena memory; NULL after a failure or without pictures. */
+float *picture_frames(Run *run, const Picture *pictures, int64_t count, int64_t P, int64_t *frames,
+                      int64_t *H, int64_t *W);
 
 /* The patches of pictures, one after another: [sum of rows, cols], a constant input. NULL after a
  * failure. */

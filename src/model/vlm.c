@@ -111,10 +111,9 @@ static Status load_weights(Vlm *vlm, const Json *config, Error *e)
     return checkpoint_finish(c, vlm->family->ignorable, e);
 }
 
-static Status load_tokenizer(Vlm *vlm, Error *e)
+static Status check_vocabulary(const Vlm *vlm, Error *e)
 {
-    vlm->tokenizer = tokenizer_open(vlm->folder, e);
-    if (vlm->tokenizer && tokenizer_size(vlm->tokenizer) > vlm->vocab)
+    if (e->status == OK && tokenizer_size(vlm->tokenizer) > vlm->vocab)
         error_set(e, BAD_INPUT, "%s: its largest id is %lld, but config.json's vocab_size is %lld",
                   tokenizer_file(vlm->tokenizer), (long long)tokenizer_size(vlm->tokenizer) - 1,
                   (long long)vlm->vocab);
@@ -135,8 +134,9 @@ Status vlm_open(Vlm *vlm, const char *folder, Error *e)
     find_family(vlm, &config, e);
     if (e->status == OK) {
         load_generation(vlm, &config, e);
+        vlm->tokenizer = tokenizer_open(vlm->folder, e);
         load_weights(vlm, &config, e);
-        load_tokenizer(vlm, e);
+        check_vocabulary(vlm, e);
         chat_template_check(vlm->folder, vlm->type->name, vlm->type->template, vlm->warning,
                             sizeof vlm->warning, e);
     }

@@ -41,16 +41,9 @@ static const char *word_at(const char *p, const char *end, const char *word)
 /* The text from p to end without the spaces around it. Owned; NULL after a failure. */
 static char *stripped(const char *p, const char *end, Error *e)
 {
-    const char *first = skip_spaces(p, end);
-    const char *last = first;
-    for (const char *q = first; q < end;) {
-        int used;
-        const bool space = unicode_is_python_space(utf8_decode(q, end, &used));
-        q += used;
-        if (!space)
-            last = q;
-    }
-    return memory_copy_bytes(first, (size_t)(last - first), e);
+    size_t count = (size_t)(end - p);
+    const char *first = unicode_strip(p, &count);
+    return memory_copy_bytes(first, count, e);
 }
 
 /* The first '?' from p on before the line ends; NULL: none. */

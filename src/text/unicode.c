@@ -2,6 +2,7 @@
  * unicode_ranges.h has what is missing in them. */
 #include "text/unicode.h"
 
+#include "base/utf8.h"
 #include "text/unicode_ranges.h"
 
 #include <stdlib.h>
@@ -61,4 +62,23 @@ Status unicode_nfc(Text *out, const char *text, size_t count, Error *e)
         text_add_bytes(out, composed, (size_t)n, e);
     free(composed);
     return e->status;
+}
+
+const char *unicode_strip(const char *text, size_t *count)
+{
+    const char *end = text + *count;
+    const char *first = NULL; /* of what is no space */
+    const char *last = text;  /* its end */
+    for (const char *p = text; p < end;) {
+        int used;
+        const bool space = unicode_is_python_space(utf8_decode(p, end, &used));
+        if (!space && !first)
+            first = p;
+        p += used;
+        if (!space)
+            last = p;
+    }
+    first = first ? first : last;
+    *count = (size_t)(last - first);
+    return first;
 }

@@ -11,6 +11,9 @@ bool unicode_is_space(int32_t code);  /* \s: White_Space */
 /* What Python's str.strip, str.split and re's \s take for a space: the four separators of ASCII too. */
 bool unicode_is_python_space(int32_t code);
 
+/* The text without the Python spaces around it: where it starts, and its length in *count. */
+const char *unicode_strip(const char *text, size_t *count);
+
 /* Appends the NFC form of valid UTF-8. */
 Status unicode_nfc(Text *out, const char *text, size_t count, Error *e);
 

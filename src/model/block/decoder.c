@@ -125,10 +125,12 @@ static Mat *put_pictures(Run *run, Mat *x, const Batch *b, Mat *rows, int32_t im
     return scatter_rows(run, x, rows, at);
 }
 
-Mat *decoder(Run *run, const Decoder *d, const Batch *b, KvCache *cache, const RotaryRule *rule,
-             Mat *picture_rows, int32_t image)
+Mat *decoder(Run *run, const Decoder *d, const Batch *b, KvCache *cache, const Rope *rope, Mat *picture_rows,
+             int32_t image)
 {
-    const Rows rows = {rope_table(run, rule, b->position, b->rows), b->seqs, cache};
+    if (!rope)
+        return NULL;
+    const Rows rows = {rope, b->seqs, cache};
     Mat *x = embedding(run, d->table, b->ids, b->rows);
     probe_mat(run, x, 1, "%s.%s", d->name, d->shape.embedding);
     if (b->n_pictures)

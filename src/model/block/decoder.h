@@ -39,9 +39,9 @@ RotaryRule decoder_rotary(const DecoderShape *z);
 /* Its lines of `describe`. */
 Status decoder_describe(const Decoder *d, const Vlm *vlm, Text *text, Error *e);
 
-/* The last hidden rows [rows, D] of a batch. picture_rows (NULL without pictures) replace the
+/* The last hidden rows [rows, D] of a batch, whose rows turn by `rope` (NULL, a failure: NULL). picture_rows (NULL without pictures) replace the
  * embeddings of token `image`, in their order. */
-Mat *decoder(Run *run, const Decoder *d, const Batch *b, KvCache *cache, const RotaryRule *rule,
-             Mat *picture_rows, int32_t image);
+Mat *decoder(Run *run, const Decoder *d, const Batch *b, KvCache *cache, const Rope *rope, Mat *picture_rows,
+             int32_t image);
 
 #endif

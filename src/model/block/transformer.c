@@ -22,10 +22,15 @@ static void load_part(TransformerLayer *l, Checkpoint *c, const TransformerShape
         Linear *to;
         int64_t out, in;
     } products[LAYER_PARTS] = {
-        [LAYER_Q] = {&l->q, Q, D},       [LAYER_K] = {&l->k, K, D},
-        [LAYER_V] = {&l->v, K, D},       [LAYER_QKV] = {&l->qkv, Q + 2 * K, D},
-        [LAYER_OUT] = {&l->out, D, Q},   [LAYER_GATE] = {&l->gate, F, D},
-        [LAYER_UP] = {&l->up, F, D},     [LAYER_GATE_UP] = {&l->gate_up, 2 * F, D},
+        [LAYER_Q] = {&l->q, Q, D},
+        [LAYER_K] = {&l->k, K, D},
+        [LAYER_V] = {&l->v, K, D},
+        [LAYER_QKV] = {&l->qkv, Q + 2 * K, D},
+        [LAYER_QKV_BY_HEAD] = {&l->qkv_by_head, Q + 2 * K, D},
+        [LAYER_OUT] = {&l->out, D, Q},
+        [LAYER_GATE] = {&l->gate, F, D},
+        [LAYER_UP] = {&l->up, F, D},
+        [LAYER_GATE_UP] = {&l->gate_up, 2 * F, D},
         [LAYER_DOWN] = {&l->down, D, F},
     };
     switch (n->part) {
@@ -90,18 +95,44 @@ static Mat *turn(Run *run, const Rope *r, Mat *x)
     return r ? rope(run, r, x) : x;
 }
 
+/* q [N,H*E], k and v [N,K*E] of the normed rows n. */
+typedef struct {
+    Mat *q, *k, *v;
+} Heads;
+
+static Heads project(Run *run, const Attention *a, const TransformerLayer *l, Mat *n)
+{
+    const int64_t E = a->width;
+    const int64_t Q = a->heads * E;
+    const int64_t K = a->kv_heads * E;
+    Heads h = {NULL, NULL, NULL};
+    if (l->qkv.weight) {
+        Mat *joined = linear(run, &l->qkv, n);
+        h.q = mat_columns(run, joined, 0, Q);
+        h.k = mat_columns(run, joined, Q, K);
+        h.v = mat_columns(run, joined, Q + K, K);
+    } else if (l->qkv_by_head.weight) {
+        const int64_t group = a->heads / a->kv_heads * E;
+        Mat *joined = linear(run, &l->qkv_by_head, n);
+        h.q = split_columns(run, joined, a->kv_heads, 0, group);
+        h.k = split_columns(run, joined, a->kv_heads, group, E);
+        h.v = split_columns(run, joined, a->kv_heads, group + E, E);
+    } else {
+        h.q = linear(run, &l->q, n);
+        h.k = linear(run, &l->k, n);
+        h.v = linear(run, &l->v, n);
+    }
+    return h;
+}
+
 /* out(attention(rope(q), rope(k), v)) of the normed rows n */
 static Mat *attend(Run *run, const Context *c, const TransformerLayer *l, Mat *n)
 {
     const Attention *a = &c->t->attention;
-    const int64_t Q = a->heads * a->width;
-    const int64_t K = a->kv_heads * a->width;
-    const bool joined = l->qkv.weight != NULL;
-    Mat *qkv = joined ? linear(run, &l->qkv, n) : NULL;
-    Mat *q = turn(run, c->rows.rope, joined ? mat_columns(run, qkv, 0, Q) : linear(run, &l->q, n));
-    Mat *k = turn(run, c->rows.rope, joined ? mat_columns(run, qkv, Q, K) : linear(run, &l->k, n));
-    Mat *v = joined ? mat_columns(run, qkv, Q + K, K) : linear(run, &l->v, n);
-    return linear(run, &l->out, attention(run, a, q, k, v, &c->rows.seqs, c->rows.cache, c->index));
+    const Heads h = project(run, a, l, n);
+    Mat *q = turn(run, c->rows.rope, h.q);
+    Mat *k = turn(run, c->rows.rope, h.k);
+    return linear(run, &l->out, attention(run, a, q, k, h.v, &c->rows.seqs, c->rows.cache, c->index));
 }
 
 /* down(act(up(n))), or down(act(gate(n)) * up(n)) */

@@ -16,12 +16,13 @@
 /* What a layer can be made of. */
 typedef enum {
     LAYER_NORM1,
-    LAYER_Q,      /* [H*E, D] */
-    LAYER_K,      /* [K*E, D] */
-    LAYER_V,      /* [K*E, D] */
-    LAYER_QKV,    /* in place of these three: [H*E + 2*K*E, D], the rows of q, k, v one after another */
-    LAYER_OUT,    /* [D, H*E] */
-    LAYER_SCALE1, /* [D] */
+    LAYER_Q,           /* [H*E, D] */
+    LAYER_K,           /* [K*E, D] */
+    LAYER_V,           /* [K*E, D] */
+    LAYER_QKV,         /* in place of these three: [H*E + 2*K*E, D], the rows of q, k, v one after another */
+    LAYER_QKV_BY_HEAD, /* the same rows, but for each key/value head its query heads, its k, its v */
+    LAYER_OUT,         /* [D, H*E] */
+    LAYER_SCALE1,      /* [D] */
     LAYER_NORM2,
     LAYER_GATE,    /* [F, D] */
     LAYER_UP,      /* [F, D] */
@@ -53,8 +54,9 @@ typedef struct {
 
 typedef struct {
     Norm norm1, norm2;
-    Linear q, k, v, qkv, out, gate, up, gate_up, down; /* weight NULL: the layer has no such part */
-    Param *scale1, *scale2;                            /* or NULL */
+    Linear q, k, v, qkv, qkv_by_head, out, gate, up, gate_up,
+        down;               /* weight NULL: the layer has no such part */
+    Param *scale1, *scale2; /* or NULL */
 } TransformerLayer;
 
 /* A stack of layers. Layer i is NAME.i on disk and in a probe. */

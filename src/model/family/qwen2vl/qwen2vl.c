@@ -198,7 +198,8 @@ static Mat *picture_rows(Run *run, const Vlm *vlm, const Picture *const *picture
 static Mat *text(Run *run, const Vlm *vlm, const Batch *b, KvCache *cache, Mat *rows)
 {
     const Qwen2VL *m = vlm->model;
-    return decoder(run, &m->decoder, b, cache, &m->rotary, rows, vlm->image);
+    const Rope *r = rope_table(run, &m->rotary, b->position, b->rows);
+    return decoder(run, &m->decoder, b, cache, r, rows, vlm->image);
 }
 
 static Status describe(const Vlm *vlm, Text *text, Error *e)
@@ -218,6 +219,7 @@ static Status describe(const Vlm *vlm, Text *text, Error *e)
 
 static void probe_inputs(Run *run, const Vlm *vlm, const Sample *s)
 {
+    probe_array(run, s->position, I32, 3, (int64_t[]){3, 1, s->count}, "position_ids");
     (void)vlm;
     const Picture **list = run_alloc(run, s->n_pictures, sizeof *list);
     int32_t *grid = run_alloc(run, 3 * s->n_pictures, sizeof *grid);

@@ -89,23 +89,6 @@ static void resize_to(Image *im, int64_t height, int64_t width, Error *e)
     *im = resized;
 }
 
-/* The patches of the part of `im` that starts at (top, left), as frame number `frame`. */
-static void cut_frame(const SmolVLMPictures *p, Picture *out, int64_t frame, const Image *im, int64_t top,
-                      int64_t left)
-{
-    int64_t P = p->patch;
-    int64_t down = out->grid[1];
-    int64_t across = out->grid[2];
-    float *to = out->pixels + frame * down * across * out->cols;
-    for (int64_t y = 0; y < down * P; y++)
-        for (int64_t x = 0; x < across * P; x++) {
-            const unsigned char *pixel = im->data + ((top + y) * im->width + left + x) * 3;
-            float *patch = to + (y / P * across + x / P) * out->cols;
-            for (int64_t c = 0; c < 3; c++)
-                patch[(c * P + y % P) * P + x % P] = normalise(&p->normalise, pixel[c], (int)c);
-        }
-}
-
 /* `im` is the picture in tiles; it becomes the whole picture at the size of one tile. */
 static void cut_frames(const SmolVLMPictures *p, Picture *out, Image *im, Error *e)
 {
@@ -120,14 +103,14 @@ static void cut_frames(const SmolVLMPictures *p, Picture *out, Image *im, Error 
     if (!out->pixels)
         return;
     for (int64_t t = 0; t < tiles; t++)
-        cut_frame(p, out, t, im, t / cols * p->tile, t % cols * p->tile);
+        picture_cut_frame(out, t, p->patch, &p->normalise, im, t / cols * p->tile, t % cols * p->tile);
     if (tiles) {
         out->tiles[0] = rows;
         out->tiles[1] = cols;
     }
     resize_to(im, p->tile, p->tile, e);
     if (e->status == OK)
-        cut_frame(p, out, tiles, im, 0, 0);
+        picture_cut_frame(out, tiles, p->patch, &p->normalise, im, 0, 0);
 }
 
 Status smolvlm_picture(const SmolVLMPictures *p, Picture *out, const Image *rgb, Error *e)

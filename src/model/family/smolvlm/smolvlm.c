@@ -141,24 +141,6 @@ static Status chat(const Vlm *vlm, Ids *ids, int64_t *answer_at, const Picture *
     return e->status;
 }
 
-static Status positions(const Vlm *vlm, Sample *s, Error *e)
-{
-    int64_t tokens = 0;
-    int64_t found = 0;
-    for (int64_t i = 0; i < s->n_pictures; i++)
-        tokens += s->pictures[i].tokens;
-    for (int64_t i = 0; i < s->count; i++) {
-        found += s->ids[i] == vlm->image;
-        for (int axis = 0; axis < 3; axis++)
-            s->position[axis * s->count + i] = (int32_t)i;
-    }
-    s->next_position = (int32_t)s->count;
-    if (found != tokens)
-        error_set(e, BAD_INPUT, "the text has %lld picture tokens, its pictures fill %lld", (long long)found,
-                  (long long)tokens);
-    return e->status;
-}
-
 static Mat *picture_rows(Run *run, const Vlm *vlm, const Picture *const *pictures, int64_t count)
 {
     const SmolVLM *m = vlm->model;
@@ -172,7 +154,8 @@ static Mat *picture_rows(Run *run, const Vlm *vlm, const Picture *const *picture
 static Mat *text(Run *run, const Vlm *vlm, const Batch *b, KvCache *cache, Mat *rows)
 {
     const SmolVLM *m = vlm->model;
-    return decoder(run, &m->decoder, b, cache, &m->rotary, rows, vlm->image);
+    const Rope *r = rope_table(run, &m->rotary, b->position, b->rows);
+    return decoder(run, &m->decoder, b, cache, r, rows, vlm->image);
 }
 
 static Status describe(const Vlm *vlm, Text *text, Error *e)
@@ -192,44 +175,16 @@ static Status describe(const Vlm *vlm, Text *text, Error *e)
     return decoder_describe(&m->decoder, vlm, text, e);
 }
 
-/* Patch k of a picture back to its pixels in frames [frames, 3, H, W]. */
-static void put_patch(float *frames, const Picture *p, int64_t k, int64_t P)
-{
-    const int64_t across = p->grid[2];
-    const int64_t patches = p->grid[1] * across;
-    const int64_t H = p->grid[1] * P;
-    const int64_t W = across * P;
-    const int64_t top = k % patches / across * P;
-    const int64_t left = k % across * P;
-    const float *from = p->pixels + k * p->cols;
-    for (int64_t c = 0; c < 3; c++)
-        for (int64_t y = 0; y < P; y++)
-            for (int64_t x = 0; x < P; x++)
-                frames[((k / patches * 3 + c) * H + top + y) * W + left + x] = from[(c * P + y) * P + x];
-}
-
 /* Frames [1, frames, 3, H, W]; every pixel of every frame counts, so the mask is all ones. */
 static void probe_inputs(Run *run, const Vlm *vlm, const Sample *s)
 {
     const SmolVLM *m = vlm->model;
-    const int64_t P = m->vision.patch;
-    int64_t frames = 0;
-    for (int64_t i = 0; i < s->n_pictures; i++)
-        frames += s->pictures[i].grid[0];
-    if (!frames)
+    int64_t frames, H, W;
+    probe_array(run, s->position, I32, 3, (int64_t[]){3, 1, s->count}, "position_ids");
+    float *pixels = picture_frames(run, s->pictures, s->n_pictures, m->vision.patch, &frames, &H, &W);
+    int32_t *mask = pixels ? run_alloc(run, frames * H * W, sizeof *mask) : NULL;
+    if (!mask)
         return;
-    const int64_t H = s->pictures[0].grid[1] * P;
-    const int64_t W = s->pictures[0].grid[2] * P;
-    float *pixels = run_alloc(run, frames * 3 * H * W, sizeof *pixels);
-    int32_t *mask = run_alloc(run, frames * H * W, sizeof *mask);
-    if (!pixels || !mask)
-        return;
-    float *to = pixels;
-    for (int64_t i = 0; i < s->n_pictures; i++) {
-        for (int64_t k = 0; k < s->pictures[i].rows; k++)
-            put_patch(to, s->pictures + i, k, P);
-        to += s->pictures[i].rows * s->pictures[i].cols;
-    }
     for (int64_t k = 0; k < frames * H * W; k++)
         mask[k] = 1;
     probe_array(run, pixels, F32, 5, (int64_t[]){1, frames, 3, H, W}, "pixel_values");
@@ -245,7 +200,7 @@ const Family family_smolvlm = {
     .load = load,
     .picture = picture,
     .chat = chat,
-    .positions = positions,
+    .positions = positions_in_order,
     .vision = picture_rows,
     .text = text,
     .describe = describe,
