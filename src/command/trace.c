@@ -30,6 +30,8 @@ static void probe_gradients(Run *run, const Checkpoint *c)
     for (int64_t i = 0; i < c->params; i++) {
         const Param *p = c->param[i];
         char name[200];
+        if (p->unused)
+            continue;
         snprintf(name, sizeof name, "grad.%s", p->name);
         probe_array(run, p->grad, F32, p->ndim, p->dim, name);
     }
@@ -43,7 +45,6 @@ static Status trace_sample(Run *run, const Vlm *vlm, const Sample *s, bool grad)
         return run->error->status;
     if (grad)
         run->tape = tape_new(run);
-    probe_array(run, s->ids, I32, 2, (int64_t[]){1, s->count}, "input_ids");
     vlm->family->probe_inputs(run, vlm, s);
     vlm_loss(run, vlm, s, 1, 1 / (double)samples_labels(s, 1), &sum);
     if (!sum.tokens)

@@ -2,6 +2,8 @@
  * once for each row of a picture, never out of a user's text. */
 #include "model/chat.h"
 
+#include "tensor/probe.h"
+
 #include <string.h>
 
 Status chat_add(const Vlm *vlm, Ids *ids, const char *text, Error *e)
@@ -36,4 +38,9 @@ Status positions_in_order(const Vlm *vlm, Sample *s, Error *e)
         error_set(e, BAD_INPUT, "the text has %lld picture tokens, its pictures fill %lld", (long long)found,
                   (long long)tokens);
     return e->status;
+}
+
+void probe_ids(Run *run, const Sample *s)
+{
+    probe_array(run, s->ids, I32, 2, (int64_t[]){1, s->count}, "input_ids");
 }

@@ -13,5 +13,7 @@ Status chat_add_user(const Vlm *vlm, Ids *ids, const char *text, Error *e);
 /* Family.positions of a model whose tokens are at 0, 1, 2, ... BAD_INPUT: the ids have not as many
  * picture tokens as the pictures have rows. */
 Status positions_in_order(const Vlm *vlm, Sample *s, Error *e);
+/* Puts input_ids [1, count] into run->probe. */
+void probe_ids(Run *run, const Sample *s);
 
 #endif

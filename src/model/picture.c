@@ -22,6 +22,7 @@ Status vlm_picture(const Vlm *vlm, Picture *out, const char *path, const Picture
 void picture_free(Picture *p)
 {
     free(p->pixels);
+    image_free(&p->frame);
     *p = (Picture){0};
 }
 

@@ -12,6 +12,7 @@ typedef struct {
     int64_t tiles[2]; /* tiles down and across; the whole picture is one more frame, the last.
                        * 0, 0: the picture was not cut */
     int64_t tokens;   /* how many positions of the text its rows take */
+    Image frame;      /* the one frame, where patches leave out some of its pixels; data NULL: none */
 } Picture;
 
 /* What may be asked for beyond the checkpoint's own settings. A family reads what concerns it.

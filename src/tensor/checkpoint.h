@@ -16,7 +16,8 @@ typedef struct {
     bool invented; /* there are no files: what is asked for gets random values */
     Param **param; /* [params], in the order in which they were asked for; each owned */
     int64_t params, capacity;
-    Part part; /* of the parameters that are asked for next; the family sets it */
+    bool unused; /* what Param.unused becomes for them */
+    Part part;   /* of the parameters that are asked for next; the family sets it */
 } Checkpoint;
 
 /* Opens the folder's safetensors files and checks the index against them. */

@@ -54,6 +54,7 @@ static Param *add_param(Checkpoint *c, const Param *like, size_t extra, Error *e
         return NULL;
     *p = *like;
     p->part = c->part;
+    p->unused = c->unused;
     p->weight.type = p->stored;
     p->weight.stride = 1;
     for (int i = 1; i < p->ndim; i++)

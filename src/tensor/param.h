@@ -15,6 +15,7 @@ typedef enum { PART_VISION, PART_MERGER, PART_TEXT } Part;
 typedef struct {
     const char *name; /* its Hugging Face name, the one it is saved under; borrowed from the checkpoint */
     Part part;
+    bool unused; /* on disk, and so saved, but no part of the computation: never trained */
     int ndim;
     int64_t dim[MAX_DIMS];
     int64_t count;     /* product of dim */

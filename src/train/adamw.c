@@ -64,7 +64,7 @@ Status optimiser_init(Optimiser *a, const Checkpoint *c, const LevelConfig *o, E
         return e->status;
     a->trained = memory_new(c->params, sizeof *a->trained, e);
     for (int64_t i = 0; i < c->params && e->status == OK; i++)
-        if (!(o->freeze & 1u << c->param[i]->part))
+        if (!(o->freeze & 1u << c->param[i]->part) && !c->param[i]->unused)
             train_param(a, c, c->param[i], o, e);
     if (!a->count)
         error_set(e, BAD_USAGE, "level.freeze: everything is frozen; nothing is left to train");

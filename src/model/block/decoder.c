@@ -109,6 +109,20 @@ Status decoder_describe(const Decoder *d, const Vlm *vlm, Text *text, Error *e)
     return e->status;
 }
 
+/* [1, rows, D]; where pictures are spliced in, [rows of text, D]. */
+static void probe_embedding(Run *run, const Decoder *d, const Batch *b, Mat *x, int32_t image)
+{
+    int64_t *text = run->probe && d->shape.spliced ? run_alloc(run, b->rows, sizeof *text) : NULL;
+    int64_t count = 0;
+    for (int64_t n = 0; text && n < b->rows; n++)
+        if (b->ids[n] != image) {
+            text[count] = n;
+            count++;
+        }
+    Mat *shown = text ? gather_rows(run, x, text, count) : x;
+    probe_mat(run, shown, text ? 0 : 1, "%s.%s", d->name, d->shape.embedding);
+}
+
 /* Puts the pictures' rows in at the picture tokens. */
 static Mat *put_pictures(Run *run, Mat *x, const Batch *b, Mat *rows, int32_t image)
 {
@@ -132,7 +146,7 @@ Mat *decoder(Run *run, const Decoder *d, const Batch *b, KvCache *cache, const R
         return NULL;
     const Rows rows = {rope, b->seqs, cache};
     Mat *x = embedding(run, d->table, b->ids, b->rows);
-    probe_mat(run, x, 1, "%s.%s", d->name, d->shape.embedding);
+    probe_embedding(run, d, b, x, image);
     if (b->n_pictures)
         x = put_pictures(run, x, b, picture_rows, image);
     x = norm(run, &d->norm, transformer(run, &d->layers, &rows, 1, x));

@@ -13,6 +13,8 @@ typedef struct {
     const char *head;                      /* the whole name */
     int64_t vocab, positions;
     double rope_theta;
+    bool
+        spliced; /* a probe shows the embeddings of text alone, which the public code splices pictures into */
     TransformerShape layer;
 } DecoderShape;
 

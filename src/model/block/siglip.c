@@ -25,19 +25,22 @@ static Status load_sizes(VisionShape *z, Siglip *v, const Json *config, const Si
     const char *where = "vision_config";
     const char *act;
     const json_t *o;
-    int64_t channels, image;
+    int64_t channels;
     TransformerShape *l = &z->layer;
     field_section(config, where, &o, e);
     json_integer_or(config, o, where, "hidden_size", 1, 1 << 20, defaults->width, &l->width, e);
     json_integer_or(config, o, where, "intermediate_size", 1, 1 << 20, defaults->hidden, &l->hidden, e);
-    json_integer_or(config, o, where, "num_hidden_layers", 1, 1000, defaults->layers, &l->layers, e);
+    json_integer_or(config, o, where, "num_hidden_layers", 1 + defaults->truncated, 1000, defaults->layers,
+                    &l->layers, e);
     json_integer_or(config, o, where, "num_attention_heads", 1, 1 << 16, defaults->heads, &l->heads, e);
     json_integer_or(config, o, where, "num_channels", 3, 3, 3, &channels, e);
-    json_integer_or(config, o, where, "image_size", 1, 1 << 14, defaults->image, &image, e);
+    json_integer_or(config, o, where, "image_size", 1, 1 << 14, defaults->image, &v->image, e);
     json_integer_or(config, o, where, "patch_size", 1, 1 << 10, defaults->patch, &v->patch, e);
     json_real_or(config, o, where, "layer_norm_eps", 0, 1, 1e-6, &l->eps, e);
     json_string_or(config, o, where, "hidden_act", "gelu_pytorch_tanh", &act, e);
-    v->side = image / v->patch;
+    v->side = v->image / v->patch;
+    v->ordered = defaults->truncated;
+    l->layers -= defaults->truncated;
     if (e->status == OK && strcmp(act, "gelu_pytorch_tanh"))
         error_set(e, BAD_INPUT, "%s: %s.hidden_act: wanted \"gelu_pytorch_tanh\", found \"%s\"", config->path,
                   where, act);
@@ -46,7 +49,7 @@ static Status load_sizes(VisionShape *z, Siglip *v, const Json *config, const Si
                   config->path, where, (long long)l->width, (long long)l->heads);
     if (e->status == OK && !v->side)
         error_set(e, BAD_INPUT, "%s: %s: image_size %lld is less than patch_size %lld", config->path, where,
-                  (long long)image, (long long)v->patch);
+                  (long long)v->image, (long long)v->patch);
     l->kv_heads = l->heads;
     l->head_width = l->width / l->heads;
     return e->status;
@@ -75,6 +78,7 @@ Status siglip_load(Siglip *v, Vlm *vlm, const Json *config, const char *name, co
     z.patch_dim[1] = 3;
     z.patch_dim[2] = v->patch;
     z.patch_dim[3] = v->patch;
+    z.post_norm_unused = defaults->truncated;
     return vision_load(&v->vision, vlm, name, &z, scale * scale, e);
 }
 
@@ -119,7 +123,7 @@ const VisionRows *siglip_rows(Run *run, const Siglip *v, const Picture *const *p
         siglip_buckets(x, across, v->side);
         for (int64_t k = 0; k < pictures[i]->rows; k++) {
             const int64_t at = k % (down * across);
-            position[row + k] = y[at / across] * (int32_t)v->side + x[at % across];
+            position[row + k] = v->ordered ? (int32_t)at : y[at / across] * (int32_t)v->side + x[at % across];
         }
         row += pictures[i]->rows;
     }

@@ -9,11 +9,15 @@
 /* Sizes of vision_config; a picture of image x image pixels has side x side patches. */
 typedef struct {
     int64_t width, hidden, layers, heads, image, patch;
+    /* The tower ends before its last layer: that is not on disk, and the last norm is, but unused.
+     * Patches have the rows of the table in their order. */
+    bool truncated;
 } SiglipSizes;
 
 typedef struct {
     Vision vision;
-    int64_t patch, side;
+    int64_t patch, side, image; /* image: side of a picture in pixels */
+    bool ordered;               /* patches have the rows of the table in their order */
 } Siglip;
 
 /* Reads config.json's vision_config (absent fields: `defaults`) and asks for the weights of the

@@ -25,8 +25,11 @@ Status vision_load(Vision *v, Vlm *vlm, const char *name, const VisionShape *z, 
             checkpoint_param(c, e, z->positions_dims, z->positions_dim, "%s.%s", name, z->positions);
     snprintf(layers, sizeof layers, "%s.%s", name, z->layers);
     transformer_load(&v->layers, vlm, layers, &z->layer, e);
-    if (z->post_norm)
+    if (z->post_norm) {
+        c->unused = z->post_norm_unused;
         v->post_norm = norm_load(c, z->layer.norm, D, z->layer.eps, e, "%s.%s", name, z->post_norm);
+        c->unused = false;
+    }
     if (e->status != OK)
         return e->status;
     const int64_t pixels = patches * v->patch.weight->count / D * (int64_t)sizeof(float);
@@ -106,9 +109,11 @@ Mat *vision(Run *run, const Vision *v, const VisionRows *rows, Mat *patches)
         return NULL;
     const int64_t batch = probe_batch(v, rows);
     Mat *x = vision_embedded(run, v, rows, patches);
-    x = norm(run, &v->post_norm, transformer(run, &v->layers, &rows->rows, batch, x));
-    if (v->shape.post_norm)
+    x = transformer(run, &v->layers, &rows->rows, batch, x);
+    if (v->shape.post_norm && !v->shape.post_norm_unused) {
+        x = norm(run, &v->post_norm, x);
         probe_mat(run, x, batch, "%s.%s", v->name, v->shape.post_norm);
+    }
     return v->class_token ? drop_class(run, &rows->rows.seqs, x) : x;
 }
 

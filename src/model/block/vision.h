@@ -19,6 +19,7 @@ typedef struct {
     int64_t positions_dim[3];
     const char *layers;
     const char *post_norm; /* NULL: none */
+    bool post_norm_unused; /* it is on disk, but the tower ends before it */
     const char *embedded;  /* what a probe calls the rows before the first layer */
     bool by_frame;         /* a probe shows [frames, rows of each, D]; else all rows in one */
     TransformerShape layer;

@@ -186,6 +186,7 @@ static void probe_inputs(Run *run, const Vlm *vlm, const Sample *s)
 {
     const InternVL2 *m = vlm->model;
     int64_t frames, H, W;
+    probe_ids(run, s);
     float *pixels = picture_frames(run, s->pictures, s->n_pictures, m->vision.patch, &frames, &H, &W);
     if (pixels)
         probe_array(run, pixels, F32, 4, (int64_t[]){frames, 3, H, W}, "pixel_values");

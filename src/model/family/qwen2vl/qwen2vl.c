@@ -219,6 +219,7 @@ static Status describe(const Vlm *vlm, Text *text, Error *e)
 
 static void probe_inputs(Run *run, const Vlm *vlm, const Sample *s)
 {
+    probe_ids(run, s);
     probe_array(run, s->position, I32, 3, (int64_t[]){3, 1, s->count}, "position_ids");
     (void)vlm;
     const Picture **list = run_alloc(run, s->n_pictures, sizeof *list);

@@ -180,6 +180,7 @@ static void probe_inputs(Run *run, const Vlm *vlm, const Sample *s)
 {
     const SmolVLM *m = vlm->model;
     int64_t frames, H, W;
+    probe_ids(run, s);
     probe_array(run, s->position, I32, 3, (int64_t[]){3, 1, s->count}, "position_ids");
     float *pixels = picture_frames(run, s->pictures, s->n_pictures, m->vision.patch, &frames, &H, &W);
     int32_t *mask = pixels ? run_alloc(run, frames * H * W, sizeof *mask) : NULL;

@@ -1,0 +1,238 @@
+/* TinyLLaVA-2.0B (TinyLlavaStablelmForCausalLM of TinyLLaVABench): SigLIP without its last layer and last
+ * norm, a projector of two Linears, StableLM-2. Everything that is peculiar to the family is in this
+ * folder.
+ *
+ *     projector(x) = fc2(gelu(fc1(x)))
+ *
+ * A picture's rows are spliced in at one position of the text, and the text before and behind it is
+ * tokenised apart. Here they take as many positions as rows, with an id that no text can have. */
+#include "model/family/tinyllava/tinyllava.h"
+
+#include "model/chat.h"
+#include "model/fields.h"
+#include "model/load.h"
+#include "tensor/probe.h"
+
+#include <stdio.h>
+
+static const char end_token[] = "<|endoftext|>";
+
+enum { SPLICE = -200 }; /* what the public code has in input_ids for a picture */
+
+/* StableLM-2's, with biases of q, k and v, and StableLM's without. */
+static const LayerName biased[] = {
+    {LAYER_NORM1, "input_layernorm", false}, {LAYER_Q, "self_attn.q_proj", true},
+    {LAYER_K, "self_attn.k_proj", true},     {LAYER_V, "self_attn.v_proj", true},
+    {LAYER_OUT, "self_attn.o_proj", false},  {LAYER_NORM2, "post_attention_layernorm", false},
+    {LAYER_GATE, "mlp.gate_proj", false},    {LAYER_UP, "mlp.up_proj", false},
+    {LAYER_DOWN, "mlp.down_proj", false},    {0},
+};
+static const LayerName plain[] = {
+    {LAYER_NORM1, "input_layernorm", false}, {LAYER_Q, "self_attn.q_proj", false},
+    {LAYER_K, "self_attn.k_proj", false},    {LAYER_V, "self_attn.v_proj", false},
+    {LAYER_OUT, "self_attn.o_proj", false},  {LAYER_NORM2, "post_attention_layernorm", false},
+    {LAYER_GATE, "mlp.gate_proj", false},    {LAYER_UP, "mlp.up_proj", false},
+    {LAYER_DOWN, "mlp.down_proj", false},    {0},
+};
+
+/* Sizes: StableLmConfig's defaults. */
+static const DecoderShape decoder_shape = {
+    .embedding = "embed_tokens",
+    .layers = "layers",
+    .norm = "norm",
+    .head = "lm_head",
+    .vocab = 50304,
+    .positions = 4096,
+    .rope_theta = 10000,
+    .spliced = true,
+    .layer = {.layers = 32,
+              .width = 2560,
+              .hidden = 6912,
+              .heads = 32,
+              .causal = true,
+              .norm = NORM_LAYER,
+              .eps = 1e-5,
+              .gated = swiglu,
+              .names = biased},
+};
+
+/* SigLIP so400m, which the public code takes without asking config.json. */
+static const SiglipSizes siglip_sizes = {
+    .width = 1152, .hidden = 4304, .layers = 27, .heads = 16, .image = 384, .patch = 14, .truncated = true};
+
+static void refuse(const Json *config, const char *key, Error *e)
+{
+    bool on;
+    json_bool_or(config, config->root, "", key, false, &on, e);
+    if (e->status == OK && on)
+        error_set(e, BAD_INPUT, "%s: %s is true; only StableLM-2 without it is supported", config->path, key);
+}
+
+static void load_text(Vlm *vlm, TinyLlava *m, const Json *config, Error *e)
+{
+    const json_t *o = config->root;
+    DecoderShape z = decoder_shape;
+    double part;
+    bool bias;
+    bool tied;
+    json_real_or(config, o, "", "layer_norm_eps", 0, 1, z.layer.eps, &z.layer.eps, e);
+    json_real_or(config, o, "", "norm_eps", 0, 1, z.layer.eps, &z.layer.eps, e);
+    json_real_or(config, o, "", "partial_rotary_factor", 0.01, 1, 0.25, &part, e);
+    json_real_or(config, o, "", "rope_pct", 0.01, 1, part, &part, e);
+    json_bool_or(config, o, "", "use_qkv_bias", true, &bias, e);
+    json_bool_or(config, o, "", "tie_word_embeddings", false, &tied, e);
+    refuse(config, "use_parallel_residual", e);
+    refuse(config, "qk_layernorm", e);
+    z.layer.names = bias ? biased : plain;
+    decoder_sizes(&z, config, o, "", false, e);
+    decoder_load(&m->decoder, vlm, "model", &z, tied, e);
+    m->rotary = decoder_rotary(&z);
+    m->rotary.turned = (int64_t)((double)z.layer.head_width * part);
+    if (e->status == OK && (m->rotary.turned < 2 || m->rotary.turned % 2))
+        error_set(e, BAD_INPUT, "%s: rope_pct %g of a head's %lld channels is no even number", config->path,
+                  part, (long long)z.layer.head_width);
+}
+
+/* The id that stands for pictures: the one before the first special token, which no token has. */
+static void find_image(Vlm *vlm, Error *e)
+{
+    vlm->image = (int32_t)vlm->vocab - 1;
+    if (e->status != OK || !vlm->tokenizer)
+        return;
+    vlm->image = tokenizer_id(vlm->tokenizer, end_token) - 1;
+    if (vlm->image < 0)
+        error_set(e, BAD_INPUT, "%s: lacks the token %s", tokenizer_file(vlm->tokenizer), end_token);
+}
+
+static Status load(Vlm *vlm, const Json *config, Error *e)
+{
+    TinyLlava *m = arena_zero(&vlm->arena, 1, sizeof *m, e);
+    vlm->model = m;
+    if (!m)
+        return e->status;
+    load_text(vlm, m, config, e);
+    siglip_load(&m->vision, vlm, config, "model.vision_tower.vision_tower.vision_model", &siglip_sizes, 1, e);
+    if (e->status != OK)
+        return e->status;
+    vlm->checkpoint.part = PART_MERGER;
+    m->fc1 = load_linear(&vlm->checkpoint, vlm->width, m->vision.vision.shape.layer.width, true, e,
+                         "model.mm_projector.0");
+    m->fc2 = load_linear(&vlm->checkpoint, vlm->width, vlm->width, true, e, "model.mm_projector.2");
+    m->pictures.size = m->vision.image;
+    m->pictures.patch = m->vision.patch;
+    tinyllava_pictures_load(&m->pictures, config, e);
+    find_image(vlm, e);
+    return e->status;
+}
+
+static Status picture(const Vlm *vlm, Picture *out, const Image *rgb, const PictureOptions *options, Error *e)
+{
+    const TinyLlava *m = vlm->model;
+    (void)options; /* Qwen2-VL's alone */
+    *out = (Picture){0};
+    return e->status == OK ? tinyllava_picture(&m->pictures, out, rgb, e) : e->status;
+}
+
+/* The text before the pictures, the pictures, the text behind them: each stretch of text encoded by
+ * itself, the answer with the text before it. The answer's labels begin with its space. */
+static Status chat(const Vlm *vlm, Ids *ids, int64_t *answer_at, const Picture *pictures, const Question *q,
+                   const ChatOptions *options, Error *e)
+{
+    static const char before[] =
+        "A chat between a curious user and an artificial intelligence assistant. The "
+        "assistant gives helpful, detailed, and polite answers to the user's questions. "
+        "USER: ";
+    Text behind = {0};
+    Ids prompt = {0};
+    (void)options; /* another trainer's */
+    if (q->n_images)
+        chat_add(vlm, ids, before, e);
+    for (int64_t i = 0; pictures && i < q->n_images; i++)
+        ids_repeat(ids, vlm->image, pictures[i].tokens, e);
+    text_format(&behind, e, "%s%s ASSISTANT:", q->n_images ? "\n" : before, q->text);
+    chat_add(vlm, &prompt, text_string(&behind), e);
+    *answer_at = ids->count + prompt.count;
+    if (q->answer)
+        text_format(&behind, e, " %s%s", q->answer, end_token);
+    chat_add(vlm, ids, text_string(&behind), e);
+    ids_free(&prompt);
+    text_free(&behind);
+    return e->status;
+}
+
+static Mat *picture_rows(Run *run, const Vlm *vlm, const Picture *const *pictures, int64_t count)
+{
+    const TinyLlava *m = vlm->model;
+    const VisionRows *rows = siglip_rows(run, &m->vision, pictures, count);
+    Mat *x = vision(run, &m->vision.vision, rows, picture_patches(run, pictures, count));
+    x = linear(run, &m->fc2, gelu(run, linear(run, &m->fc1, x)));
+    probe_mat(run, x, count, "model.mm_projector");
+    return x;
+}
+
+static Mat *text(Run *run, const Vlm *vlm, const Batch *b, KvCache *cache, Mat *rows)
+{
+    const TinyLlava *m = vlm->model;
+    const Rope *r = rope_table(run, &m->rotary, b->position, b->rows);
+    return decoder(run, &m->decoder, b, cache, r, rows, vlm->image);
+}
+
+static Status describe(const Vlm *vlm, Text *text, Error *e)
+{
+    const TinyLlava *m = vlm->model;
+    const TransformerShape *l = &m->vision.vision.shape.layer;
+    const TinyLlavaPictures *p = &m->pictures;
+    const int64_t side = p->size / p->patch;
+    text_format(
+        text, e,
+        "  vision: %lld layers of width %lld, %lld heads, MLP %lld; patches of %lldx%lld, each a token\n"
+        "          pictures %s to %lldx%lld, %lld tokens each\n",
+        (long long)l->layers, (long long)l->width, (long long)l->heads, (long long)l->hidden,
+        (long long)p->patch, (long long)p->patch, p->pad ? "padded" : "stretched", (long long)p->size,
+        (long long)p->size, (long long)(side * side));
+    return decoder_describe(&m->decoder, vlm, text, e);
+}
+
+/* input_ids with SPLICE once per picture; pixel_values [pictures, 3, S, S]. */
+static void probe_inputs(Run *run, const Vlm *vlm, const Sample *s)
+{
+    const TinyLlava *m = vlm->model;
+    const int64_t S = m->pictures.size;
+    int32_t *ids = run_alloc(run, s->count, sizeof *ids);
+    float *pixels = run_alloc(run, s->n_pictures * 3 * S * S, sizeof *pixels);
+    int64_t count = 0;
+    int64_t picture = 0;
+    if (!ids || !pixels)
+        return;
+    for (int64_t i = 0; i < s->count;) {
+        const bool is_picture = s->ids[i] == vlm->image;
+        ids[count] = is_picture ? SPLICE : s->ids[i];
+        count++;
+        i += is_picture ? s->pictures[picture].tokens : 1;
+        picture += is_picture;
+    }
+    probe_array(run, ids, I32, 2, (int64_t[]){1, count}, "input_ids");
+    for (int64_t i = 0; i < s->n_pictures; i++)
+        for (int64_t k = 0; k < 3 * S * S; k++) {
+            const int64_t c = k / (S * S);
+            const unsigned char value = s->pictures[i].frame.data[k % (S * S) * 3 + c];
+            pixels[i * 3 * S * S + k] = normalise(&tinyllava_normalise, value, (int)c);
+        }
+    if (s->n_pictures)
+        probe_array(run, pixels, F32, 4, (int64_t[]){s->n_pictures, 3, S, S}, "pixel_values");
+}
+
+const Family family_tinyllava = {
+    .type = {{"tiny_llava_stablelm", {0}}},
+    .renames = (const Rename[]){{0}},
+    .ignorable = (const char *const[]){"rotary_emb.inv_freq", NULL},
+    .penalty_skips_prompt = true,
+    .load = load,
+    .picture = picture,
+    .chat = chat,
+    .positions = positions_in_order,
+    .vision = picture_rows,
+    .text = text,
+    .describe = describe,
+    .probe_inputs = probe_inputs,
+};
