@@ -22,9 +22,20 @@ static size_t module_length(const char *name)
     return last ? (size_t)(last - name) : strlen(name);
 }
 
+/* The column that numbers of parameters begin behind. */
+static int module_width(const Checkpoint *c)
+{
+    size_t longest = 50;
+    for (int64_t i = 0; i < c->params; i++)
+        if (module_length(c->param[i]->name) > longest)
+            longest = module_length(c->param[i]->name);
+    return (int)longest;
+}
+
 /* Parameters by module, in the order of the computation. A module's parameters stand together. */
 static void print_modules(const Checkpoint *c)
 {
+    const int wide = module_width(c);
     printf("parameters:\n");
     for (int64_t i = 0, next; i < c->params; i = next) {
         size_t length = module_length(c->param[i]->name);
@@ -33,13 +44,14 @@ static void print_modules(const Checkpoint *c)
                        !strncmp(c->param[next]->name, c->param[i]->name, length);
              next++)
             count += c->param[next]->count;
-        printf("  %-50.*s %15lld in %4lld tensors\n", (int)length, c->param[i]->name, (long long)count,
+        printf("  %-*.*s %15lld in %4lld tensors\n", wide, (int)length, c->param[i]->name, (long long)count,
                (long long)(next - i));
     }
 }
 
 static void print_types(const Checkpoint *c)
 {
+    const int wide = module_width(c);
     int64_t total = 0;
     for (int t = 0; t < DTYPE_COUNT; t++) {
         int64_t count = 0;
@@ -47,10 +59,10 @@ static void print_types(const Checkpoint *c)
             count += c->param[i]->stored == (Dtype)t ? c->param[i]->count : 0;
         total += count;
         if (count)
-            printf("  stored as %-6s %47lld, %.1f MiB on disk\n", dtype_name((Dtype)t), (long long)count,
-                   (double)count * (double)dtype_size((Dtype)t) / mib);
+            printf("  stored as %-6s %*lld, %.1f MiB on disk\n", dtype_name((Dtype)t), wide - 1,
+                   (long long)count, (double)count * (double)dtype_size((Dtype)t) / mib);
     }
-    printf("  in all %55lld in %4lld tensors, %lld files\n", (long long)total, (long long)c->params,
+    printf("  in all %*lld in %4lld tensors, %lld files\n", wide + 9, (long long)total, (long long)c->params,
            (long long)c->files);
 }
 

@@ -77,11 +77,12 @@ static void refused_with(const char *source, const char *file, const char *bytes
 /* Every file cut in the middle, empty, or replaced by a web page. */
 static void test_cut_files_are_named(void **state)
 {
-    const char *source = family_of(state)->single;
+    const TestFamily *f = family_of(state);
+    const char *source = f->single;
     static const char page[] = "<!DOCTYPE html><html><body>Not found</body></html>";
-    static const char *const files[] = {"config.json", "preprocessor_config.json", "tokenizer.json",
-                                        "model.safetensors"};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    const char *const files[] = {"config.json", f->tokenizer, "model.safetensors",
+                                 f->wide_pictures ? "preprocessor_config.json" : NULL};
+    for (size_t i = 0; i < sizeof files / sizeof *files && files[i]; i++) {
         Text text = {0};
         char path[1000];
         Error e = {0};
@@ -98,7 +99,7 @@ static void test_cut_files_are_named(void **state)
 
 static void test_missing_files_are_named(void **state)
 {
-    static const char *const files[] = {"config.json", "tokenizer.json", "model.safetensors"};
+    const char *const files[] = {"config.json", family_of(state)->tokenizer, "model.safetensors"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char folder[MODEL_FOLDER];
         char path[1000];

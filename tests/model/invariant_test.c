@@ -127,20 +127,58 @@ static Run run_new(Arena *arena, Error *e)
     return (Run){.arena = arena, .error = e};
 }
 
+/* The first rows of [3, count]; owned by the caller. */
+static int32_t *first_positions(const Sample *s, int64_t rows)
+{
+    Error e = {0};
+    int32_t *out = memory_new(3 * rows, sizeof *out, &e);
+    must(&e);
+    for (int axis = 0; axis < 3; axis++)
+        memcpy(out + axis * rows, s->position + axis * s->count, (size_t)rows * sizeof *out);
+    return out;
+}
+
+/* Do the first rows of the sample turn in a shorter sequence as in the whole? Not so with rotary positions
+ * that depend on the length. */
+static bool turns_alike(Run *run, const Case *c, int64_t rows)
+{
+    Sample part = {.count = rows, .position = first_positions(&c->sample, rows)};
+    const Rope *whole = c->family->rope(run, &c->vlm, &c->sample);
+    const Rope *first = c->family->rope(run, &c->vlm, &part);
+    assert_true(whole && first);
+    const size_t bytes = (size_t)(rows * whole->turned / 2) * sizeof *whole->cos;
+    free(part.position);
+    return !memcmp(whole->cos, first->cos, bytes) && !memcmp(whole->sin, first->sin, bytes);
+}
+
+/* Leaves a prompt of that many rows. */
+static void shorten(Sample *s, int64_t rows)
+{
+    int32_t *position = first_positions(s, rows);
+    free(s->position);
+    free(s->labels);
+    s->position = position;
+    s->labels = NULL;
+    s->count = rows;
+}
+
 /* The prompt's first rows in one pass, the others one by one on top of a cache: as one pass over
- * all. */
+ * all, as long as the rows turn alike in both. */
 static void cache_or_not(void **state)
 {
+    enum { ALONE = 5 };
     Case c;
     Pass whole;
     Arena arena;
     Error e = {0};
     open_case(&c, *state);
-    pass_run(&whole, &c, (PassKind){0});
     Run run = run_new(&arena, &e);
+    while (!turns_alike(&run, &c, c.sample.count - ALONE))
+        shorten(&c.sample, c.sample.count - 1);
+    pass_run(&whole, &c, (PassKind){0});
     const Sample *s = &c.sample;
     int64_t D = whole.hidden->cols;
-    int64_t first = s->count - 5;
+    int64_t first = s->count - ALONE;
     KvCache *cache = kv_cache_new(&run, c.vlm.layers, c.vlm.kv_width, &s->count, 1);
     Batch *all = batch_pack(&run, s, 1);
     assert_true(cache && all);

@@ -11,22 +11,30 @@
 
 #include <cmocka.h>
 
-/* The golden embeddings, with the golden rows of what joins vision to text at the picture tokens. */
+/* The golden embeddings, with the golden rows of what joins vision to text at the picture tokens. The
+ * embeddings have a row for each position or, where pictures are spliced in, for each one of text. */
 static Mat *text_input(Isolated *x, const char *embedded)
 {
+    const Sample *s = &x->c.sample;
     Mat *text = isolated_input(x, embedded);
     if (!x->c.pictures)
         return text;
-    Mat *rows = isolated_input(x, x->c.family->joined);
-    size_t bytes = (size_t)text->cols * sizeof *text->data;
+    const Mat *rows = isolated_input(x, x->c.family->joined);
+    Mat *all = mat_new(&x->run, s->count, text->cols);
+    const size_t bytes = (size_t)text->cols * sizeof *text->data;
+    const bool spliced = text->rows < s->count;
     int64_t found = 0;
-    for (int64_t n = 0; n < text->rows; n++)
-        if (x->c.sample.ids[n] == x->c.vlm.image) {
-            memcpy(text->data + n * text->cols, rows->data + found * text->cols, bytes);
-            found++;
-        }
+    assert_non_null(all);
+    for (int64_t n = 0; n < s->count; n++) {
+        const bool is_picture = s->ids[n] == x->c.vlm.image;
+        const Mat *from = is_picture ? rows : text;
+        const int64_t row = is_picture ? found : spliced ? n - found : n;
+        assert_true(row < from->rows);
+        memcpy(all->data + n * all->cols, from->data + row * all->cols, bytes);
+        found += is_picture;
+    }
     assert_int_equal(found, rows->rows);
-    return text;
+    return all;
 }
 
 /* The decoder's layers, its last norm, and the head. */
@@ -36,13 +44,17 @@ static void check_text(Isolated *x)
     const Decoder *d = f->decoder(&x->c.vlm);
     const Sample *s = &x->c.sample;
     const int64_t start[2] = {0, s->count};
-    const Rope *rope = rope_table(&x->run, f->rotary(&x->c.vlm), s->position, s->count);
+    const Rope *rope = f->rope(&x->run, &x->c.vlm, s);
     const Rows rows = {rope, {1, start}, NULL};
     char name[STAGE_NAME];
     snprintf(name, sizeof name, "%s.%s", d->name, d->shape.embedding);
     isolated_layers(x, &d->layers, &rows, text_input(x, name), name);
     isolated_check(x, f->normed, norm(&x->run, &d->norm, isolated_input(x, name)), "src/layer/rmsnorm.c");
-    isolated_check(x, "logits", vlm_logits(&x->run, &x->c.vlm, isolated_input(x, f->normed)),
+    Mat *normed = isolated_input(x, f->normed);
+    int64_t from = json_integer_value(json_object_get(x->c.g.notes.root, "logits_from"));
+    normed->data += from * normed->cols;
+    normed->rows -= from;
+    isolated_check(x, "logits", vlm_logits(&x->run, &x->c.vlm, normed),
                    "src/model/batch.c (vlm_logits), src/tensor/gemm.c");
 }
 
@@ -59,5 +71,5 @@ static void each_stage(void **state)
 int main(void)
 {
     const FamilyTest tests[] = {{"each stage alone", each_stage}};
-    return run_family_tests(EACH_PASS, tests, sizeof tests / sizeof *tests);
+    return run_family_tests(EACH_ISOLATED, tests, sizeof tests / sizeof *tests);
 }

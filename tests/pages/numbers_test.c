@@ -309,6 +309,14 @@ static void example_swiglu(Example *x)
     check_grad(x, "dup", up);
 }
 
+static void example_split_columns(Example *x)
+{
+    Mat *m = mat(x, "x");
+    check_layer(x, split_columns(&x->run, m, integer(x, "groups"), integer(x, "first"), integer(x, "width")),
+                "y", "dy");
+    check_grad(x, "dx", m);
+}
+
 static void example_scale_columns(Example *x)
 {
     Mat *m = mat(x, "x");
@@ -381,7 +389,7 @@ static void example_lanczos(Example *x)
 static void example_normalise(Example *x)
 {
     float mean = (float)number(x, "mean"), std = (float)number(x, "std");
-    Normalise n = {number(x, "rescale"), {mean, mean, mean}, {std, std, std}};
+    Normalise n = {.rescale = number(x, "rescale"), .mean = {mean, mean, mean}, .std = {std, std, std}};
     check(x, "y", &(float){normalise(&n, (unsigned char)integer(x, "value"), 1)}, 1);
 }
 
@@ -503,6 +511,7 @@ static struct {
     {"quick_gelu", example_quick_gelu, 0},
     {"swiglu", example_swiglu, 0},
     {"scale_columns", example_scale_columns, 0},
+    {"split_columns", example_split_columns, 0},
     {"merge_rows", example_merge_rows, 0},
     {"gather_rows", example_gather_rows, 0},
     {"scatter_rows", example_scatter_rows, 0},

@@ -101,9 +101,10 @@ Status decoder_describe(const Decoder *d, const Vlm *vlm, Text *text, Error *e)
     text_format(text, e,
                 "  text: %lld decoder layers of width %lld; %lld heads of %lld on %lld keys and "
                 "values; MLP %lld; rope theta %g\n"
-                "        vocabulary %lld, up to %lld positions, head %s\n",
+                "        vocabulary %lld, %s %lld positions, head %s\n",
                 (long long)l->layers, (long long)l->width, (long long)l->heads, (long long)l->head_width,
                 (long long)l->kv_heads, (long long)l->hidden, d->shape.rope_theta, (long long)d->shape.vocab,
+                vlm->max_positions > d->shape.positions ? "trained for" : "up to",
                 (long long)d->shape.positions,
                 vlm->head.weight == d->table ? "tied to the embedding" : "of its own");
     return e->status;

@@ -72,8 +72,10 @@ RowBytes transformer_row_bytes(const TransformerShape *z, int64_t rows)
     const int64_t Q = z->heads * z->head_width;
     const int64_t K = z->kv_heads * z->head_width;
     int64_t kept = 4 * D + 2 * Q + 2 * K + (z->gated ? 2 : 1) * F;
-    for (const LayerName *n = z->names; n->name; n++)
+    for (const LayerName *n = z->names; n->name; n++) {
         kept += n->part == LAYER_SCALE1 || n->part == LAYER_SCALE2 ? D : 0;
+        kept += n->part == LAYER_QKV_BY_HEAD ? Q + 2 * K : 0; /* the product, from which they are taken */
+    }
     return (RowBytes){
         .layers = z->used ? z->used : z->layers,
         .input = D * bytes,

@@ -116,8 +116,7 @@ Status internvl2_vision_load(InternVL2Vision *v, Vlm *vlm, const Json *config, i
     return e->status;
 }
 
-/* Every tile's class token and patches, in the order of the table. */
-static const VisionRows *rows_of(Run *run, const Picture *const *pictures, int64_t count)
+const VisionRows *internvl2_rows(Run *run, const Picture *const *pictures, int64_t count)
 {
     const Seqs frames = vision_frames(run, pictures, count, 1);
     VisionRows *r = run_alloc(run, 1, sizeof *r);
@@ -131,12 +130,18 @@ static const VisionRows *rows_of(Run *run, const Picture *const *pictures, int64
     return r;
 }
 
+Mat *internvl2_connector(Run *run, const InternVL2Vision *v, const Picture *const *pictures, int64_t count,
+                         Mat *x)
+{
+    x = norm(run, &v->norm, vision_shuffle(run, pictures, count, v->scale, x));
+    return linear(run, &v->fc2, gelu(run, linear(run, &v->fc1, x)));
+}
+
 Mat *internvl2_vision(Run *run, const InternVL2Vision *v, const Picture *const *pictures, int64_t count)
 {
-    const VisionRows *rows = rows_of(run, pictures, count);
+    const VisionRows *rows = internvl2_rows(run, pictures, count);
     Mat *x = vision(run, &v->tower, rows, picture_patches(run, pictures, count));
-    x = norm(run, &v->norm, vision_shuffle(run, pictures, count, v->scale, x));
-    x = linear(run, &v->fc2, gelu(run, linear(run, &v->fc1, x)));
+    x = internvl2_connector(run, v, pictures, count, x);
     probe_mat(run, x, rows ? rows->rows.seqs.count : 0, "mlp1");
     return x;
 }

@@ -16,6 +16,11 @@ typedef struct {
 /* Reads config.json (vision_config, force_image_size, downsample_ratio, select_layer, ps_version) and
  * asks for the weights of vision_model and mlp1; `width`: the language model's. */
 Status internvl2_vision_load(InternVL2Vision *v, Vlm *vlm, const Json *config, int64_t width, Error *e);
+/* Every tile's class token and patches, in the order of the table. */
+const VisionRows *internvl2_rows(Run *run, const Picture *const *pictures, int64_t count);
+/* mlp1 of the tower's patches, class tokens left out. */
+Mat *internvl2_connector(Run *run, const InternVL2Vision *v, const Picture *const *pictures, int64_t count,
+                         Mat *x);
 /* The rows that stand for the pictures: [sum of tokens, width]. */
 Mat *internvl2_vision(Run *run, const InternVL2Vision *v, const Picture *const *pictures, int64_t count);
 

@@ -123,7 +123,7 @@ static void test_options(void **state)
                                .temporal = 2,
                                .merge = 2,
                                .limits = {3136, 12845056},
-                               .normalise = {1.0 / 255, {0, 0, 0}, {1, 1, 1}}};
+                               .normalise = {.rescale = 1.0 / 255, .std = {1, 1, 1}}};
     const struct {
         const PictureOptions *options;
         int64_t down, across;

@@ -66,9 +66,9 @@ static const Decoder *decoder_of(const Vlm *vlm)
     return &((const Qwen2VL *)vlm->model)->decoder;
 }
 
-static const RotaryRule *rotary_of(const Vlm *vlm)
+static const Rope *rope_of(Run *run, const Vlm *vlm, const Sample *s)
 {
-    return &((const Qwen2VL *)vlm->model)->rotary;
+    return rope_table(run, &((const Qwen2VL *)vlm->model)->rotary, s->position, s->count);
 }
 
 static const Transformer *vision_layers(const Vlm *vlm)
@@ -80,6 +80,7 @@ const TestFamily test_qwen2vl = {
     .name = "qwen2vl",
     .sharded = "weights/tiny-qwen2vl-a",
     .single = "weights/tiny-qwen2vl-b",
+    .tokenizer = "tokenizer.json",
     .passes = (const char *const[]){"a-none", "a-one", "a-two", "b-none", "b-one", "b-two", NULL},
     .trainings = (const char *const[]){"train-cosine", "train-token", "train-leftover", NULL},
     .stages = stages,
@@ -93,7 +94,7 @@ const TestFamily test_qwen2vl = {
     .golden_pictures = golden_pictures,
     .isolated_vision = isolated_vision,
     .decoder = decoder_of,
-    .rotary = rotary_of,
+    .rope = rope_of,
     .vision_layers = vision_layers,
     .wrong_fields = qwen2vl_wrong_fields,
     .wide_config =

@@ -166,7 +166,7 @@ static void test_extremes(void **state)
     const SmolVLMPictures p = {.longest_edge = 4096,
                                .tile = 8192,
                                .split = true,
-                               .normalise = {1.0 / 255, {0, 0, 0}, {1, 1, 1}},
+                               .normalise = {.rescale = 1.0 / 255, .std = {1, 1, 1}},
                                .patch = 8192,
                                .scale = 1};
     smolvlm_first_size(&height, &width, 50);

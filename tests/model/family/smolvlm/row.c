@@ -29,28 +29,13 @@ static const ModelStage stages[] = {
     {0},
 };
 
-/* All frames [1, frames, 3, H, W] as one picture: the vision tower does not tell whose they are. */
+/* All frames as one picture: the vision tower does not tell whose they are. */
 static void golden_pictures(Case *c)
 {
     const SmolVLM *m = c->vlm.model;
-    const Tensor *pixels = golden_tensor(&c->g, "pixel_values");
     const Tensor *connector = golden_tensor(&c->g, "model.connector");
-    int64_t frames = pixels->dim[1];
-    int64_t H = pixels->dim[3];
-    int64_t W = pixels->dim[4];
-    int64_t P = m->vision.patch;
-    int64_t across = W / P;
-    int64_t patches = H / P * across;
-    Picture *p = case_add_picture(c, frames * patches, 3 * P * P);
-    memcpy(p->grid, (int64_t[]){frames, H / P, across}, sizeof p->grid);
+    Picture *p = case_add_frames(c, m->vision.patch, 0, golden_tensor(&c->g, "pixel_values")->dim[1]);
     p->tokens = connector->dim[0] * connector->dim[1];
-    for (int64_t k = 0; k < p->rows * p->cols; k++) {
-        int64_t row = k / p->cols;
-        int64_t plane = row / patches * 3 + k / (P * P) % 3;
-        int64_t y = row % patches / across * P + k / P % P;
-        int64_t x = row % across * P + k % P;
-        p->pixels[k] = (float)tensor_value(pixels, (plane * H + y) * W + x);
-    }
 }
 
 /* All but the connector, for which the golden has nothing isolated: golden_model_test has it. */
@@ -74,9 +59,9 @@ static const Decoder *decoder_of(const Vlm *vlm)
     return &((const SmolVLM *)vlm->model)->decoder;
 }
 
-static const RotaryRule *rotary_of(const Vlm *vlm)
+static const Rope *rope_of(Run *run, const Vlm *vlm, const Sample *s)
 {
-    return &((const SmolVLM *)vlm->model)->rotary;
+    return rope_table(run, &((const SmolVLM *)vlm->model)->rotary, s->position, s->count);
 }
 
 static const Transformer *vision_layers(const Vlm *vlm)
@@ -88,6 +73,7 @@ const TestFamily test_smolvlm = {
     .name = "smolvlm",
     .sharded = "weights/tiny-smolvlm-a",
     .single = "weights/tiny-smolvlm-b",
+    .tokenizer = "tokenizer.json",
     .passes = (const char *const[]){"a-none", "a-one", "a-two", "b-none", "b-one", "b-two", "b-whole", NULL},
     .trainings = (const char *const[]){"train-a", "train-b", NULL},
     .stages = stages,
@@ -103,7 +89,7 @@ const TestFamily test_smolvlm = {
     .golden_pictures = golden_pictures,
     .isolated_vision = isolated_vision,
     .decoder = decoder_of,
-    .rotary = rotary_of,
+    .rope = rope_of,
     .vision_layers = vision_layers,
     .wrong_fields = smolvlm_wrong_fields,
     .wide_config =
