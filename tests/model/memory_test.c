@@ -44,8 +44,13 @@ static void layers(void **state)
     const TestFamily *f = ((const FamilyGolden *)*state)->family;
     WideModel w;
     wide_model_make(&w, f);
-    one_layer("a decoder layer", &f->decoder(&w.vlm)->layers);
-    one_layer("a vision layer", f->vision_layers(&w.vlm));
+    const Transformer *decoder = &f->decoder(&w.vlm)->layers;
+    const Transformer *vision = f->vision_layers(&w.vlm);
+    one_layer("a decoder layer", decoder);
+    one_layer("a vision layer", vision);
+    assert_int_equal(w.vlm.kv_width, decoder->shape.kv_heads * decoder->shape.head_width);
+    assert_int_equal(w.vlm.picture_row.input,
+                     w.picture.rows / w.picture.tokens * vision->shape.width * (int64_t)sizeof(float));
     wide_model_free(&w);
 }
 

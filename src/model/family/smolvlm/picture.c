@@ -60,7 +60,6 @@ void smolvlm_first_size(int64_t *height, int64_t *width, int64_t longest_edge)
     int64_t *shorter = *width >= *height ? height : width;
     set_longer(height, width, longest_edge);
     *shorter += *shorter % 2;
-    *shorter += !*shorter;
     if (*height > max_side || *width > max_side)
         set_longer(height, width, max_side);
     *height += !*height;
