@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/parallel.h"
 #include "base/random.h"
+#include "train/estimate.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -100,14 +101,14 @@ static void recomputed_or_kept(void **state)
     tiny_run_make(&r, ((const FamilyGolden *)*state)->family->single);
     r.options.memory = INT64_C(1) << 50;
     Result a = run(&r, &watch_kept);
-    r.options.memory = 1;
+    r.options.memory = estimate_state(&r.vlm) + 1; /* nothing is left for passes */
     Result b = run(&r, &watch_again);
     assert_same(&a, &b);
     int last = kept.steps - 1;
     assert_int_equal(again.steps, kept.steps);
     if (!(again.step[last].bytes < kept.step[last].bytes))
         fail_msg(
-            "with 1 byte of memory a pass takes %lld bytes, with any amount %lld: nothing was recomputed; "
+            "with no memory to spare a pass takes %lld bytes, with any amount %lld: nothing was recomputed; "
             "read must_recompute in src/train/loop.c",
             (long long)again.step[last].bytes, (long long)kept.step[last].bytes);
     result_free(&a);
@@ -301,30 +302,86 @@ static void frozen_parts_stay(void **state)
     }
 }
 
-/* Three samples in steps and passes of two: the leftover is a step of one. */
-static void leftover_is_a_step(void **state)
+/* The losses that the steps of three samples report when nothing is learned. */
+static int losses(double loss[MAX_STEPS], int64_t tokens[MAX_STEPS], int64_t batch, int64_t micro_batch,
+                  int kind)
+{
+    TinyRun r;
+    Watched w = {0};
+    TrainWatch watch = watch_of(&w);
+    tiny_run_make(&r, qwen2vl);
+    LevelConfig *level = &r.options.level;
+    r.pairs = 3;
+    level->epochs = 2;
+    level->batch = batch;
+    level->micro_batch = micro_batch;
+    level->loss = kind;
+    level->learning_rate = level->vision_learning_rate = level->merger_learning_rate = 0;
+    Result result = run(&r, &watch);
+    for (int i = 0; i < w.steps; i++) {
+        loss[i] = w.step[i].loss;
+        tokens[i] = w.step[i].tokens;
+    }
+    result_free(&result);
+    tiny_run_free(&r);
+    return w.steps;
+}
+
+/* Steps of two samples, of which an epoch's third is left over, against each sample's own loss. */
+static void losses_are_means(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t micro_batch;
+        int kind;
+        bool per_sample, halved; /* the mean of the samples' means; the leftover counts as one of two */
+    } cases[] = {{2, LOSS_MICRO_BATCH, false, false},
+                 {1, LOSS_MICRO_BATCH, true, true},
+                 {2, LOSS_TOKEN, false, false},
+                 {1, LOSS_TOKEN, false, false}};
+    double own[MAX_STEPS];
+    double loss[MAX_STEPS];
+    int64_t n[MAX_STEPS];
+    int64_t tokens[MAX_STEPS];
+    assert_int_equal(losses(own, n, 1, 1, LOSS_TOKEN), 6);
+    assert_true(n[0] != n[1]);
+    double by_sample = (own[0] + own[1]) / 2;
+    double by_token = (own[0] * (double)n[0] + own[1] * (double)n[1]) / (double)(n[0] + n[1]);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int steps = losses(loss, tokens, 2, cases[i].micro_batch, cases[i].kind);
+        assert_true(steps >= 2);
+        assert_true(tokens[0] == n[0] + n[1] && tokens[1] == n[2]);
+        assert_true(fabs(loss[0] - (cases[i].per_sample ? by_sample : by_token)) < 1e-6);
+        assert_true(fabs(loss[1] - (cases[i].halved ? own[2] / 2 : own[2])) < 1e-6);
+    }
+}
+
+/* A line end more in the chat text is a label more for each sample; smaller pictures take less
+ * memory. */
+static void options_reach_the_samples(void **state)
 {
     (void)state;
     TinyRun r;
-    Watched single = {0};
-    Watched two = {0};
-    TrainWatch watch_single = watch_of(&single);
-    TrainWatch watch_two = watch_of(&two);
+    Watched plain = {0};
+    Watched newline = {0};
+    Watched small = {0};
+    TrainWatch watch_plain = watch_of(&plain);
+    TrainWatch watch_newline = watch_of(&newline);
+    TrainWatch watch_small = watch_of(&small);
     tiny_run_make(&r, qwen2vl);
-    r.pairs = 3;
-    r.options.level.epochs = 1;
-    r.options.level.batch = 1;
-    Result a = run(&r, &watch_single);
-    r.options.level.epochs = 2;
-    r.options.level.batch = r.options.level.micro_batch = 2;
-    Result b = run(&r, &watch_two);
-    assert_true(single.steps == 3 && two.steps == 4);
-    for (int i = 0; i < 4; i += 2) {
-        assert_int_equal(two.step[i].tokens, single.step[0].tokens + single.step[1].tokens);
-        assert_int_equal(two.step[i + 1].tokens, single.step[2].tokens);
+    r.options.pictures = (PictureOptions){.min_pixels = 20000, .max_pixels = 30000};
+    Result a = run(&r, &watch_plain);
+    r.options.level.chat_newline = true;
+    Result b = run(&r, &watch_newline);
+    r.options.pictures = (PictureOptions){.min_pixels = 3000, .max_pixels = 6000};
+    Result c = run(&r, &watch_small);
+    for (int i = 0; i < plain.steps; i++) {
+        assert_int_equal(newline.step[i].tokens, plain.step[i].tokens + 2);
+        assert_true(2 * small.step[i].bytes < newline.step[i].bytes);
     }
     result_free(&a);
     result_free(&b);
+    result_free(&c);
     tiny_run_free(&r);
 }
 
@@ -455,9 +512,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(states_are_saved_when_due), cmocka_unit_test(logs_say_what_happened),
         cmocka_unit_test(shuffled_by_seed),          cmocka_unit_test(each_epoch_is_shuffled_anew),
-        cmocka_unit_test(leftover_is_a_step),        cmocka_unit_test(loss_not_finite),
-        cmocka_unit_test(gradient_not_finite),       cmocka_unit_test(many_pairs_in_a_message),
-        cmocka_unit_test(bad_pair_is_named),         cmocka_unit_test(nothing_to_train)};
+        cmocka_unit_test(losses_are_means),          cmocka_unit_test(options_reach_the_samples),
+        cmocka_unit_test(loss_not_finite),           cmocka_unit_test(gradient_not_finite),
+        cmocka_unit_test(many_pairs_in_a_message),   cmocka_unit_test(bad_pair_is_named),
+        cmocka_unit_test(nothing_to_train)};
     int failed = run_family_tests(EACH_FAMILY, families, sizeof families / sizeof *families);
     return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }
