@@ -50,7 +50,7 @@ static void load(Samples *s, TinyRun *r, int64_t images)
     enum { LONG = 1500 };
     static char text[LONG + 1];
     for (int i = 0; i < LONG; i++)
-        text[i] = i % 6 == 5 ? ' ' : (char)('a' + i % 7);
+        text[i] = (char)(i % 6 == 5 ? ' ' : 'a' + i % 7);
     for (int i = 0; i < 2; i++) {
         r->pair[i].text = text;
         r->pair[i].n_images = images;
