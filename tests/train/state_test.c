@@ -332,6 +332,11 @@ static void same_form(void **state)
         assert_string_equal(s.tensor[i].name, name);
         assert_int_equal(s.tensor[i].ndim, p->ndim);
         assert_memory_equal(s.tensor[i].dim, p->dim, (size_t)p->ndim * sizeof *p->dim);
+        float *values = malloc((size_t)p->count * sizeof *values);
+        float first = value_of(i / 3, (int)(i % 3), 0, 12);
+        assert_true(values && tensor_read(s.tensor + i, values));
+        assert_memory_equal(values, &first, sizeof first);
+        free(values);
     }
     safetensors_close(&s);
     finish(&f);
@@ -358,6 +363,8 @@ static void half_written(void **state)
     assert_false(file_exists(state_path(&f, 6, "other")));
     snprintf(work, sizeof work, "%s.tmp", state_path(&f, 7, ""));
     assert_int_equal(folder_make(work, &f.run.error), OK);
+    save(&f, 8); /* the one before is that of step 6 */
+    assert_true(file_exists(state_path(&f, 6, "")) && !file_exists(state_path(&f, 5, "")));
     assert_int_equal(state_remove_all(f.run.states, &f.run.error), OK);
     assert_false(file_exists(f.run.states));
     assert_int_equal(state_remove_all(f.run.states, &f.run.error), OK);
