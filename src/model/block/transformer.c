@@ -77,7 +77,7 @@ RowBytes transformer_row_bytes(const TransformerShape *z, int64_t rows)
         kept += n->part == LAYER_QKV_BY_HEAD ? Q + 2 * K : 0; /* the product, from which they are taken */
     }
     return (RowBytes){
-        .layers = z->used ? z->used : z->layers,
+        .layers = z->layers,
         .input = D * bytes,
         .forward = (kept + 2 * (Q - K) + F) * bytes,
         .kept = kept * bytes,
@@ -173,8 +173,7 @@ Mat *transformer_layer(Run *run, const Transformer *t, int64_t i, const Rows *ro
 
 Mat *transformer(Run *run, const Transformer *t, const Rows *rows, int64_t batch, Mat *x)
 {
-    const int64_t used = t->shape.used ? t->shape.used : t->shape.layers;
-    for (int64_t i = 0; i < used; i++) {
+    for (int64_t i = 0; i < t->shape.layers; i++) {
         x = transformer_layer(run, t, i, rows, x);
         probe_mat(run, x, batch, "%s.%lld", t->name, (long long)i);
     }

@@ -41,8 +41,7 @@ typedef struct {
 } LayerName;
 
 typedef struct {
-    int64_t layers, width, hidden;       /* how many are on disk; D, F */
-    int64_t used;                        /* how many run; 0: all */
+    int64_t layers, width, hidden;       /* how many; D, F */
     int64_t heads, kv_heads, head_width; /* H, K, E */
     bool causal;
     NormKind norm;
@@ -81,7 +80,7 @@ RowBytes transformer_row_bytes(const TransformerShape *shape, int64_t rows);
 
 /* Layer i: x [N,D] -> [N,D]. */
 Mat *transformer_layer(Run *run, const Transformer *t, int64_t i, const Rows *rows, Mat *x);
-/* All layers that are used. Each layer's result is shown in the probe as NAME.i, in `batch` parts (see
+/* All layers. Each layer's result is shown in the probe as NAME.i, in `batch` parts (see
  * probe_mat). */
 Mat *transformer(Run *run, const Transformer *t, const Rows *rows, int64_t batch, Mat *x);
 
