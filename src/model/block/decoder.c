@@ -8,6 +8,22 @@
 #include <stdio.h>
 #include <string.h>
 
+const LayerName decoder_names[] = {
+    {LAYER_NORM1, "input_layernorm", false}, {LAYER_Q, "self_attn.q_proj", false},
+    {LAYER_K, "self_attn.k_proj", false},    {LAYER_V, "self_attn.v_proj", false},
+    {LAYER_OUT, "self_attn.o_proj", false},  {LAYER_NORM2, "post_attention_layernorm", false},
+    {LAYER_GATE, "mlp.gate_proj", false},    {LAYER_UP, "mlp.up_proj", false},
+    {LAYER_DOWN, "mlp.down_proj", false},    {0},
+};
+
+const LayerName decoder_names_biased[] = {
+    {LAYER_NORM1, "input_layernorm", false}, {LAYER_Q, "self_attn.q_proj", true},
+    {LAYER_K, "self_attn.k_proj", true},     {LAYER_V, "self_attn.v_proj", true},
+    {LAYER_OUT, "self_attn.o_proj", false},  {LAYER_NORM2, "post_attention_layernorm", false},
+    {LAYER_GATE, "mlp.gate_proj", false},    {LAYER_UP, "mlp.up_proj", false},
+    {LAYER_DOWN, "mlp.down_proj", false},    {0},
+};
+
 static Status check_formulas(const Json *config, const json_t *o, const char *where, bool scaling, Error *e)
 {
     const char *act;

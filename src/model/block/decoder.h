@@ -13,8 +13,7 @@ typedef struct {
     const char *head;                      /* the whole name */
     int64_t vocab, positions;
     double rope_theta;
-    bool
-        spliced; /* a probe shows the embeddings of text alone, which the public code splices pictures into */
+    bool spliced; /* the public code splices pictures in, so a probe shows the embeddings of text alone */
     TransformerShape layer;
 } DecoderShape;
 
@@ -25,6 +24,9 @@ typedef struct {
     Transformer layers;
     Norm norm;
 } Decoder;
+
+/* Llama's names of a layer, which other families took over; and with biases of q, k and v. */
+extern const LayerName decoder_names[], decoder_names_biased[];
 
 /* Reads the sizes from object `o` of config.json, called `where` in messages. Absent fields keep
  * what *z holds (kv_heads 0: as many as heads). BAD_INPUT: what the formulas here do not do, which

@@ -9,14 +9,6 @@
 
 #include <string.h>
 
-static const LayerName names[] = {
-    {LAYER_NORM1, "input_layernorm", false}, {LAYER_Q, "self_attn.q_proj", true},
-    {LAYER_K, "self_attn.k_proj", true},     {LAYER_V, "self_attn.v_proj", true},
-    {LAYER_OUT, "self_attn.o_proj", false},  {LAYER_NORM2, "post_attention_layernorm", false},
-    {LAYER_GATE, "mlp.gate_proj", false},    {LAYER_UP, "mlp.up_proj", false},
-    {LAYER_DOWN, "mlp.down_proj", false},    {0},
-};
-
 /* Sizes: Qwen2VLConfig's defaults. */
 static const DecoderShape decoder_shape = {
     .embedding = "embed_tokens",
@@ -35,7 +27,7 @@ static const DecoderShape decoder_shape = {
               .norm = NORM_RMS,
               .eps = 1e-5,
               .gated = swiglu,
-              .names = names},
+              .names = decoder_names_biased},
 };
 
 /* rope_scaling: M-RoPE's sections of a head's frequencies. */

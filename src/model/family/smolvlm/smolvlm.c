@@ -12,14 +12,6 @@
 
 #include <stdio.h>
 
-static const LayerName names[] = {
-    {LAYER_NORM1, "input_layernorm", false}, {LAYER_Q, "self_attn.q_proj", false},
-    {LAYER_K, "self_attn.k_proj", false},    {LAYER_V, "self_attn.v_proj", false},
-    {LAYER_OUT, "self_attn.o_proj", false},  {LAYER_NORM2, "post_attention_layernorm", false},
-    {LAYER_GATE, "mlp.gate_proj", false},    {LAYER_UP, "mlp.up_proj", false},
-    {LAYER_DOWN, "mlp.down_proj", false},    {0},
-};
-
 /* Sizes: LlamaConfig's defaults. */
 static const DecoderShape decoder_shape = {
     .embedding = "embed_tokens",
@@ -37,7 +29,7 @@ static const DecoderShape decoder_shape = {
               .norm = NORM_RMS,
               .eps = 1e-6,
               .gated = swiglu,
-              .names = names},
+              .names = decoder_names},
 };
 
 /* Idefics3VisionConfig's defaults. */

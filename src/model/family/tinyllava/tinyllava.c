@@ -19,22 +19,6 @@ static const char end_token[] = "<|endoftext|>";
 
 enum { SPLICE = -200 }; /* what the public code has in input_ids for a picture */
 
-/* StableLM-2's, with biases of q, k and v, and StableLM's without. */
-static const LayerName biased[] = {
-    {LAYER_NORM1, "input_layernorm", false}, {LAYER_Q, "self_attn.q_proj", true},
-    {LAYER_K, "self_attn.k_proj", true},     {LAYER_V, "self_attn.v_proj", true},
-    {LAYER_OUT, "self_attn.o_proj", false},  {LAYER_NORM2, "post_attention_layernorm", false},
-    {LAYER_GATE, "mlp.gate_proj", false},    {LAYER_UP, "mlp.up_proj", false},
-    {LAYER_DOWN, "mlp.down_proj", false},    {0},
-};
-static const LayerName plain[] = {
-    {LAYER_NORM1, "input_layernorm", false}, {LAYER_Q, "self_attn.q_proj", false},
-    {LAYER_K, "self_attn.k_proj", false},    {LAYER_V, "self_attn.v_proj", false},
-    {LAYER_OUT, "self_attn.o_proj", false},  {LAYER_NORM2, "post_attention_layernorm", false},
-    {LAYER_GATE, "mlp.gate_proj", false},    {LAYER_UP, "mlp.up_proj", false},
-    {LAYER_DOWN, "mlp.down_proj", false},    {0},
-};
-
 /* Sizes: StableLmConfig's defaults. */
 static const DecoderShape decoder_shape = {
     .embedding = "embed_tokens",
@@ -53,7 +37,7 @@ static const DecoderShape decoder_shape = {
               .norm = NORM_LAYER,
               .eps = 1e-5,
               .gated = swiglu,
-              .names = biased},
+              .names = decoder_names_biased},
 };
 
 /* SigLIP so400m, which the public code takes without asking config.json. */
@@ -83,7 +67,7 @@ static void load_text(Vlm *vlm, TinyLlava *m, const Json *config, Error *e)
     json_bool_or(config, o, "", "tie_word_embeddings", false, &tied, e);
     refuse(config, "use_parallel_residual", e);
     refuse(config, "qk_layernorm", e);
-    z.layer.names = bias ? biased : plain;
+    z.layer.names = bias ? decoder_names_biased : decoder_names;
     decoder_sizes(&z, config, o, "", false, e);
     decoder_load(&m->decoder, vlm, "model", &z, tied, e);
     m->rotary = decoder_rotary(&z);
@@ -150,11 +134,14 @@ static Status chat(const Vlm *vlm, Ids *ids, int64_t *answer_at, const Picture *
     for (int64_t i = 0; pictures && i < q->n_images; i++)
         ids_repeat(ids, vlm->image, pictures[i].tokens, e);
     text_format(&behind, e, "%s%s ASSISTANT:", q->n_images ? "\n" : before, q->text);
-    chat_add(vlm, &prompt, text_string(&behind), e);
-    *answer_at = ids->count + prompt.count;
-    if (q->answer)
+    if (q->answer) {
+        chat_add(vlm, &prompt, text_string(&behind), e);
+        *answer_at = ids->count + prompt.count;
         text_format(&behind, e, " %s%s", q->answer, end_token);
+    }
     chat_add(vlm, ids, text_string(&behind), e);
+    if (!q->answer)
+        *answer_at = ids->count;
     ids_free(&prompt);
     text_free(&behind);
     return e->status;
