@@ -151,15 +151,7 @@ static void test_model_before_json(void **state)
     scratch_remove(&s);
 }
 
-/* Opening must fail, with a message that holds `expected` and names the file. */
-static void check_refused(Scratch *s, const char *file, const char *expected, size_t number)
-{
-    Error e = {0};
-    Tokenizer *t = tokenizer_open(s->folder, &e);
-    if (t || e.status != BAD_INPUT || !strstr(e.text, expected) || !strstr(e.text, scratch_path(s, file)))
-        fail_msg("case %zu (%s): status %d, message \"%s\"; read src/text/sentencepiece_*.c", number,
-                 expected, (int)e.status, e.text);
-}
+static const char source[] = "src/text/sentencepiece_*.c";
 
 /* A file cut anywhere is refused, never read as something shorter. */
 static void test_cut_model(void **state)
@@ -171,7 +163,7 @@ static void test_cut_model(void **state)
     read_file(&model, "unknown.model");
     for (size_t n = 0; n < model.count; n++) {
         scratch_write(&s, "tokenizer.model", model.data, n);
-        check_refused(&s, "tokenizer.model", "", n);
+        tokens_check_refused(&s, "tokenizer.model", "", n, source);
     }
     text_free(&model);
     scratch_remove(&s);
@@ -262,7 +254,7 @@ static void test_broken_models(void **state)
         read_file(&model, "unknown.model");
         text_add_bytes(&model, behind[i].bytes, behind[i].count, &e);
         scratch_write(&s, "tokenizer.model", model.data, model.count);
-        check_refused(&s, "tokenizer.model", behind[i].expected, i);
+        tokens_check_refused(&s, "tokenizer.model", behind[i].expected, i, source);
         text_free(&model);
     }
     scratch_remove(&s);
@@ -281,7 +273,7 @@ static void test_long_piece(void **state)
     for (int i = 0; i < 513; i++)
         text_add(&model, "z", &e);
     scratch_write(&s, "tokenizer.model", model.data, model.count);
-    check_refused(&s, "tokenizer.model", "more than 512 bytes", 0);
+    tokens_check_refused(&s, "tokenizer.model", "more than 512 bytes", 0, source);
     text_free(&model);
     scratch_remove(&s);
 }
@@ -314,9 +306,9 @@ static void test_scores_missing(void **state)
     tokenizer_close(t);
     static const char no_unknown[] = CONTROLS "\x0A\x03\x0A\x01\x61" OPTIONS;
     scratch_write(&s, "tokenizer.model", BYTES(no_unknown));
-    check_refused(&s, "tokenizer.model", "no piece is of type unknown", 0);
+    tokens_check_refused(&s, "tokenizer.model", "no piece is of type unknown", 0, source);
     scratch_write(&s, "tokenizer.model", BYTES(OPTIONS));
-    check_refused(&s, "tokenizer.model", "0 pieces", 1);
+    tokens_check_refused(&s, "tokenizer.model", "0 pieces", 1, source);
     json_decref(root);
     scratch_remove(&s);
 }
@@ -368,13 +360,13 @@ static void test_broken_configurations(void **state)
         text_format(&changed, &e, "%.*s%s%s", (int)(at - text), text, broken[i].to,
                     at + strlen(broken[i].from));
         scratch_write(&s, "tokenizer_config.json", changed.data, changed.count);
-        check_refused(&s, "tokenizer_config.json", broken[i].expected, i);
+        tokens_check_refused(&s, "tokenizer_config.json", broken[i].expected, i, source);
         text_free(&changed);
     }
     scratch_write(&s, "tokenizer_config.json", "[]", 2);
-    check_refused(&s, "tokenizer_config.json", "wanted an object", 100);
+    tokens_check_refused(&s, "tokenizer_config.json", "wanted an object", 100, source);
     remove(scratch_path(&s, "tokenizer_config.json"));
-    check_refused(&s, "tokenizer_config.json", "", 101);
+    tokens_check_refused(&s, "tokenizer_config.json", "", 101, source);
     free(text);
     json_decref(root);
     scratch_remove(&s);
