@@ -164,7 +164,9 @@ class InternVL2Family(OwnFamily):
         "b-two": case("tiny-internvl2-b", "Both?", "yes", ["tall", "wide"], grad=True, alone=True),
     }
     training = {"train-a": ("tiny-internvl2-a", 4, BASE, False),
-                "train-b": ("tiny-internvl2-b", 5, dict(BASE, loss="token", decay="all"), False)}
+                "train-b": ("tiny-internvl2-b", 5, dict(BASE, loss="token", decay="all"), False),
+                "train-lora-a": ("tiny-internvl2-a", 4, dict(training.LORA, lora_target="wqkv w3 fc1 mlp1.1"), True),
+                "train-lora-b": ("tiny-internvl2-b", 4, dict(training.LORA, lora_target="qkv_proj gate_up_proj qkv"), True)}
     stages = (r"vision_model\.(embeddings|encoder\.layers\.\d+)|mlp1"
               r"|language_model\.model\.(tok_embeddings|embed_tokens|layers\.\d+|norm)")
     vision, projector, text = "vision_model", "mlp1", "language_model.model"

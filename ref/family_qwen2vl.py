@@ -112,6 +112,9 @@ class Qwen2VL(Family):
                         dict(training.BASE, batch=4, micro_batch=2, epochs=3, loss="token", decay="all",
                              schedule="linear", beta2=0.98, epsilon=1e-7, clip=0.0), True),
         "train-leftover": ("tiny-qwen2vl-b", 5, training.BASE, False),
+        "train-lora": ("tiny-qwen2vl-a", 4, dict(training.LORA, lora_target="q_proj down_proj proj mlp.0"), True),
+        "train-lora-dropout": ("tiny-qwen2vl-b", 4,
+                               dict(training.LORA, lora_target="v_proj, gate_proj, fc2, qkv", lora_dropout=0.25), True),
     }
     ends = ["<|im_end|>", "<|endoftext|>"]
     stages = r"visual\.(patch_embed|blocks\.\d+|merger)|model\.(embed_tokens|layers\.\d+|norm)"

@@ -94,7 +94,10 @@ class SmolVLM(Family):
         "b-whole": case("tiny-smolvlm-b", "12 <row_1_col_1> doors?", "<global-img>", ["wide", "odd"], split=False),
     }
     training = {"train-a": ("tiny-smolvlm-a", 4, training.BASE, True),
-                "train-b": ("tiny-smolvlm-b", 5, dict(training.BASE, loss="token"), False)}
+                "train-b": ("tiny-smolvlm-b", 5, dict(training.BASE, loss="token"), False),
+                "train-lora": ("tiny-smolvlm-b", 4, dict(training.LORA, lora_target="v_proj o_proj fc1 proj"), True),
+                "train-lora-dropout": ("tiny-smolvlm-a", 4,
+                                       dict(training.LORA, lora_target="q_proj up_proj fc2", lora_dropout=0.25), True)}
     ends = ["<end_of_utterance>", "<|endoftext|>"]
     stages = (r"model\.(connector|vision_model\.(embeddings|encoder\.layers\.\d+|post_layernorm)"
               r"|text_model\.(embed_tokens|layers\.\d+|norm))")

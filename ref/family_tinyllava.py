@@ -107,7 +107,8 @@ class TinyLlavaFamily(OwnFamily):
         "b-one": case("tiny-tinyllava-b", "Is  it\n塔?", "a 9", ["tall"], grad=True, alone=False),
     }
     training = {"train-a": ("tiny-tinyllava-a", 4, BASE, False),
-                "train-b": ("tiny-tinyllava-b", 5, dict(BASE, loss="token", schedule="linear"), False)}
+                "train-b": ("tiny-tinyllava-b", 5, dict(BASE, loss="token", schedule="linear"), False),
+                "train-lora": ("tiny-tinyllava-a", 4, dict(training.LORA, lora_target="k_proj down_proj out_proj mm_projector.2"), True)}
     stages = (r"model\.(vision_tower\.vision_tower\.vision_model\.(embeddings|encoder\.layers\.\d+)|mm_projector"
               r"|embed_tokens|layers\.\d+|norm)")
     vision, projector, text = "model.vision_tower", "model.mm_projector", "model"

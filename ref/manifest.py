@@ -5,7 +5,7 @@ else the nearest folder above it. `manifest.py --check` compares instead and exi
 import ast, hashlib, importlib.metadata, os, platform, re, sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PACKAGES = ("torch", "transformers", "tokenizers", "sentencepiece", "tiktoken", "safetensors", "pillow", "numpy")
+PACKAGES = ("torch", "transformers", "peft", "tokenizers", "sentencepiece", "tiktoken", "safetensors", "pillow", "numpy")
 
 
 def source(name):

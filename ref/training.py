@@ -2,7 +2,8 @@
 
 train-CASE.json: checkpoint, pairs, settings (the keys of [level]), the log of each optimiser step (loss as
 optimised, lr of the base group, gradient norm before clipping) and PyTorch float32's largest error of each;
-train-CASE.safetensors: the final weights, with errors and rms in the JSON file under "error".
+train-CASE.safetensors: the final weights, with errors and rms in the JSON file under "error"; with method = lora those
+of the adapters (lora.py), in PEFT's names.
 
 Rules (those of transformers' Trainer and of the published trainer; src/MODEL.md, section 10): vision tower,
 merger and the rest have their own learning rate; biases and LayerNorm weights are free of decay, RMSNorm
@@ -13,6 +14,7 @@ import math, os
 
 import torch
 
+import lora
 from common import ROOT, save, shown, shown_file
 from truth import errors, run_all
 
@@ -24,6 +26,8 @@ PAIRS = [("odd", "How many windows does the tower have", "seventeen, 62%"),
 BASE = dict(learning_rate=1e-3, vision_learning_rate=2e-4, merger_learning_rate=5e-4, weight_decay=0.1, beta1=0.9,
             beta2=0.999, epsilon=1e-8, clip=1.0, epochs=2, batch=2, micro_batch=1, warmup_ratio=0.25,
             schedule="cosine", loss="micro_batch", decay="no_bias_norm")
+LORA = dict(BASE, method="lora", seed=7, learning_rate=1e-2, vision_learning_rate=4e-3, merger_learning_rate=6e-3, epochs=10,
+            lora_rank=3, lora_alpha=6, lora_dropout=0.0)
 
 
 def rate(schedule, step, warmup, total):
@@ -50,7 +54,8 @@ def groups(family, model, c):
     free, out = free_of_decay(model, c["decay"]), []
     for part, key in (("rest", "learning_rate"), ("vision", "vision_learning_rate"), ("merger", "merger_learning_rate")):
         for decay in (True, False):
-            ps = [p for n, p in model.named_parameters() if family.part_of(n) == part and (n not in free) == decay]
+            ps = [p for n, p in model.named_parameters()
+                  if p.requires_grad and family.part_of(n) == part and (n not in free) == decay]
             if ps:
                 weight_decay = c["weight_decay"] if decay else 0.0
                 out.append(dict(params=ps, lr=c[key], base=c[key], weight_decay=weight_decay))
@@ -67,7 +72,7 @@ def steps_of(c, samples):
     return steps[:total], total, group
 
 
-def backward(model, samples, batches, group, per_token):
+def backward(model, samples, batches, group, per_token, at):
     """Adds the gradients of one step's micro-batches; returns the loss as optimised."""
     def count(batch):
         return sum(int((samples[i]["labels"] >= 0).sum()) for i in batch)
@@ -76,6 +81,7 @@ def backward(model, samples, batches, group, per_token):
     for batch in batches:
         weight = 1 / count(sum(batches, [])) if per_token else 1 / (count(batch) * group)
         for i in batch:
+            at["sample"] = i
             mask = torch.ones_like(samples[i]["input_ids"])
             mean = model(**samples[i], attention_mask=mask, use_cache=False).loss
             part = mean * (count([i]) * weight)
@@ -86,7 +92,7 @@ def backward(model, samples, batches, group, per_token):
 
 def train(family, model, samples, c, foreach):
     """The log of every step, and the final weights."""
-    betas = (c["beta1"], c["beta2"])
+    betas, at = (c["beta1"], c["beta2"]), lora.adapt(model, c) if c.get("method") == "lora" else {}
     optimiser = torch.optim.AdamW(groups(family, model, c), betas=betas, eps=c["epsilon"], foreach=foreach)
     steps, total, group = steps_of(c, samples)
     warmup, log = math.ceil(c["warmup_ratio"] * total), []
@@ -94,11 +100,14 @@ def train(family, model, samples, c, foreach):
         factor = rate(c["schedule"], step, warmup, total)
         for g in optimiser.param_groups:
             g["lr"] = g["base"] * factor
-        loss = backward(model, samples, batches, group, c["loss"] == "token")
+        at["step"] = step
+        loss = backward(model, samples, batches, group, c["loss"] == "token", at)
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), c["clip"] or math.inf)
         log.append(dict(step=step + 1, loss=loss, lr=c["learning_rate"] * factor, grad_norm=float(norm)))
         optimiser.step()
         optimiser.zero_grad()
+    if c.get("method") == "lora":
+        return log, lora.trained(model)
     return log, {n: p.detach().clone() for n, p in model.named_parameters()}
 
 

@@ -62,6 +62,7 @@ static Status ask(const Vlm *vlm, const Question *q, int64_t max_new_tokens, boo
 static Status run(Invocation *in, Error *e)
 {
     const char *model = NULL;
+    const char *adapter = NULL;
     const char *tokens = NULL;
     const char **images = memory_new(LIST_CAPACITY, sizeof *images, e);
     int64_t max_new_tokens = 128;
@@ -71,6 +72,7 @@ static Status run(Invocation *in, Error *e)
     Vlm vlm = {0};
     const Option options[] = {
         {.name = "model", .takes_value = true, .value = &model},
+        {.name = "adapter", .takes_value = true, .value = &adapter},
         {.name = "image", .takes_value = true, .list = images, .list_count = &q.n_images},
         {.name = "prompt", .takes_value = true, .value = &q.text},
         {.name = "max-new-tokens", .takes_value = true, .value = &tokens},
@@ -81,7 +83,7 @@ static Status run(Invocation *in, Error *e)
     command_needs(model, "model", e);
     command_needs(q.text, "prompt", e);
     command_integer(tokens, "max-new-tokens", 1, 1000000, &max_new_tokens, e);
-    if (command_open_model(in, &vlm, model, e) == OK)
+    if (command_open_model(in, &vlm, model, adapter, e) == OK)
         ask(&vlm, &q, max_new_tokens, greedy, json, e);
     vlm_close(&vlm);
     free(images);
@@ -89,9 +91,11 @@ static Status run(Invocation *in, Error *e)
 }
 
 const Command command_ask = {
-    "ask", run, "--model DIR --image FILE... --prompt TEXT [--max-new-tokens N] [--greedy] [--json]",
+    "ask", run,
+    "--model DIR [--adapter DIR] --image FILE... --prompt TEXT [--max-new-tokens N] [--greedy] [--json]",
     "ask a model about pictures",
     "The prompt begins with the pictures, in the order of --image. Decoding follows generation_config.json.\n"
+    "  --adapter DIR        with a LoRA adapter (a PEFT folder), not merged\n"
     "  --max-new-tokens N   maximum number of new tokens (default 128)\n"
     "  --greedy             the most likely token each time: no sampling, no repetition penalty\n"
     "  --json               one JSON object: text, token_ids, prompt_tokens, seconds\n"};

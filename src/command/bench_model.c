@@ -259,7 +259,7 @@ static void measure_steps(Bench *b, const Picture *p)
     const double vision = (double)size.vision_values * (double)p->rows;
     Training t = {0};
     if (make_sample(b, &t.sample, PROMPT, p) != OK ||
-        optimiser_init(&t.optimiser, &b->vlm.checkpoint, &settings, b->error) != OK)
+        optimiser_init(&t.optimiser, &b->vlm, &settings, b->error) != OK)
         return;
     Figure *f = bench_add(b, "training step", "token", PROMPT, bench_median(b, train_step, &t),
                           6 * (head + text + vision), b->flops);
@@ -277,8 +277,8 @@ void bench_training(Bench *b)
     if (make_picture(b, &p, 224, 224) != OK)
         return;
     keep_last_frame(&p);
-    const int64_t need =
-        estimate_state(&b->vlm) + estimate_pass(&b->vlm, (PassSize){PROMPT, p.tokens, PROMPT}, false);
+    const int64_t need = estimate_state(&b->vlm, &settings) +
+                         estimate_pass(&b->vlm, (PassSize){PROMPT, p.tokens, PROMPT}, false);
     if (room && (uint64_t)need > room) {
         Figure *f = bench_add(b, "training step", "token", 0, 0, 0, 1);
         snprintf(f->note, sizeof f->note, "needs %.1f GiB, %.1f are available", (double)need / gib,

@@ -2,6 +2,7 @@
 #include "command/command.h"
 
 #include "base/word.h"
+#include "model/adapter.h"
 
 #include <stdio.h>
 
@@ -33,10 +34,12 @@ Status command_integer(const char *value, const char *option, int64_t low, int64
     return OK;
 }
 
-Status command_open_model(const Invocation *in, Vlm *vlm, const char *folder, Error *e)
+Status command_open_model(const Invocation *in, Vlm *vlm, const char *folder, const char *adapter, Error *e)
 {
     if (vlm_open(vlm, folder, e) == OK && *vlm->warning)
         log_warning(&in->log, "%s", vlm->warning);
+    if (adapter)
+        adapter_load(vlm, adapter, e);
     return e->status;
 }
 

@@ -27,7 +27,7 @@ typedef struct {
 
 extern const Command command_run, command_annotate, command_identify, command_level, command_evaluate;
 extern const Command command_ask, command_trace, command_compare, command_tokenize, command_inspect;
-extern const Command command_bench;
+extern const Command command_bench, command_merge;
 
 /* Takes the options out of the arguments; BAD_USAGE where an argument is left over. */
 Status command_options(Invocation *in, const Option *options, Error *e);
@@ -37,8 +37,8 @@ Status command_needs(const char *value, const char *option, Error *e);
  * not given. */
 Status command_integer(const char *value, const char *option, int64_t low, int64_t high, int64_t *number,
                        Error *e);
-/* vlm_open, with its warning. */
-Status command_open_model(const Invocation *in, Vlm *vlm, const char *folder, Error *e);
+/* vlm_open, with its warning; with an adapter, a PEFT folder, where that is not NULL. */
+Status command_open_model(const Invocation *in, Vlm *vlm, const char *folder, const char *adapter, Error *e);
 /* Writes bytes to standard output; FAILED where that is not possible. */
 Status command_print(const char *bytes, size_t count, Error *e);
 

@@ -86,7 +86,7 @@ static int64_t lora_values(const Vlm *vlm, int64_t rank)
 static void print_memory(const Vlm *vlm, const Use *u)
 {
     PassSize size = {u->batch * (u->tokens + u->answer), u->batch * u->picture_tokens, u->tokens + u->answer};
-    int64_t states = estimate_state(vlm);
+    int64_t states = estimate_state(vlm, &(LevelConfig){0});
     int64_t full = states + estimate_pass(vlm, size, false);
     int64_t less = states + estimate_pass(vlm, size, true);
     int64_t adapters = lora_values(vlm, u->rank) * 4 * (int64_t)sizeof(float);
@@ -99,8 +99,8 @@ static void print_memory(const Vlm *vlm, const Use *u)
            "two moments)\n",
            (double)full / mib, (double)states / mib);
     printf("    the same, blocks recomputed            %10.0f MiB\n", (double)less / mib);
-    printf("  LoRA of rank %-4lld                        %10.0f MiB   (%.1f of them for the adapters; an "
-           "estimate: mpa trains in full)\n",
+    printf("  LoRA of rank %-4lld                        %10.0f MiB   (%.1f of them for the adapters; on "
+           "every product of the text model's layers)\n",
            (long long)u->rank, (double)(full - states + adapters) / mib, (double)adapters / mib);
     printf("    the same, blocks recomputed            %10.0f MiB\n",
            (double)(less - states + adapters) / mib);
@@ -110,7 +110,7 @@ static Status inspect(const Invocation *in, const char *folder, const Use *u, Er
 {
     Vlm vlm = {0};
     Text about = {0};
-    if (command_open_model(in, &vlm, folder, e) == OK && vlm.family->describe(&vlm, &about, e) == OK) {
+    if (command_open_model(in, &vlm, folder, NULL, e) == OK && vlm.family->describe(&vlm, &about, e) == OK) {
         printf("%s: %s\n%s", folder, vlm.type->name, text_string(&about));
         print_modules(&vlm.checkpoint);
         print_types(&vlm.checkpoint);

@@ -27,15 +27,25 @@ static void print_header(const Job *j)
 /* Reads the configuration; *dump: it is to be printed, and nothing else done. */
 static Status read_config(Job *j, Invocation *in, bool *dump, Error *e)
 {
-    const Option options[] = {
-        {.name = "dump-config", .given = dump}, {.name = "force", .given = &j->force}, {0}};
+    const char *adapter = NULL;
+    Text override = {0};
+    const Option options[] = {{.name = "dump-config", .given = dump},
+                              {.name = "force", .given = &j->force},
+                              {.name = "adapter", .takes_value = true, .value = &adapter},
+                              {0}};
     j->log = in->log;
     j->stop = signals_flag();
     options_parse(options, in->arguments, &in->count, e);
     if (e->status == OK && !in->count)
         error_set(e, BAD_USAGE, "a configuration file is needed");
+    if (adapter) { /* the option itself has left room for it */
+        text_format(&override, e, "student.adapter=%s", adapter);
+        in->arguments[in->count] = override.data;
+        in->count++;
+    }
     if (e->status == OK)
         config_load(&j->config, in->arguments[0], in->arguments + 1, in->count - 1, e);
+    text_free(&override);
     return e->status;
 }
 
@@ -128,6 +138,7 @@ static Status evaluate(Invocation *in, Error *e)
 static const char help[] =
     "CONF is an INI file; section.key=value overrides one of its keys.\n"
     "  --dump-config    print every key with its value, default and meaning, and stop\n"
+    "  --adapter DIR    the student with a LoRA adapter (a PEFT folder): student.adapter = DIR\n"
     "  --force          start even if memory seems too small\n";
 
 const Command command_run = {"run", run, "CONF [section.key=value ...]",

@@ -11,25 +11,39 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A cleared gradient for each parameter. */
-static Status add_gradients(const Checkpoint *c, Arena *arena, Error *e)
+/* How many parameters have gradients: those of the adapter where there is one, else the model's. */
+static int64_t param_count(const Vlm *vlm)
 {
-    for (int64_t i = 0; i < c->params; i++)
-        c->param[i]->grad = arena_zero(arena, c->param[i]->count, sizeof(float), e);
+    return vlm->adapter.count ? 2 * vlm->adapter.count : vlm->checkpoint.params;
+}
+
+static Param *param_at(const Vlm *vlm, int64_t i)
+{
+    if (!vlm->adapter.count)
+        return vlm->checkpoint.param[i];
+    Lora *l = vlm->adapter.lora[i / 2];
+    return i % 2 ? &l->b : &l->a;
+}
+
+/* A cleared gradient for each of them. */
+static Status add_gradients(const Vlm *vlm, Arena *arena, Error *e)
+{
+    for (int64_t i = 0; i < param_count(vlm); i++)
+        param_at(vlm, i)->grad = arena_zero(arena, param_at(vlm, i)->count, sizeof(float), e);
     return e->status;
 }
 
-static void remove_gradients(const Checkpoint *c)
+static void remove_gradients(const Vlm *vlm)
 {
-    for (int64_t i = 0; i < c->params; i++)
-        c->param[i]->grad = NULL;
+    for (int64_t i = 0; i < param_count(vlm); i++)
+        param_at(vlm, i)->grad = NULL;
 }
 
-static void probe_gradients(Run *run, const Checkpoint *c)
+static void probe_gradients(Run *run, const Vlm *vlm)
 {
-    for (int64_t i = 0; i < c->params; i++) {
-        const Param *p = c->param[i];
-        char name[200];
+    for (int64_t i = 0; i < param_count(vlm); i++) {
+        const Param *p = param_at(vlm, i);
+        char name[300];
         if (p->unused)
             continue;
         snprintf(name, sizeof name, "grad.%s", p->name);
@@ -52,7 +66,7 @@ static Status trace_sample(Run *run, const Vlm *vlm, const Sample *s, bool grad)
     const float loss = (float)sum.loss;
     probe_array(run, &loss, F32, 1, (int64_t[]){1}, "loss");
     if (grad)
-        probe_gradients(run, &vlm->checkpoint);
+        probe_gradients(run, vlm);
     return run->error->status;
 }
 
@@ -66,10 +80,10 @@ static Status trace(const Vlm *vlm, const Question *q, bool grad, const char *ou
     Run run = {.arena = &arena, .probe = &probe, .error = e};
     samples_load(&samples, vlm, q, 1, NULL, NULL, e);
     if (grad)
-        add_gradients(&vlm->checkpoint, &arena, e);
+        add_gradients(vlm, &arena, e);
     trace_sample(&run, vlm, samples.sample, grad);
     safetensors_write(out, probe.tensor, probe.count, e);
-    remove_gradients(&vlm->checkpoint);
+    remove_gradients(vlm);
     samples_free(&samples);
     probe_free(&probe);
     arena_free(&arena);
@@ -79,6 +93,7 @@ static Status trace(const Vlm *vlm, const Question *q, bool grad, const char *ou
 static Status run(Invocation *in, Error *e)
 {
     const char *model = NULL;
+    const char *adapter = NULL;
     const char *out = NULL;
     const char **images = memory_new(LIST_CAPACITY, sizeof *images, e);
     bool grad = false;
@@ -86,6 +101,7 @@ static Status run(Invocation *in, Error *e)
     Vlm vlm = {0};
     const Option options[] = {
         {.name = "model", .takes_value = true, .value = &model},
+        {.name = "adapter", .takes_value = true, .value = &adapter},
         {.name = "image", .takes_value = true, .list = images, .list_count = &q.n_images},
         {.name = "prompt", .takes_value = true, .value = &q.text},
         {.name = "answer", .takes_value = true, .value = &q.answer},
@@ -98,7 +114,7 @@ static Status run(Invocation *in, Error *e)
     command_needs(out, "out", e);
     if (grad)
         command_needs(q.answer, "answer", e);
-    if (command_open_model(in, &vlm, model, e) == OK)
+    if (command_open_model(in, &vlm, model, adapter, e) == OK)
         trace(&vlm, &q, grad, out, e);
     vlm_close(&vlm);
     free(images);
@@ -106,7 +122,10 @@ static Status run(Invocation *in, Error *e)
 }
 
 const Command command_trace = {
-    "trace", run, "--model DIR --image FILE... --prompt TEXT [--answer TEXT] [--grad] --out FILE.safetensors",
+    "trace", run,
+    "--model DIR [--adapter DIR] --image FILE... --prompt TEXT [--answer TEXT] [--grad] --out "
+    "FILE.safetensors",
     "write the output of every layer, and gradients, to a file",
     "  --answer TEXT        prompt and answer as in training; adds the loss of the answer\n"
-    "  --grad               adds the gradient of every parameter\n"};
+    "  --adapter DIR        with a LoRA adapter (a PEFT folder), not merged\n"
+    "  --grad               adds the gradient of every parameter; with an adapter, of its factors alone\n"};

@@ -13,10 +13,12 @@
 enum { MISSING_ERROR, MISSING_SKIP };
 enum { SELECT_PARITY, SELECT_ALL, SELECT_RANDOM };
 enum { RECIPE_NONE = -1, RECIPE_2025_10, RECIPE_2024_12, RECIPES };
+enum { METHOD_FULL, METHOD_LORA };
 enum { DECAY_NO_BIAS_NORM, DECAY_ALL };
 enum { SCHEDULE_COSINE, SCHEDULE_LINEAR, SCHEDULE_CONSTANT };
 enum { LOSS_MICRO_BATCH, LOSS_TOKEN };
 enum { DTYPE_AS_STUDENT = -1, DTYPE_FLOAT32, DTYPE_BFLOAT16 };
+enum { LORA_RANK = 64 };
 enum { METRIC_MPA, METRIC_VQA, METRIC_ANLS, METRIC_RELAXED, METRICS };
 enum { MODEL_STUDENT, MODEL_ALIGNED, MODEL_TEACHER, MODELS };
 
@@ -39,6 +41,10 @@ typedef struct {
     double warmup_ratio, weight_decay, beta1, beta2, epsilon;
     double clip; /* 0: none */
     int loss;
+    int64_t lora_rank; /* 0: lora_init's, or LORA_RANK */
+    double lora_alpha; /* 0: lora_init's, or the rank */
+    double lora_dropout;
+    const char *lora_target, *lora_init;
     int64_t save_every; /* optimiser steps between states from which training resumes; 0: none */
     int dtype;
 } LevelConfig;
@@ -56,7 +62,7 @@ typedef struct {
         const char *model, *annotations, *answers;
     } teacher;
     struct {
-        const char *model, *answers;
+        const char *model, *adapter, *answers;
     } student;
     struct {
         const char *task, *images, *image_root;

@@ -24,6 +24,8 @@ const Key config_keys[] = {
      "answers made elsewhere (teacher.json), instead of asking the teacher", false},
 
     {KEY(student, model), KEY_PATH, "", ANY, NULL, "checkpoint folder of the small model", false},
+    {KEY(student, adapter), KEY_PATH, "", ANY, NULL,
+     "folder of a LoRA adapter (PEFT) that is added to the small model, but not in `level`", false},
     {KEY(student, answers), KEY_PATH, "", ANY, NULL,
      "answers made elsewhere (student.json), instead of asking the student", false},
 
@@ -66,7 +68,8 @@ const Key config_keys[] = {
 
     {KEY(level, recipe), KEY_CHOICE, "", ANY, "2025-10 2024-12",
      "settings of the published trainer at this date, for all keys of [level] that are not set", LEVEL},
-    {KEY(level, method), KEY_CHOICE, "full", ANY, "full", "what is trained: all weights", LEVEL},
+    {KEY(level, method), KEY_CHOICE, "full", ANY, "full lora",
+     "what is trained: all weights, or low-rank adapters beside them", LEVEL},
     {KEY(level, chat_newline), KEY_BOOL, "no", ANY, NULL, "yes: one more line end before each end of turn",
      LEVEL},
     {KEY(level, min_pixels), KEY_INTEGER, "0", COUNT, NULL,
@@ -99,6 +102,18 @@ const Key config_keys[] = {
     {KEY(level, loss), KEY_CHOICE, "token", ANY, "micro_batch token",
      "what is minimised: the mean of the micro-batches' means, or the mean over all label tokens of the step",
      LEVEL},
+    {KEY(level, lora_rank), KEY_INTEGER, "0", 0, 65536, NULL, "rank of the adapters; 0: lora_init's, or 64",
+     LEVEL},
+    {KEY(level, lora_alpha), KEY_REAL, "0", 0, 1e6, NULL,
+     "adapters count lora_alpha / lora_rank times; 0: lora_init's, or as the rank", LEVEL},
+    {KEY(level, lora_dropout), KEY_REAL, "0", 0, 0.999, NULL,
+     "part of an adapter's input that is left out in training", LEVEL},
+    {KEY(level, lora_target), KEY_TEXT, "", ANY, NULL,
+     "modules with adapters: words that their names are, or end in after a dot; default: lora_init's, or the "
+     "products of the text model's layers",
+     LEVEL},
+    {KEY(level, lora_init), KEY_PATH, "", ANY, NULL,
+     "folder of an adapter (PEFT) to start from; default: A random, B 0", LEVEL},
     {KEY(level, save_every), KEY_INTEGER, "100", COUNT, NULL,
      "save a state to resume from every N optimiser steps; 0: never", false},
     {KEY(level, dtype), KEY_CHOICE, "", ANY, "float32 bfloat16",

@@ -30,6 +30,10 @@ static Status describe(void *who, json_t *head, Error *e)
              (long long)m->a->max_new_tokens, (long long)o.min_pixels, (long long)o.max_pixels,
              o.published ? " published" : "", (long long)m->job->config.run.seed);
     json_put(head, "model", json_string(model), e);
+    if (m->a->adapter && *m->a->adapter) {
+        snprintf(model, sizeof model, "%016llx", (unsigned long long)fingerprint_model(m->a->adapter, e));
+        json_put(head, "adapter", json_string(model), e);
+    }
     json_put(head, "settings", json_string(settings), e);
     json_put(head, "arithmetic", json_string(gemm_description(arithmetic)), e);
     return e->status;
@@ -58,7 +62,7 @@ static Status choose_batch(const LocalModel *m, const Question *q, int64_t *batc
 static Status begin(void *who, const Question *q, int64_t *batch, Error *e)
 {
     LocalModel *m = who;
-    if (job_open_model(m->job, &m->vlm, m->a->source, e) != OK)
+    if (job_open_model(m->job, &m->vlm, m->a->source, m->a->adapter, e) != OK)
         return e->status;
     m->open = true;
     return *batch ? OK : choose_batch(m, q, batch, e);

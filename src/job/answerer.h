@@ -12,8 +12,9 @@ struct Answerer {
     /* texts[q->count], zeroed by the caller: the answer to each question, owned by the caller;
      * NULL where there is none. */
     Status (*answer)(Answerer *a, const Questions *q, char **texts, Error *e);
-    bool looks;         /* at the pictures: questions need their files */
-    const char *source; /* checkpoint folder or file; borrowed */
+    bool looks;          /* at the pictures: questions need their files */
+    const char *source;  /* checkpoint folder or file; borrowed */
+    const char *adapter; /* folder of the model's adapter; NULL or "": none; borrowed */
     const Job *job;
     const char *journal; /* its name (journal.h); borrowed */
     int64_t max_new_tokens;

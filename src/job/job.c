@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/path.h"
+#include "model/adapter.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -83,7 +84,7 @@ Status job_read_list(Json *list, const char *path, Error *e)
     return e->status;
 }
 
-Status job_open_model(const Job *j, Vlm *vlm, const char *folder, Error *e)
+Status job_open_model(const Job *j, Vlm *vlm, const char *folder, const char *adapter, Error *e)
 {
     const double begin = clock_seconds();
     if (vlm_open(vlm, folder, e) != OK)
@@ -91,7 +92,9 @@ Status job_open_model(const Job *j, Vlm *vlm, const char *folder, Error *e)
     if (*vlm->warning)
         log_warning(&j->log, "%s", vlm->warning);
     log_detail(&j->log, "%s: opened in %.2f s", folder, clock_seconds() - begin);
-    return OK;
+    if (adapter && *adapter && adapter_load(vlm, adapter, e) != OK)
+        vlm_close(vlm);
+    return e->status;
 }
 
 PictureOptions job_picture_options(const Job *j)

@@ -28,8 +28,8 @@ Status job_write_json(const Job *j, const char *name, const json_t *value, int i
 /* A stage file, of the run or given: a list of objects. Owned: json_close, also after a failure. */
 Status job_read_list(Json *list, const char *path, Error *e);
 
-/* Opens a model and shows its warnings. */
-Status job_open_model(const Job *j, Vlm *vlm, const char *folder, Error *e);
+/* Opens a model, with an adapter where that is neither NULL nor "", and shows its warnings. */
+Status job_open_model(const Job *j, Vlm *vlm, const char *folder, const char *adapter, Error *e);
 PictureOptions job_picture_options(const Job *j);
 /* Bytes that may be used: run.memory, or what the machine has; 0: unknown. */
 uint64_t job_memory(const Job *j);

@@ -4,13 +4,15 @@
  *     dlogits = scale * (softmax(logits) - onehot(label)),  dh += dlogits w,  dw += dlogits^T h
  *
  * The logits of all rows never exist at a time: rows are taken in chunks, and in each chunk the
- * logits become their gradients in place. (CrossEntropyLoss on the output of lm_head) */
+ * logits become their gradients in place. The head's low-rank factors take part as in linear.c.
+ * (CrossEntropyLoss on the output of lm_head) */
 #include "layer/layer.h"
 
 #include "base/elementary.h"
 #include "base/number.h"
 #include "base/parallel.h"
 #include "kernel/kernels.h"
+#include "layer/lora.h"
 #include "tensor/gemm.h"
 
 enum { CHUNK = 128 };
@@ -42,17 +44,22 @@ int64_t head_cross_entropy_bytes(int64_t V)
     return 2 * CHUNK * V * (int64_t)sizeof(float);
 }
 
-/* The sum of the losses of N <= CHUNK rows, not scaled; 0 after a failure. dh: NULL without a
- * tape. */
+/* The sum of the losses of N <= CHUNK rows from row `first` on, not scaled; 0 after a failure. dh:
+ * NULL without a tape. */
 static double chunk_loss(Run *run, const Param *w, const float *h, float *dh, const int32_t *labels,
-                         double scale, int64_t N, int64_t V, int64_t D)
+                         double scale, int64_t first, int64_t N)
 {
+    const int64_t V = w->dim[0];
+    const int64_t D = w->weight.stride;
     double each[CHUNK];
     double total = 0;
     float *logits = run_alloc(run, N * V, sizeof *logits);
-    if (!logits)
+    float *u = w->lora ? run_alloc(run, N * w->lora->a.dim[0], sizeof *u) : NULL;
+    if (run->error->status != OK)
         return 0;
     gemm_forward(run, logits, h, &w->weight, N, V, D);
+    if (u)
+        lora_fwd(run, logits, u, w->lora, h, first, N);
     cross_entropy_fwd_bwd(each, logits, labels, scale, N, V);
     for (int64_t n = 0; n < N; n++)
         total += each[n];
@@ -60,6 +67,8 @@ static double chunk_loss(Run *run, const Param *w, const float *h, float *dh, co
         gemm_input_grad(run, dh, logits, &w->weight, N, V, D);
     if (dh && w->grad)
         gemm_weight_grad(run, w->grad, logits, h, N, V, D);
+    if (dh && u)
+        lora_bwd(run, dh, w->lora, logits, h, u, first, N);
     return total;
 }
 
@@ -69,14 +78,13 @@ bool head_cross_entropy(Run *run, const Linear *head, Mat *h, const int32_t *lab
     float *dh = h && run->tape ? mat_grad(run, h) : NULL;
     if (!h || (run->tape && !dh))
         return false;
-    const int64_t V = head->weight->dim[0];
     const int64_t D = h->cols;
-    assert(!head->bias && head->weight->count == V * D && h->stride == D);
+    assert(!head->bias && head->weight->weight.stride == D && h->stride == D);
     double total = 0;
     for (int64_t n = 0; n < h->rows; n += CHUNK) {
         ArenaMark mark = arena_mark(run->arena);
-        total += chunk_loss(run, head->weight, h->data + n * D, dh ? dh + n * D : NULL, labels + n, scale,
-                            min_i64(h->rows - n, CHUNK), V, D);
+        total += chunk_loss(run, head->weight, h->data + n * D, dh ? dh + n * D : NULL, labels + n, scale, n,
+                            min_i64(h->rows - n, CHUNK));
         arena_release(run->arena, mark);
     }
     *loss = scale * total;

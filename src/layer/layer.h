@@ -3,8 +3,8 @@
  * A layer has two levels. `x_fwd` and `x_bwd` are its kernels: pure functions on float arrays
  * that cannot fail. A porter replaces them, and unit tests may call them. The function on Mats
  * checks shapes, allocates, calls the kernels and records its backward; a failure stays in the
- * run. Two layers have kernels that need scratch memory and therefore take the Run: the products
- * are in tensor/gemm.h, attention's in attention_kernels.h.
+ * run. Some kernels need scratch memory and therefore take the Run: the products are in tensor/gemm.h,
+ * attention's in attention_kernels.h, those of low-rank factors in lora.h.
  *
  * Axis letters: N rows, I and O widths in and out, D model width, F hidden width, H heads, K
  * key/value heads, E head width, V vocabulary, S sequences. Outputs come first. A gradient dx is

@@ -1,9 +1,10 @@
-/* Linear: y[N,O] = x[N,I] w[O,I]^T + b[O]. The products are gemm's. This is the one place where
- * a weight's low-rank factors take part, once there are any. (torch.nn.Linear) */
+/* Linear: y[N,O] = x[N,I] w[O,I]^T + b[O], and what the weight's low-rank factors add (lora.c). The
+ * products are gemm's. (torch.nn.Linear) */
 #include "layer/layer.h"
 
 #include "base/number.h"
 #include "base/parallel.h"
+#include "layer/lora.h"
 #include "tensor/gemm.h"
 
 void linear_bias_fwd(float *y, const float *b, int64_t N, int64_t O)
@@ -34,9 +35,10 @@ void linear_bias_bwd(float *db, const float *dy, int64_t N, int64_t O)
 typedef struct {
     const Linear *l;
     Mat *x, *y;
+    const float *u; /* of lora_fwd; NULL: the weight has no low-rank factors */
 } Saved;
 
-/* forward: y = x w^T + b, so dx += dy w, dw += dy^T x, db += sum over rows of dy */
+/* forward: y = x w^T + b (+ u B^T), so dx += dy w, dw += dy^T x, db += sum over rows of dy */
 static void backward(Run *run, void *p)
 {
     const Saved *s = p;
@@ -52,12 +54,24 @@ static void backward(Run *run, void *p)
     if (dx)
         gemm_input_grad(run, dx, dy, &w->weight, N, O, I);
     ArenaMark mark = arena_mark(run->arena);
-    const float *x = w->grad ? mat_values(run, s->x) : NULL;
-    if (x)
+    const float *x = w->grad || lora_wants_grad(w->lora) ? mat_values(run, s->x) : NULL;
+    if (x && w->grad)
         gemm_weight_grad(run, w->grad, dy, x, N, O, I);
+    if (s->u && run->error->status == OK)
+        lora_bwd(run, dx, w->lora, dy, x, s->u, 0, N);
     arena_release(run->arena, mark);
     if (b && b->grad)
         linear_bias_bwd(b->grad, dy, N, O);
+}
+
+/* y[N,O] += b[O], as it is stored */
+static void add_bias(Run *run, float *y, const Param *b, int64_t N, int64_t O)
+{
+    float *wide = run_alloc(run, O, sizeof *wide);
+    if (!wide)
+        return;
+    weight_widen(wide, &b->weight, 0, O);
+    linear_bias_fwd(y, wide, N, O);
 }
 
 Mat *linear(Run *run, const Linear *l, Mat *x)
@@ -67,21 +81,20 @@ Mat *linear(Run *run, const Linear *l, Mat *x)
     const Param *w = l->weight;
     const int64_t O = w->dim[0];
     assert(w->count == O * x->cols && x->stride == x->cols);
-    assert(!w->lora); /* y += (x A^T) B^T belongs here, its gradients into backward() */
     Mat *y = mat_new(run, x->rows, O);
+    float *u = w->lora ? run_alloc(run, x->rows * w->lora->a.dim[0], sizeof *u) : NULL;
     ArenaMark mark = arena_mark(run->arena);
     const float *values = mat_values(run, x);
-    float *bias = l->bias ? run_alloc(run, O, sizeof *bias) : NULL;
     if (run->error->status != OK)
         return NULL;
     gemm_forward(run, y->data, values, &w->weight, x->rows, O, x->cols);
-    if (bias) {
-        weight_widen(bias, &l->bias->weight, 0, O);
-        linear_bias_fwd(y->data, bias, x->rows, O);
-    }
+    if (l->bias)
+        add_bias(run, y->data, l->bias, x->rows, O);
+    if (u)
+        lora_fwd(run, y->data, u, w->lora, values, 0, x->rows);
     arena_release(run->arena, mark);
     Saved *s = tape_record(run, backward, sizeof *s);
     if (s)
-        *s = (Saved){l, x, y};
+        *s = (Saved){l, x, y, u};
     return y;
 }

@@ -3,6 +3,7 @@
  * of sample s, and the pictures are in the order of the samples. */
 #include "model/batch.h"
 
+#include "layer/lora.h"
 #include "model/family.h"
 
 #include <string.h>
@@ -77,9 +78,11 @@ int64_t batch_labels(Run *run, const Batch *b, const Sample *samples, const int6
 /* Whether a gradient is wanted of any parameter of the vision pass. */
 static bool trains_vision(const Vlm *vlm)
 {
-    for (int64_t i = 0; i < vlm->checkpoint.params; i++)
-        if (vlm->checkpoint.param[i]->grad && vlm->checkpoint.param[i]->part != PART_TEXT)
+    for (int64_t i = 0; i < vlm->checkpoint.params; i++) {
+        const Param *p = vlm->checkpoint.param[i];
+        if ((p->grad || lora_wants_grad(p->lora)) && p->part != PART_TEXT)
             return true;
+    }
     return false;
 }
 

@@ -13,6 +13,8 @@ Linear load_linear(Checkpoint *c, int64_t out, int64_t in, bool bias, Error *e, 
     vsnprintf(text, sizeof text, name, list);
     va_end(list);
     Linear l = {checkpoint_matrix(c, e, out, in, "%s.weight", text), NULL};
+    if (l.weight)
+        l.weight->linear = true;
     if (bias)
         l.bias = checkpoint_vector(c, e, out, "%s.bias", text);
     return l;

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/path.h"
+#include "model/adapter.h"
 #include "model/family.h"
 #include "tensor/gemm.h"
 #include "text/chat_template.h"
@@ -172,6 +173,7 @@ Status vlm_invent(Vlm *vlm, const char *config, Error *e)
 void vlm_close(Vlm *vlm)
 {
     tokenizer_close(vlm->tokenizer);
+    adapter_free(vlm);
     checkpoint_close(&vlm->checkpoint);
     arena_free(&vlm->arena);
     free(vlm->folder);

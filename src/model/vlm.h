@@ -31,6 +31,16 @@ typedef struct {
     int64_t around;   /* in training, what is before the first layer and after the last */
 } RowBytes;
 
+/* The low-rank factors of a model (adapter.h). */
+typedef struct {
+    Lora **lora; /* [count], in the order of their parameters; owned, as their names and values */
+    int64_t count;
+    int64_t rank;
+    double alpha, dropout;
+    bool rslora;  /* scale = alpha / sqrt(rank) instead of alpha / rank */
+    char *target; /* the words that chose the modules; NULL: none did; owned */
+} Adapter;
+
 typedef struct Family Family;
 typedef struct ModelType ModelType;
 
@@ -42,6 +52,7 @@ typedef struct {
     void *model; /* the family's own struct; in arena */
     Arena arena; /* what lives as long as the model */
     Checkpoint checkpoint;
+    Adapter adapter; /* count 0: none */
     Tokenizer *tokenizer;
     GenerationConfig generation;
     char warning[300]; /* not empty: something the user should be told (an unknown chat template) */

@@ -98,6 +98,8 @@ static Status predict(const Job *j, int model, Items *items, char **texts, Error
     Answerer a = answered
                      ? answerer_file(source)
                      : answerer_model(j, source, models[model].journal, j->config.identify.max_new_tokens);
+    if (model == MODEL_STUDENT)
+        a.adapter = j->config.student.adapter;
     ask(&a, j, items, texts, e);
     if (!answered)
         write_predictions(j, models[model].file, items, texts, e);

@@ -110,6 +110,8 @@ static Status get_answers(const Job *j, Pairs *p, int who, Error *e)
     char *file = job_given_or_path(j, s.given, s.file, e);
     Answerer a = from_model ? answerer_model(j, *s.model, s.journal, j->config.identify.max_new_tokens)
                             : answerer_file(file);
+    if (who == STUDENT)
+        a.adapter = j->config.student.adapter;
     Questions q = {0};
     char **texts = memory_new(p->count, sizeof *texts, e);
     make_questions(&q, j, p, who, a.looks, e);

@@ -10,8 +10,10 @@
 #include "data/items.h"
 #include "job/fingerprint.h"
 #include "job/questions.h"
+#include "model/adapter.h"
 #include "tensor/gemm.h"
 #include "train/estimate.h"
+#include "train/lora.h"
 #include "train/save.h"
 #include "train/schedule.h"
 #include "train/train.h"
@@ -24,6 +26,11 @@ static const char state_folder[] = "level.state";
 
 static Status needs(const Job *j, Error *e)
 {
+    if (e->status == OK && *j->config.student.adapter)
+        error_set(e, BAD_USAGE,
+                  "student.adapter = %s: `level` trains student.model; put the adapter into it first "
+                  "(mpa merge), or train it on (level.method = lora, level.lora_init)",
+                  j->config.student.adapter);
     return stage_needs_model(j, &j->config.student.model, e);
 }
 
@@ -132,6 +139,9 @@ static Status describe(const Job *j, const Questions *pairs, Text *out, Error *e
     text_format(out, e, "%lld pairs %016llx; student %016llx; seed %lld", (long long)pairs->count,
                 (unsigned long long)h, (unsigned long long)model, (long long)j->config.run.seed);
     config_training(&j->config, out, e);
+    if (j->config.level.method == METHOD_LORA && *j->config.level.lora_init)
+        text_format(out, e, "; adapter %016llx",
+                    (unsigned long long)fingerprint_model(j->config.level.lora_init, e));
     text_format(out, e, "; %s", gemm_description(arithmetic));
     return e->status;
 }
@@ -149,7 +159,8 @@ static Status check_memory(const Job *j, const Vlm *vlm, const Questions *pairs,
     size.rows *= micro;
     size.picture_tokens *= micro;
     if (e->status == OK)
-        job_check_memory(j, estimate_state(vlm) + estimate_pass(vlm, size, true), "fine-tuning", e);
+        job_check_memory(j, estimate_state(vlm, &o->level) + estimate_pass(vlm, size, true), "fine-tuning",
+                         e);
     samples_free(&first);
     return e->status;
 }
@@ -179,7 +190,7 @@ static Status train_and_save(const Job *j, Vlm *vlm, const Questions *pairs, Err
     const TrainFiles files = {state, metrics, timings, text_string(&print)};
     const TrainWatch watch = {j->stop, show_step, &progress};
     train(vlm, pairs->question, pairs->count, &o, &files, &watch, e);
-    save_checkpoint(vlm, aligned, o.level.dtype, SAVE_SHARD_BYTES, e);
+    save_checkpoint(vlm, aligned, o.level.dtype, o.level.method == METHOD_LORA, e);
     state_remove_all(state, e);
     text_free(&print);
     free(state);
@@ -189,13 +200,32 @@ static Status train_and_save(const Job *j, Vlm *vlm, const Questions *pairs, Err
     return e->status;
 }
 
+/* With method = lora: the adapters, and what the user should know of them. */
+static Status start_adapters(const Job *j, Vlm *vlm, Error *e)
+{
+    const LevelConfig *l = &j->config.level;
+    const Adapter *a = &vlm->adapter;
+    Text unmatched = {0};
+    lora_start(vlm, l, (uint64_t)j->config.run.seed, e);
+    if (a->count)
+        adapter_unmatched(vlm, l->lora_target, &unmatched, e);
+    if (unmatched.count)
+        log_warning(&j->log, "level.lora_target: no module is called: %s", text_string(&unmatched));
+    if (e->status == OK && a->count)
+        log_info(&j->log, "level: LoRA on %lld modules, rank %lld, alpha %g, dropout %g", (long long)a->count,
+                 (long long)a->rank, a->alpha, a->dropout);
+    text_free(&unmatched);
+    return e->status;
+}
+
 static Status run(Job *j, Error *e)
 {
     Questions pairs = {0};
     Json source = {0};
     Vlm vlm;
     read_pairs(j, &pairs, &source, e);
-    if (e->status == OK && job_open_model(j, &vlm, j->config.student.model, e) == OK) {
+    if (e->status == OK && job_open_model(j, &vlm, j->config.student.model, NULL, e) == OK) {
+        start_adapters(j, &vlm, e);
         train_and_save(j, &vlm, &pairs, e);
         vlm_close(&vlm);
     }

@@ -44,7 +44,10 @@ Param *checkpoint_matrix(Checkpoint *c, Error *e, int64_t rows, int64_t cols, co
 
 /* The tensor `name` is the same parameter as p (a tied head): it may be absent or equal.
  * BAD_INPUT: it differs. */
-Status checkpoint_tied(Checkpoint *c, const char *name, const Param *p, Error *e);
+Status checkpoint_tied(Checkpoint *c, const char *name, Param *p, Error *e);
+
+/* The parameter that a tensor of its files became, a tied one too; NULL: none. */
+const Param *checkpoint_param_of(const Checkpoint *c, const Tensor *t);
 
 /* BAD_INPUT names a tensor of the files that nobody asked for, unless its name ends in one of the
  * NULL-ended list `ignorable` (the family's). */

@@ -152,7 +152,7 @@ Param *checkpoint_matrix(Checkpoint *c, Error *e, int64_t rows, int64_t cols, co
     return p;
 }
 
-Status checkpoint_tied(Checkpoint *c, const char *name, const Param *p, Error *e)
+Status checkpoint_tied(Checkpoint *c, const char *name, Param *p, Error *e)
 {
     if (e->status != OK)
         return e->status;
@@ -168,7 +168,16 @@ Status checkpoint_tied(Checkpoint *c, const char *name, const Param *p, Error *e
         return error_set(e, BAD_INPUT,
                          "%s: tensor %s differs from %s, but config.json ties them (tie_word_embeddings)",
                          n->path, name, p->name);
+    n->param = p;
     return OK;
+}
+
+const Param *checkpoint_param_of(const Checkpoint *c, const Tensor *t)
+{
+    for (int64_t i = 0; i < c->names; i++)
+        if (c->name[i].tensor == t)
+            return c->name[i].param;
+    return NULL;
 }
 
 Status checkpoint_make_trainable(Param *p, Error *e)

@@ -29,12 +29,20 @@ struct Mat {
 typedef struct Tape Tape;
 typedef struct Probe Probe;
 
+/* What decides, with the module and the element, which elements dropout leaves out: so the same are
+ * left out when a block is recomputed, on any number of threads, and after a run was resumed. */
+typedef struct {
+    uint64_t seed;        /* run.seed */
+    int64_t step, sample; /* updates made so far; number of the pass's first pair */
+} DropoutKey;
+
 typedef struct {
     Arena *arena;   /* borrowed: all memory of the pass */
     Tape *tape;     /* NULL: inference, nothing is recorded */
     Probe *probe;   /* NULL, or who wants to see named values */
     Error *error;   /* borrowed, never NULL */
     bool recompute; /* with a tape: a block keeps only its input, and backward runs its forward again */
+    const DropoutKey *dropout; /* NULL: nothing is left out */
 } Run;
 
 /* Memory of the pass, not cleared; NULL after a failure. */

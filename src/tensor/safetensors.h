@@ -42,8 +42,13 @@ const Tensor *safetensors_find(const SafeTensors *s, const char *name); /* NULL:
 enum { SHAPE_SIZE = 220 };
 void shape_print(char text[SHAPE_SIZE], int ndim, const int64_t *dim, const char *comma);
 
+/* Values first .. first + count - 1 of what stands for a tensor. */
+typedef void TensorValues(float *out, const void *of, int64_t first, int64_t count);
+
 /* A tensor to write. Its values are of type `held` (F32, BF16 or F16) and are converted to dtype
- * (one of the same three); with dtype I32 they are int32. Borrowed. */
+ * (one of the same three); with dtype I32 they are int32. With `values` they come from there, a piece
+ * at a time, and `data` is what it is given. With `as_stored` they are the bytes of a safetensors file,
+ * of any type. Borrowed. */
 typedef struct {
     const char *name;
     Dtype dtype;
@@ -51,11 +56,13 @@ typedef struct {
     int64_t dim[MAX_DIMS];
     const void *data;
     Dtype held; /* F32 when it is left out */
+    TensorValues *values;
+    bool as_stored;
 } TensorOut;
 
 /* Writes path atomically (path.tmp, sync, rename), with metadata {"format": "pt"}, and needs no
  * second copy of the data in memory. The data are in the order given, but wider types before
- * narrower ones, so that every tensor is aligned in the file. */
+ * narrower ones, so that every tensor is aligned in the file. FAILED: a type that cannot be converted. */
 Status safetensors_write(const char *path, const TensorOut *tensors, int64_t count, Error *e);
 
 #endif

@@ -1,14 +1,17 @@
-/* Writing the safetensors format. The header's order of tensors is the order of their data:
- * 4-byte types first, then 2-byte ones, so that each tensor is aligned to its elements. Values
- * are converted a piece at a time, so that no second copy of the data is needed. */
+/* Writing the safetensors format. The header's order of tensors is the order of their data: the
+ * widest types first, so that each tensor is aligned to its elements. Values are converted a piece
+ * at a time, so that no second copy of the data is needed. */
 #include "tensor/safetensors.h"
 
 #include "base/bytes.h"
+#include "base/memory.h"
 #include "base/number.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { WIDEST = 8, PIECE = 1 << 16 }; /* bytes of an element; elements at a time */
 
 static int64_t tensor_count(const TensorOut *t)
 {
@@ -38,7 +41,7 @@ static char *header_json(const TensorOut *tensors, int64_t count)
 {
     json_t *root = json_pack("{s:{s:s}}", "__metadata__", "format", "pt");
     int64_t offset = 0;
-    for (size_t width = 4; width >= 2 && root; width -= 2)
+    for (size_t width = WIDEST; width && root; width /= 2)
         for (int64_t i = 0; i < count && root; i++) {
             const TensorOut *t = tensors + i;
             if (dtype_size(t->dtype) != width)
@@ -79,23 +82,42 @@ static void narrow_int32(unsigned char *out, const int32_t *in, int64_t count)
         out[i] = (unsigned char)((uint32_t)in[i / 4] >> 8 * (i % 4));
 }
 
+/* Elements first .. first + n - 1, as the file has them; wide[PIECE] is scratch. */
+static void convert(unsigned char *piece, float *wide, const TensorOut *t, int64_t first, int64_t n)
+{
+    if (t->dtype == I32) {
+        narrow_int32(piece, (const int32_t *)t->data + first, n);
+        return;
+    }
+    if (t->values)
+        t->values(wide, t->data, first, n);
+    else
+        dtype_widen(wide, (const unsigned char *)t->data + (size_t)first * dtype_size(t->held), t->held, n);
+    dtype_narrow(piece, t->dtype, wide, n);
+}
+
 static Status put_tensor(FileWriter *w, const TensorOut *t, Error *e)
 {
-    enum { PIECE = 4096 };
-    unsigned char piece[PIECE * sizeof(float)];
-    float wide[PIECE];
-    int64_t count = tensor_count(t);
+    const int64_t count = tensor_count(t);
+    if (t->as_stored)
+        return file_put(w, t->data, (size_t)count * dtype_size(t->dtype), e);
+    unsigned char *piece = memory_new(PIECE, sizeof(float), e);
+    float *wide = memory_new(PIECE, sizeof *wide, e);
     for (int64_t i = 0; i < count && e->status == OK; i += PIECE) {
         const int64_t n = min_i64(count - i, PIECE);
-        if (t->dtype == I32) {
-            narrow_int32(piece, (const int32_t *)t->data + i, n);
-        } else {
-            dtype_widen(wide, (const unsigned char *)t->data + (size_t)i * dtype_size(t->held), t->held, n);
-            dtype_narrow(piece, t->dtype, wide, n);
-        }
+        convert(piece, wide, t, i, n);
         file_put(w, piece, (size_t)n * dtype_size(t->dtype), e);
     }
+    free(piece);
+    free(wide);
     return e->status;
+}
+
+/* Whether values become of that type here. */
+static bool is_written(const TensorOut *t)
+{
+    const Dtype d = t->dtype;
+    return t->as_stored ? dtype_size(d) > 0 : d == F32 || d == F16 || d == BF16 || d == I32;
 }
 
 Status safetensors_write(const char *path, const TensorOut *tensors, int64_t count, Error *e)
@@ -103,14 +125,13 @@ Status safetensors_write(const char *path, const TensorOut *tensors, int64_t cou
     if (e->status != OK)
         return e->status;
     for (int64_t i = 0; i < count; i++)
-        if (tensors[i].dtype != F32 && tensors[i].dtype != F16 && tensors[i].dtype != BF16 &&
-            tensors[i].dtype != I32)
+        if (!is_written(tensors + i))
             return error_set(e, FAILED, "%s: tensor %s: type %s cannot be written", path, tensors[i].name,
                              dtype_name(tensors[i].dtype));
     FileWriter w;
     file_begin(&w, path, e);
     put_header(&w, tensors, count, e);
-    for (size_t width = 4; width >= 2; width -= 2)
+    for (size_t width = WIDEST; width; width /= 2)
         for (int64_t i = 0; i < count; i++)
             if (dtype_size(tensors[i].dtype) == width)
                 put_tensor(&w, tensors + i, e);

@@ -57,15 +57,41 @@ static Status train_param(Optimiser *a, const Checkpoint *c, Param *p, const Lev
     return e->status;
 }
 
-Status optimiser_init(Optimiser *a, const Checkpoint *c, const LevelConfig *o, Error *e)
+/* Parameters that could be trained: the adapter's, or the model's own. */
+static int64_t param_count(const Vlm *vlm)
+{
+    return vlm->adapter.count ? 2 * vlm->adapter.count : vlm->checkpoint.params;
+}
+
+/* The i-th of them; NULL: it is not trained. */
+static Param *trained_param(const Vlm *vlm, const LevelConfig *o, int64_t i)
+{
+    Lora *const *lora = vlm->adapter.lora;
+    Param *p = !vlm->adapter.count ? vlm->checkpoint.param[i] : i % 2 ? &lora[i / 2]->b : &lora[i / 2]->a;
+    return o->freeze & 1u << p->part || p->unused ? NULL : p;
+}
+
+int64_t optimiser_values(const Vlm *vlm, const LevelConfig *o)
+{
+    int64_t values = 0;
+    for (int64_t i = 0; i < param_count(vlm); i++) {
+        const Param *p = trained_param(vlm, o, i);
+        values += p ? p->count : 0;
+    }
+    return values;
+}
+
+Status optimiser_init(Optimiser *a, const Vlm *vlm, const LevelConfig *o, Error *e)
 {
     *a = (Optimiser){0};
     if (e->status != OK)
         return e->status;
-    a->trained = memory_new(c->params, sizeof *a->trained, e);
-    for (int64_t i = 0; i < c->params && e->status == OK; i++)
-        if (!(o->freeze & 1u << c->param[i]->part) && !c->param[i]->unused)
-            train_param(a, c, c->param[i], o, e);
+    a->trained = memory_new(param_count(vlm), sizeof *a->trained, e);
+    for (int64_t i = 0; i < param_count(vlm) && e->status == OK; i++) {
+        Param *p = trained_param(vlm, o, i);
+        if (p)
+            train_param(a, &vlm->checkpoint, p, o, e);
+    }
     if (!a->count)
         error_set(e, BAD_USAGE, "level.freeze: everything is frozen; nothing is left to train");
     if (e->status != OK)

@@ -4,7 +4,7 @@
 #define MPA_TRAIN_ADAMW_H
 
 #include "config/config.h"
-#include "tensor/checkpoint.h"
+#include "model/vlm.h"
 
 /* One trained parameter with its state. */
 typedef struct {
@@ -22,8 +22,11 @@ typedef struct {
 } Optimiser;
 
 /* Makes every parameter that o does not freeze trainable and gives it a cleared gradient and
- * state. Owned: optimiser_free; empty after a failure. BAD_USAGE: everything is frozen. */
-Status optimiser_init(Optimiser *a, const Checkpoint *c, const LevelConfig *o, Error *e);
+ * state; in a model with an adapter those of the adapter alone. Owned: optimiser_free; empty after a
+ * failure. BAD_USAGE: everything is frozen. */
+Status optimiser_init(Optimiser *a, const Vlm *vlm, const LevelConfig *o, Error *e);
+/* How many values they have. */
+int64_t optimiser_values(const Vlm *vlm, const LevelConfig *o);
 /* Frees the gradients too. The trained values stay: they are the model's. */
 void optimiser_free(Optimiser *a);
 void optimiser_clear_gradients(Optimiser *a);

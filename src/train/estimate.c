@@ -9,6 +9,7 @@
 #include "base/number.h"
 #include "base/parallel.h"
 #include "layer/attention_kernels.h"
+#include "train/adamw.h"
 
 PassSize pass_size(const Samples *samples)
 {
@@ -25,13 +26,10 @@ PassSize pass_size(const Samples *samples)
     return size;
 }
 
-int64_t estimate_state(const Vlm *vlm)
+int64_t estimate_state(const Vlm *vlm, const LevelConfig *o)
 {
     enum { COPIES = 4 };
-    int64_t values = 0;
-    for (int64_t i = 0; i < vlm->checkpoint.params; i++)
-        values += vlm->checkpoint.param[i]->count;
-    return values * COPIES * (int64_t)sizeof(float);
+    return optimiser_values(vlm, o) * COPIES * (int64_t)sizeof(float);
 }
 
 /* What is kept of a tower until its backward pass, and the gradients between its layers. */

@@ -2,6 +2,7 @@
 #ifndef MPA_TRAIN_ESTIMATE_H
 #define MPA_TRAIN_ESTIMATE_H
 
+#include "config/config.h"
 #include "model/sample.h"
 
 /* What one pass goes over. */
@@ -13,8 +14,8 @@ typedef struct {
 
 PassSize pass_size(const Samples *samples);
 
-/* Bytes of the parameters' float32 masters, gradients and two moments. */
-int64_t estimate_state(const Vlm *vlm);
+/* Bytes of the float32 masters, gradients and two moments of what o trains. */
+int64_t estimate_state(const Vlm *vlm, const LevelConfig *o);
 /* Bytes that one pass takes besides, at most. recompute: blocks keep their input only. */
 int64_t estimate_pass(const Vlm *vlm, PassSize size, bool recompute);
 

@@ -70,7 +70,7 @@ static bool must_recompute(const Trainer *t, const Samples *samples)
 {
     int64_t room = (int64_t)memory_available();
     if (t->options->memory) { /* of the whole run: what the parameters leave of it */
-        int64_t left = max_i64(1, t->options->memory - estimate_state(t->vlm));
+        int64_t left = max_i64(1, t->options->memory - estimate_state(t->vlm, &t->options->level));
         room = room ? min_i64(room, left) : left;
     }
     return estimate_recompute(estimate_pass(t->vlm, pass_size(samples), false), room);
@@ -81,7 +81,8 @@ static bool must_recompute(const Trainer *t, const Samples *samples)
 static Status run_pass(Trainer *t, Step *s, const int64_t *which, int64_t count, int64_t step_labels)
 {
     ArenaMark mark = arena_mark(&t->arena);
-    Run run = {.arena = &t->arena, .error = t->error};
+    const DropoutKey dropout = {t->options->seed, t->optimiser.step, which[0]};
+    Run run = {.arena = &t->arena, .error = t->error, .dropout = &dropout};
     const ChatOptions chat = chat_options(t);
     Samples samples;
     Question *pairs = run_alloc(&run, count, sizeof *pairs);
@@ -246,7 +247,7 @@ Status train(Vlm *vlm, const Question *pairs, int64_t count, const TrainOptions 
         t.watch = *watch;
     arena_init(&t.arena);
     t.order = memory_new(count, sizeof *t.order, e);
-    optimiser_init(&t.optimiser, &vlm->checkpoint, &o->level, e);
+    optimiser_init(&t.optimiser, vlm, &o->level, e);
     state_resume(&t.optimiser, f, e);
     run_steps(&t);
     optimiser_free(&t.optimiser);

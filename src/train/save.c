@@ -1,9 +1,8 @@
-/* Writing a model as a Hugging Face checkpoint: weights, config.json, and copies of what else
- * belongs to the model.
+/* Writing a model as a Hugging Face checkpoint: what went in comes out, with other values.
  *
  * Invariant: FOLDER is complete or not there. What is written stands in FOLDER.tmp until it is
- * renamed. layout_make() alone decides the type and the file of each tensor. Names, the index and
- * the shard size are those of transformers' save_pretrained. */
+ * renamed. Each file of weights is written from the tensors of the file that was read: their names
+ * there, their order, their types; the index stays as it was. What is no parameter (a buffer) is copied. */
 #include "train/save.h"
 
 #include "base/file.h"
@@ -13,97 +12,52 @@
 #include "base/path.h"
 #include "base/word.h"
 #include "config/config.h"
+#include "model/adapter.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ----------------------------------------------------------------------- what goes where */
-
-/* How one parameter is stored. */
-typedef struct {
-    Dtype dtype;
-    int64_t shard; /* number of its file, from 0 */
-} Stored;
-
-typedef struct {
-    Stored *of; /* [params], in the checkpoint's order; owned */
-    int64_t shards;
-    int64_t bytes; /* of all weights */
-} Layout;
-
-static int64_t stored_bytes(const Param *p, Dtype dtype)
-{
-    return p->count * (int64_t)dtype_size(dtype);
-}
-
-/* The type of all weights: the one asked for, or the one that most of the student's values have. */
-static Dtype output_dtype(const Checkpoint *c, int dtype)
-{
-    if (dtype == DTYPE_FLOAT32)
-        return F32;
-    if (dtype == DTYPE_BFLOAT16)
-        return BF16;
-    int64_t wide = 0;
-    int64_t all = 0;
-    for (int64_t i = 0; i < c->params; i++) {
-        all += c->param[i]->count;
-        if (c->param[i]->stored == F32)
-            wide += c->param[i]->count;
-    }
-    return 2 * wide > all || !c->params ? F32 : c->param[0]->stored;
-}
-
-/* Owned: free(l->of). */
-static Status layout_make(Layout *l, const Checkpoint *c, int dtype, int64_t shard_bytes, Error *e)
-{
-    *l = (Layout){.of = memory_new(c->params, sizeof *l->of, e), .shards = 1};
-    Dtype type = output_dtype(c, dtype);
-    int64_t in_shard = 0;
-    for (int64_t i = 0; l->of && i < c->params; i++) {
-        int64_t bytes = stored_bytes(c->param[i], type);
-        if (in_shard && in_shard + bytes > shard_bytes) {
-            l->shards++;
-            in_shard = 0;
-        }
-        l->of[i] = (Stored){type, l->shards - 1};
-        in_shard += bytes;
-        l->bytes += bytes;
-    }
-    return e->status;
-}
-
-static void shard_name(char *name, size_t size, const Layout *l, int64_t shard)
-{
-    if (l->shards == 1)
-        snprintf(name, size, "model.safetensors");
-    else
-        snprintf(name, size, "model-%05lld-of-%05lld.safetensors", (long long)shard + 1,
-                 (long long)l->shards);
-}
+static const char index_name[] = "model.safetensors.index.json";
+static const char adapter_name[] = "adapter";
 
 /* ---------------------------------------------------------------------------------- weights */
 
-static Status write_shard(const Checkpoint *c, const Layout *l, int64_t shard, const char *folder, Error *e)
+/* The type that a tensor is written with. */
+static Dtype written_dtype(const Tensor *t, const Param *p, int dtype)
 {
-    char name[80];
-    shard_name(name, sizeof name, l, shard);
-    char *path = path_join(folder, name, e);
-    TensorOut *out = memory_new(c->params, sizeof *out, e);
-    int64_t count = 0;
-    for (int64_t i = 0; out && i < c->params; i++) {
-        if (l->of[i].shard != shard)
-            continue;
-        const Param *p = c->param[i];
-        out[count] = (TensorOut){.name = p->name,
-                                 .dtype = l->of[i].dtype,
-                                 .ndim = p->ndim,
-                                 .data = p->weight.data,
-                                 .held = p->weight.type};
-        memcpy(out[count].dim, p->dim, sizeof out[count].dim);
-        count++;
+    if (!p || dtype == DTYPE_AS_STUDENT)
+        return t->dtype;
+    return dtype == DTYPE_FLOAT32 ? F32 : BF16;
+}
+
+/* The tensor t of a file as it is written now. */
+static TensorOut tensor_out(const Checkpoint *c, const Tensor *t, int dtype)
+{
+    const Param *p = checkpoint_param_of(c, t);
+    TensorOut out = {.name = t->name, .dtype = written_dtype(t, p, dtype), .ndim = t->ndim};
+    memcpy(out.dim, t->dim, sizeof out.dim);
+    if (!p || (!p->master && !p->lora && out.dtype == t->dtype)) {
+        out.data = t->data;
+        out.as_stored = true;
+    } else if (p->lora) {
+        out.data = p;
+        out.values = adapter_merged;
+    } else {
+        out.data = p->weight.data;
+        out.held = p->weight.type;
     }
-    safetensors_write(path, out, count, e);
+    return out;
+}
+
+static Status write_file(const Checkpoint *c, const SafeTensors *file, const char *folder, int dtype,
+                         Error *e)
+{
+    const char *slash = strrchr(file->path, '/');
+    char *path = path_join(folder, slash ? slash + 1 : file->path, e);
+    TensorOut *out = memory_new(file->count, sizeof *out, e);
+    for (int64_t i = 0; out && i < file->count; i++)
+        out[i] = tensor_out(c, file->tensor + i, dtype);
+    safetensors_write(path, out, file->count, e);
     free(out);
     free(path);
     return e->status;
@@ -115,6 +69,7 @@ static Status write_json(const char *folder, const char *name, json_t *value, Er
     char *path = path_join(folder, name, e);
     Text text = {0};
     json_print(&text, value, JSON_INDENT(2), e);
+    text_add(&text, "\n", e);
     file_replace(path, text_string(&text), text.count, e);
     free(path);
     text_free(&text);
@@ -122,58 +77,84 @@ static Status write_json(const char *folder, const char *name, json_t *value, Er
     return e->status;
 }
 
-static Status write_index(const Checkpoint *c, const Layout *l, const char *folder, Error *e)
+/* A JSON file of the model's folder; owned: json_close. */
+static Status open_json(Json *j, const Vlm *vlm, const char *name, Error *e)
 {
-    json_t *map = json_object();
-    for (int64_t i = 0; i < c->params; i++) {
-        char name[80];
-        shard_name(name, sizeof name, l, l->of[i].shard);
-        json_put(map, c->param[i]->name, json_string(name), e);
-    }
-    json_t *index =
-        json_pack("{s:{s:I}, s:o}", "metadata", "total_size", (json_int_t)l->bytes, "weight_map", map);
-    return write_json(folder, "model.safetensors.index.json", index, e);
+    char *path = path_join(vlm->folder, name, e);
+    json_open(j, path, (size_t)1 << 28, e);
+    free(path);
+    return e->status;
 }
 
-static Status write_weights(const Checkpoint *c, const Layout *l, const char *folder, Error *e)
+/* The index with the size that the weights have with this type. */
+static Status write_index(const Vlm *vlm, const char *folder, int dtype, Error *e)
 {
-    for (int64_t shard = 0; shard < l->shards && e->status == OK; shard++)
-        write_shard(c, l, shard, folder, e);
-    if (l->shards > 1 && e->status == OK)
-        write_index(c, l, folder, e);
+    Json j;
+    int64_t bytes = 0;
+    for (int64_t f = 0; f < vlm->checkpoint.files; f++)
+        for (int64_t i = 0; i < vlm->checkpoint.file[f].count; i++) {
+            const Tensor *t = vlm->checkpoint.file[f].tensor + i;
+            const Dtype type = written_dtype(t, checkpoint_param_of(&vlm->checkpoint, t), dtype);
+            bytes += t->count * (int64_t)dtype_size(type);
+        }
+    open_json(&j, vlm, index_name, e);
+    json_t *metadata = json_object_get(j.root, "metadata");
+    if (json_is_object(metadata))
+        json_put(metadata, "total_size", json_integer(bytes), e);
+    write_json(folder, index_name, json_incref(j.root), e);
+    json_close(&j);
+    return e->status;
+}
+
+static Status write_weights(const Vlm *vlm, const char *folder, int dtype, Error *e)
+{
+    const Checkpoint *c = &vlm->checkpoint;
+    for (int64_t f = 0; f < c->files && e->status == OK; f++)
+        write_file(c, c->file + f, folder, dtype, e);
+    char *index = path_join(folder, index_name, e); /* the copy, where there is one */
+    if (e->status == OK && dtype != DTYPE_AS_STUDENT && file_exists(index))
+        write_index(vlm, folder, dtype, e);
+    free(index);
     return e->status;
 }
 
 /* ------------------------------------------------------------------------------ other files */
 
-/* config.json in place of the copy, with the type that the weights have now. */
-static Status write_config(const char *from, const char *folder, Dtype dtype, Error *e)
+/* Sets the type of the weights in an object of config.json, under the key that it has for it. */
+static void set_dtype(json_t *o, const char *name, bool needed, Error *e)
 {
-    static const char *const names[] = {[F32] = "float32", [BF16] = "bfloat16", [F16] = "float16"};
+    const bool newer = json_object_get(o, "dtype") != NULL;
+    const bool older = json_object_get(o, "torch_dtype") != NULL;
+    if (newer)
+        json_put(o, "dtype", json_string(name), e);
+    if (older || (needed && !newer))
+        json_put(o, "torch_dtype", json_string(name), e);
+}
+
+/* config.json in place of the copy, with the type that the weights have now. */
+static Status write_config(const Vlm *vlm, const char *folder, int dtype, Error *e)
+{
+    const char *name = dtype == DTYPE_FLOAT32 ? "float32" : "bfloat16";
     Json j;
-    char *path = path_join(from, "config.json", e);
-    json_open(&j, path, 16 << 20, e);
-    free(path);
-    json_put(j.root, "torch_dtype", json_string(names[dtype]), e);
+    open_json(&j, vlm, "config.json", e);
+    set_dtype(j.root, name, true, e);
+    set_dtype(json_object_get(j.root, "text_config"), name, false, e);
+    set_dtype(json_object_get(j.root, "vision_config"), name, false, e);
     write_json(folder, "config.json", json_incref(j.root), e);
     json_close(&j);
     return e->status;
 }
 
-/* Whether a file of the model's folder belongs to the result: tokenizer, processor, templates.
- * Weights, and what describes the original, do not. */
+/* Whether a file of the model's folder belongs to the result. Its weights do not, in whatever form:
+ * they are other ones now. */
 static bool is_copied(const char *name)
 {
-    static const char *const left_out[] = {".safetensors", ".safetensors.index.json",
-                                           ".bin",         ".bin.index.json",
-                                           ".pt",          ".pth",
-                                           ".h5",          ".msgpack",
-                                           ".gguf",        ".onnx",
-                                           ".md",          ".tmp"};
+    static const char *const left_out[] = {".safetensors", ".bin",     ".bin.index.json", ".pt",   ".pth",
+                                           ".h5",          ".msgpack", ".gguf",           ".onnx", ".tmp"};
     for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++)
         if (ends_with(name, left_out[i]))
             return false;
-    return strcmp(name, "LICENSE") && name[0] != '.';
+    return true;
 }
 
 static Status copy_file(const char *from, const char *folder, const char *name, Error *e)
@@ -203,21 +184,33 @@ static Status copy_files(const char *from, const char *folder, Error *e)
     return e->status;
 }
 
-Status save_checkpoint(const Vlm *vlm, const char *folder, int dtype, int64_t shard_bytes, Error *e)
+/* FOLDER/adapter stands below it, and folder_remove leaves folders alone. */
+Status save_remove(const char *folder, Error *e)
+{
+    char *adapter = path_join(folder, adapter_name, e);
+    folder_remove(adapter, e);
+    folder_remove(folder, e);
+    free(adapter);
+    return e->status;
+}
+
+Status save_checkpoint(const Vlm *vlm, const char *folder, int dtype, bool adapter, Error *e)
 {
     Text work = {0};
-    Layout layout;
     text_format(&work, e, "%s.tmp", folder);
-    folder_remove(work.data, e);
+    save_remove(work.data, e);
     folder_make(work.data, e);
     copy_files(vlm->folder, work.data, e);
-    layout_make(&layout, &vlm->checkpoint, dtype, shard_bytes, e);
-    if (e->status == OK)
-        write_config(vlm->folder, work.data, layout.of[0].dtype, e);
-    write_weights(&vlm->checkpoint, &layout, work.data, e);
-    folder_remove(folder, e);
+    if (dtype != DTYPE_AS_STUDENT)
+        write_config(vlm, work.data, dtype, e);
+    write_weights(vlm, work.data, dtype, e);
+    if (adapter) {
+        char *below = path_join(work.data, adapter_name, e);
+        adapter_save(vlm, below, e);
+        free(below);
+    }
+    save_remove(folder, e);
     file_rename(work.data, folder, e);
-    free(layout.of);
     text_free(&work);
     return e->status;
 }

@@ -4,13 +4,14 @@
 
 #include "model/vlm.h"
 
-/* The largest size of one weights file, as transformers' save_pretrained has it. */
-#define SAVE_SHARD_BYTES INT64_C(5000000000)
-
-/* Writes the model's weights, and the other files of its folder as they are, to FOLDER: a complete
- * checkpoint. dtype: level.dtype, the type of the weights; config.json's torch_dtype follows it.
- * A file of weights takes at most shard_bytes, or one tensor.
+/* Writes the model to FOLDER as it was read: the same files of weights with the same tensors under the
+ * same names, and the other files of its folder. An adapter is merged into the weights; with `adapter`
+ * it is FOLDER/adapter too. dtype: level.dtype, the type of all weights, which config.json then names;
+ * DTYPE_AS_STUDENT: each tensor has the type that it had.
  * Atomic: FOLDER.tmp is written and renamed; a FOLDER that was there is replaced. */
-Status save_checkpoint(const Vlm *vlm, const char *folder, int dtype, int64_t shard_bytes, Error *e);
+Status save_checkpoint(const Vlm *vlm, const char *folder, int dtype, bool adapter, Error *e);
+
+/* Removes such a folder; a missing one is fine. */
+Status save_remove(const char *folder, Error *e);
 
 #endif

@@ -44,12 +44,12 @@ verdict() { # WHY NAME
 # Help and usage.
 expect 0 'out:^mpa [0-9]+\.[0-9]+' --version
 expect 0 'out:mpa identify' --help
-for command in run annotate identify level evaluate ask trace compare tokenize inspect bench; do
+for command in run annotate identify level evaluate ask trace compare tokenize inspect bench merge; do
     expect 0 "out:^usage: mpa $command" $command --help
 done
 expect 2 'a command is needed'
 expect 2 'did you mean annotate\?' anotate
-for command in report merge explain; do
+for command in report explain; do
     expect 2 "unknown command $command" $command x
 done
 expect 2 'did you mean --prompt\?' ask --promt x
@@ -69,7 +69,7 @@ answers = s.json
 EOF2
 expect 2 'No such file' identify "$work/none.ini"
 expect 2 'unknown key dri in \[run\]; did you mean dir\?' identify "$work/c.ini" run.dri=x
-expect 2 'level.method = lora: allowed: full' level "$work/c.ini" level.method=lora
+expect 2 'level.method = some: allowed: full lora' level "$work/c.ini" level.method=some
 expect 2 'run.dir is needed' identify "$work/c.ini" run.dir=
 expect 0 'out:^learning_rate = 3e-4' level "$work/c.ini" level.learning_rate=3e-4 --dump-config
 for conf in conf/*.ini; do

@@ -7,6 +7,7 @@
 #include "generate/generate.h"
 #include "image/image.h"
 #include "layer/layer.h"
+#include "layer/lora.h"
 #include "model/family.h"
 #include "model/family/qwen2vl/picture.h"
 #include "model/family/smolvlm/picture.h"
@@ -222,6 +223,25 @@ static void example_linear(Example *x)
     check_grad(x, "dx", m);
     check(x, "dw", l.weight->grad, l.weight->count);
     check(x, "db", l.bias->grad, l.bias->count);
+}
+
+static void example_lora(Example *x)
+{
+    Linear l = {param(x, "w"), param(x, "b")};
+    Lora *lora = arena_zero(&x->arena, 1, sizeof *lora, &x->error);
+    lora->a = *param(x, "A");
+    lora->b = *param(x, "B");
+    lora->scale = (float)number(x, "scale");
+    l.weight->lora = lora;
+    Mat *m = mat(x, "x");
+    float *y = arena_zero(&x->arena, l.weight->dim[0], sizeof *y, &x->error);
+    float *u = arena_zero(&x->arena, lora->a.dim[0], sizeof *u, &x->error);
+    lora_fwd(&x->run, y, u, lora, m->data, 0, 1);
+    check(x, "u", u, lora->a.dim[0]);
+    check_layer(x, linear(&x->run, &l, m), "y", "dy");
+    check_grad(x, "dx", m);
+    check(x, "dA", lora->a.grad, lora->a.count);
+    check(x, "dB", lora->b.grad, lora->b.count);
 }
 
 static void example_add(Example *x)
@@ -500,6 +520,7 @@ static struct {
     int seen;
 } kinds[] = {
     {"linear", example_linear, 0},
+    {"lora", example_lora, 0},
     {"add", example_add, 0},
     {"embedding", example_embedding, 0},
     {"rmsnorm", example_rmsnorm, 0},

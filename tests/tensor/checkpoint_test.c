@@ -178,9 +178,10 @@ static void test_tied(void **state)
     Error e = {0};
     const float other[6] = {1, -2, 0.5f, 3, 4, 6};
     const float zero[6] = {0};
-    const TensorOut out[] = {{"w", F32, 1, {6}, values, F32},    {"same", F32, 1, {6}, values, F32},
-                             {"other", F32, 1, {6}, other, F32}, {"shape", F32, 2, {2, 3}, values, F32},
-                             {"zero", BF16, 1, {6}, zero, F32},  {"type", F16, 1, {6}, zero, F32}};
+    const TensorOut out[] = {
+        {"w", F32, 1, {6}, values, F32, NULL, false},    {"same", F32, 1, {6}, values, F32, NULL, false},
+        {"other", F32, 1, {6}, other, F32, NULL, false}, {"shape", F32, 2, {2, 3}, values, F32, NULL, false},
+        {"zero", BF16, 1, {6}, zero, F32, NULL, false},  {"type", F16, 1, {6}, zero, F32, NULL, false}};
     scratch_make(&s);
     assert_int_equal(safetensors_write(scratch_path(&s, "model.safetensors"), out, 6, &e), OK);
     opens(&s, &c);

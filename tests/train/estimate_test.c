@@ -22,7 +22,7 @@ static const char read[] = "src/train/estimate.c, transformer_row_bytes in src/m
 static void give_gradients(Optimiser *a, const Vlm *vlm)
 {
     Error e = {0};
-    optimiser_init(a, &vlm->checkpoint, &(LevelConfig){.learning_rate = 1}, &e);
+    optimiser_init(a, vlm, &(LevelConfig){.learning_rate = 1}, &e);
     must(&e);
 }
 
@@ -104,14 +104,31 @@ static void wide(void **state)
     wide_model_free(&w);
 }
 
-/* Master, gradient and two moments of every parameter. */
+/* Values of what belongs to one of the parts. */
+static int64_t values_in(const Vlm *vlm, unsigned parts)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < vlm->checkpoint.params; i++) {
+        const Param *p = vlm->checkpoint.param[i];
+        count += !p->unused && parts & 1u << p->part ? p->count : 0;
+    }
+    return count;
+}
+
+/* Master, gradient and two moments of every parameter that is trained, and of no other. */
 static void the_state(void **state)
 {
     TinyRun r;
     int64_t count;
     tiny_run_make(&r, ((const FamilyGolden *)*state)->family->single);
+    for (unsigned frozen = 0; frozen < 8; frozen++)
+        assert_int_equal(estimate_state(&r.vlm, &(LevelConfig){.freeze = frozen}),
+                         16 * values_in(&r.vlm, ~frozen));
+    tiny_run_lora(&r);
+    tiny_run_restart(&r);
     float *values = tiny_run_values(&r, &count);
-    assert_int_equal(estimate_state(&r.vlm), 16 * count);
+    assert_int_equal(estimate_state(&r.vlm, &r.options.level), 16 * count);
+    assert_true(count > 0 && count < values_in(&r.vlm, ~0u) / 2);
     free(values);
     tiny_run_free(&r);
 }

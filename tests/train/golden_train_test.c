@@ -4,6 +4,7 @@
 #include "fixture/must.h"
 #include "fixture/tiny_run.h"
 
+#include "train/lora.h"
 #include "train/schedule.h"
 #include "train/train.h"
 
@@ -22,6 +23,7 @@ enum { PAIRS = 8 };
 static LevelConfig settings_of(const json_t *o)
 {
     const char *schedule = row_string(o, "schedule");
+    const bool lora = json_object_get(o, "method") != NULL;
     return (LevelConfig){
         .epochs = row_integer(o, "epochs"),
         .batch = row_integer(o, "batch"),
@@ -40,6 +42,12 @@ static LevelConfig settings_of(const json_t *o)
         .epsilon = row_double(o, "epsilon"),
         .clip = row_double(o, "clip"),
         .loss = !strcmp(row_string(o, "loss"), "token") ? LOSS_TOKEN : LOSS_MICRO_BATCH,
+        .method = lora ? METHOD_LORA : METHOD_FULL,
+        .lora_rank = lora ? row_integer(o, "lora_rank") : 0,
+        .lora_alpha = lora ? row_double(o, "lora_alpha") : 0,
+        .lora_dropout = lora ? row_double(o, "lora_dropout") : 0,
+        .lora_target = lora ? row_string(o, "lora_target") : "",
+        .lora_init = "",
     };
 }
 
@@ -116,17 +124,25 @@ static bool check_log(const Golden *g, const char *path)
     return good;
 }
 
-/* Final weights: at least 1e-4 of their rms counts as PyTorch's own error. */
+/* Final values: at least 1e-4 of their rms counts as PyTorch's own error. */
+static bool check_values(Golden *g, const Param *p)
+{
+    const json_t *e = json_object_get(json_object_get(g->notes.root, "error"), p->name);
+    double unit = fmax(fmax(row_double(e, "max_abs"), 1e-4 * row_double(e, "rms")), 1e-9);
+    return golden_within(g, p->name, p->master, p->count, unit, golden_training_limit,
+                         "src/train (AdamW, groups), or a gradient: golden_model_test");
+}
+
+/* All that was trained, and nothing else, is in the golden. */
 static bool check_weights(Golden *g, const Vlm *vlm)
 {
+    const Adapter *a = &vlm->adapter;
     bool good = true;
-    for (int64_t i = 0; i < vlm->checkpoint.params; i++) {
-        const Param *p = vlm->checkpoint.param[i];
-        const json_t *e = json_object_get(json_object_get(g->notes.root, "error"), p->name);
-        double unit = fmax(fmax(row_double(e, "max_abs"), 1e-4 * row_double(e, "rms")), 1e-9);
-        good &= golden_within(g, p->name, p->master, p->count, unit, golden_training_limit,
-                              "src/train (AdamW, groups), or a gradient: golden_model_test");
-    }
+    assert_int_equal(g->tensors.count, a->count ? 2 * a->count : vlm->checkpoint.params);
+    for (int64_t i = 0; i < a->count; i++)
+        good &= check_values(g, &a->lora[i]->a) & check_values(g, &a->lora[i]->b);
+    for (int64_t i = 0; i < vlm->checkpoint.params && !a->count; i++)
+        good &= check_values(g, vlm->checkpoint.param[i]);
     return good;
 }
 
@@ -149,7 +165,12 @@ static void check_run(void **state)
     vlm_open(&vlm, golden_string(&g, "checkpoint"), &e);
     must(&e);
     int64_t count = pairs_of(&g, pair, image);
-    TrainOptions options = {.level = settings_of(json_object_get(g.notes.root, "settings"))};
+    const json_t *settings = json_object_get(g.notes.root, "settings");
+    TrainOptions options = {.level = settings_of(settings)};
+    if (options.level.method == METHOD_LORA)
+        options.seed = (uint64_t)row_integer(settings, "seed");
+    lora_start(&vlm, &options.level, options.seed, &e);
+    must(&e);
     assert_int_equal(schedule_steps(&options.level, count),
                      json_array_size(json_object_get(g.notes.root, "log")));
     train(&vlm, pair, count, &options, &files, NULL, &e);

@@ -90,18 +90,25 @@ static TrainWatch watch_of(Watched *w)
 
 /* --------------------------------------------------------------------------------------- tests */
 
-/* Blocks that recompute take less memory and give the same bits. */
-static void recomputed_or_kept(void **state)
+/* A run in full, or of adapters with dropout. */
+static void make(TinyRun *r, void **state, bool lora)
+{
+    tiny_run_make(r, ((const FamilyGolden *)*state)->family->single);
+    if (lora)
+        tiny_run_lora(r);
+}
+
+static void recomputed_or_kept(void **state, bool lora)
 {
     TinyRun r;
     Watched kept = {0};
     Watched again = {0};
     TrainWatch watch_kept = watch_of(&kept);
     TrainWatch watch_again = watch_of(&again);
-    tiny_run_make(&r, ((const FamilyGolden *)*state)->family->single);
+    make(&r, state, lora);
     r.options.memory = INT64_C(1) << 50;
     Result a = run(&r, &watch_kept);
-    r.options.memory = estimate_state(&r.vlm) + 1; /* nothing is left for passes */
+    r.options.memory = estimate_state(&r.vlm, &r.options.level) + 1; /* nothing is left for passes */
     Result b = run(&r, &watch_again);
     assert_same(&a, &b);
     int last = kept.steps - 1;
@@ -116,10 +123,21 @@ static void recomputed_or_kept(void **state)
     tiny_run_free(&r);
 }
 
-static void any_number_of_threads(void **state)
+/* Blocks that recompute take less memory and give the same bits. */
+static void full_recomputed_or_kept(void **state)
+{
+    recomputed_or_kept(state, false);
+}
+
+static void lora_recomputed_or_kept(void **state)
+{
+    recomputed_or_kept(state, true);
+}
+
+static void any_number_of_threads(void **state, bool lora)
 {
     TinyRun r;
-    tiny_run_make(&r, ((const FamilyGolden *)*state)->family->single);
+    make(&r, state, lora);
     parallel_set_threads(1);
     Result a = run(&r, NULL);
     parallel_set_threads(4);
@@ -131,11 +149,21 @@ static void any_number_of_threads(void **state)
     tiny_run_free(&r);
 }
 
+static void full_with_any_number_of_threads(void **state)
+{
+    any_number_of_threads(state, false);
+}
+
+static void lora_with_any_number_of_threads(void **state)
+{
+    any_number_of_threads(state, true);
+}
+
 /* Stopped after each number of steps and started anew, as a new process would be. */
-static void stopped_and_resumed(void **state)
+static void stopped_and_resumed(void **state, bool lora)
 {
     TinyRun r;
-    tiny_run_make(&r, ((const FamilyGolden *)*state)->family->single);
+    make(&r, state, lora);
     Result whole = run(&r, NULL);
     for (int steps = 1; steps < 4; steps++) {
         Watched w = {.stop_after = steps};
@@ -156,6 +184,34 @@ static void stopped_and_resumed(void **state)
         result_free(&parts);
     }
     result_free(&whole);
+    tiny_run_free(&r);
+}
+
+static void full_stopped_and_resumed(void **state)
+{
+    stopped_and_resumed(state, false);
+}
+
+static void lora_stopped_and_resumed(void **state)
+{
+    stopped_and_resumed(state, true);
+}
+
+/* What dropout leaves out is decided by seed, step and sample. */
+static void dropout_by_counter(void **state)
+{
+    TinyRun r;
+    make(&r, state, true);
+    Result a = run(&r, NULL);
+    r.options.level.lora_dropout = 0;
+    Result b = run(&r, NULL);
+    assert_string_not_equal(a.metrics, b.metrics);
+    r.options.level.lora_dropout = 0.25;
+    Result c = run(&r, NULL);
+    assert_same(&a, &c);
+    result_free(&a);
+    result_free(&b);
+    result_free(&c);
     tiny_run_free(&r);
 }
 
@@ -506,9 +562,13 @@ static void nothing_to_train(void **state)
 
 int main(void)
 {
-    const FamilyTest families[] = {{"recomputed or kept", recomputed_or_kept},
-                                   {"any number of threads", any_number_of_threads},
-                                   {"stopped and resumed", stopped_and_resumed},
+    const FamilyTest families[] = {{"recomputed or kept", full_recomputed_or_kept},
+                                   {"any number of threads", full_with_any_number_of_threads},
+                                   {"stopped and resumed", full_stopped_and_resumed},
+                                   {"adapters, recomputed or kept", lora_recomputed_or_kept},
+                                   {"adapters, any number of threads", lora_with_any_number_of_threads},
+                                   {"adapters, stopped and resumed", lora_stopped_and_resumed},
+                                   {"dropout by counter", dropout_by_counter},
                                    {"frozen parts stay", frozen_parts_stay}};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(states_are_saved_when_due), cmocka_unit_test(logs_say_what_happened),

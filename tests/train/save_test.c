@@ -1,5 +1,5 @@
-/* Saved checkpoints: the values of their weights, their type, several files of them, and what
- * else is in the model's folder. */
+/* Saved checkpoints: what goes in comes out. Names, types and files of the weights, with their values
+ * or, with an adapter, merged ones; and what else is in the model's folder. */
 #include "fixture/model_family.h"
 #include "fixture/model_folder.h"
 #include "fixture/must.h"
@@ -9,8 +9,10 @@
 #include "base/folder.h"
 #include "base/json.h"
 #include "config/config.h"
+#include "model/adapter.h"
 #include "train/save.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -21,6 +23,7 @@
 #include <cmocka.h>
 
 static const char qwen2vl[] = "weights/tiny-qwen2vl-a";
+static const char tied[] = "weights/tiny-qwen2vl-b";
 static const char smolvlm[] = "weights/tiny-smolvlm-a";
 
 typedef struct {
@@ -45,9 +48,9 @@ static void open_model(Fixture *f)
     must(&f->error);
 }
 
-static void save(Fixture *f, int dtype, int64_t shard_bytes)
+static void save(Fixture *f, int dtype)
 {
-    save_checkpoint(&f->vlm, f->saved, dtype, shard_bytes, &f->error);
+    save_checkpoint(&f->vlm, f->saved, dtype, f->vlm.adapter.count > 0, &f->error);
     must(&f->error);
 }
 
@@ -55,7 +58,7 @@ static void finish(Fixture *f)
 {
     Error e = {0};
     vlm_close(&f->vlm);
-    assert_int_equal(folder_remove(f->saved, &e), OK);
+    assert_int_equal(save_remove(f->saved, &e), OK);
     assert_int_equal(folder_remove(f->folder, &e), OK);
     scratch_remove(&f->scratch);
 }
@@ -118,47 +121,40 @@ static void same_values_come_out(void **state)
     Fixture f;
     make(&f, ((const FamilyGolden *)*state)->family->sharded);
     open_model(&f);
-    save(&f, DTYPE_FLOAT32, SAVE_SHARD_BYTES);
+    save(&f, DTYPE_FLOAT32);
     assert_same_weights(&f, F32);
     if (f.vlm.checkpoint.param[0]->stored == BF16) {
-        save(&f, DTYPE_BFLOAT16, SAVE_SHARD_BYTES);
+        save(&f, DTYPE_BFLOAT16);
         assert_same_weights(&f, BF16);
     }
     finish(&f);
 }
 
-/* What belongs to the model is copied, byte for byte; other weights and what describes the
- * original are not. */
+/* All files are copied, byte for byte, but other weights: they are the original's. */
 static void other_files(void **state)
 {
     (void)state;
-    static const char *const copied[] = {"chat_template.jinja", "merges.txt", "notes.json", "empty"};
-    static const char *const left_out[] = {"README.md",
-                                           "LICENSE",
-                                           ".gitattributes",
-                                           "model.bin",
-                                           "model.gguf",
-                                           "old.tmp",
-                                           "pytorch_model.bin.index.json",
-                                           "model.onnx",
-                                           "weights.pt",
-                                           "weights.pth",
-                                           "tf_model.h5",
-                                           "flax.msgpack"};
+    static const char *const copied[] = {"chat_template.jinja", "merges.txt", "README.md", "LICENSE",
+                                         ".gitattributes",      "notes.json", "empty"};
+    enum { COPIED = sizeof copied / sizeof *copied };
+    static const char *const left_out[] = {
+        "model.bin",   "model.gguf", "old.tmp",     "pytorch_model.bin.index.json",
+        "model.onnx",  "weights.pt", "weights.pth", "tf_model.h5",
+        "flax.msgpack"};
     static const char odd[] = "a\0b\n\xff";
     Fixture f;
     make(&f, qwen2vl);
-    for (size_t i = 0; i < sizeof copied / sizeof *copied; i++)
-        model_folder_write(f.folder, copied[i], odd, i < 3 ? sizeof odd : 0);
+    for (size_t i = 0; i < COPIED; i++)
+        model_folder_write(f.folder, copied[i], odd, i + 1 < COPIED ? sizeof odd : 0);
     for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++)
         model_folder_write(f.folder, left_out[i], odd, sizeof odd);
     open_model(&f);
     assert_int_equal(folder_make(path_in(f.folder, "onnx"), &f.error), OK);
-    save(&f, DTYPE_FLOAT32, SAVE_SHARD_BYTES);
-    for (size_t i = 0; i < sizeof copied / sizeof *copied; i++) {
+    save(&f, DTYPE_FLOAT32);
+    for (size_t i = 0; i < COPIED; i++) {
         Text t = {0};
         assert_int_equal(file_read(&t, path_in(f.saved, copied[i]), 1000, &f.error), OK);
-        assert_int_equal(t.count, i < 3 ? sizeof odd : 0);
+        assert_int_equal(t.count, i + 1 < COPIED ? sizeof odd : 0);
         assert_memory_equal(text_string(&t), odd, t.count);
         text_free(&t);
     }
@@ -183,7 +179,7 @@ static void replaces(void **state)
     assert_int_equal(folder_make(work, &f.error), OK);
     assert_int_equal(file_replace(path_in(f.saved, "old"), "", 0, &f.error), OK);
     assert_int_equal(file_replace(path_in(work, "half"), "", 0, &f.error), OK);
-    save(&f, DTYPE_FLOAT32, SAVE_SHARD_BYTES);
+    save(&f, DTYPE_FLOAT32);
     assert_false(is_saved(&f, "old") || is_saved(&f, "half") || file_exists(work));
     assert_same_weights(&f, F32);
     finish(&f);
@@ -197,23 +193,23 @@ static void types(void **state)
     make(&f, qwen2vl);
     open_model(&f);
     assert_int_equal(f.vlm.checkpoint.param[0]->stored, BF16);
-    save(&f, DTYPE_AS_STUDENT, SAVE_SHARD_BYTES);
+    save(&f, DTYPE_AS_STUDENT);
     assert_same_weights(&f, BF16);
     assert_dtype(&f, "bfloat16");
-    save(&f, DTYPE_FLOAT32, SAVE_SHARD_BYTES);
+    save(&f, DTYPE_FLOAT32);
     assert_same_weights(&f, F32);
     assert_dtype(&f, "float32");
-    save(&f, DTYPE_BFLOAT16, SAVE_SHARD_BYTES);
+    save(&f, DTYPE_BFLOAT16);
     assert_same_weights(&f, BF16);
-    save(&f, DTYPE_FLOAT32, SAVE_SHARD_BYTES);
+    save(&f, DTYPE_FLOAT32);
     vlm_close(&f.vlm);
     char other[300];
     snprintf(other, sizeof other, "%s/again", f.scratch.folder);
     vlm_open(&f.vlm, f.saved, &f.error);
-    save_checkpoint(&f.vlm, other, DTYPE_AS_STUDENT, SAVE_SHARD_BYTES, &f.error);
+    save_checkpoint(&f.vlm, other, DTYPE_AS_STUDENT, false, &f.error);
     must(&f.error);
     vlm_close(&f.vlm);
-    assert_int_equal(folder_remove(f.saved, &f.error), OK);
+    assert_int_equal(save_remove(f.saved, &f.error), OK);
     strcpy(f.saved, other);
     open_model(&f);
     assert_same_weights(&f, F32);
@@ -247,95 +243,176 @@ static void write_mixed(Fixture *f, int64_t wide)
     open_model(f);
 }
 
-/* The type is the one that most values have, not most tensors. */
-static void type_of_most_values(void **state)
+/* Each tensor keeps its type where none is asked for; config.json then is the copy. */
+static void types_are_kept(void **state)
 {
     (void)state;
     enum { LARGE = 3000 };
     Fixture f;
+    Vlm again;
     make(&f, smolvlm);
     open_model(&f);
-    const Checkpoint *c = &f.vlm.checkpoint;
-    int64_t all = 0;
-    int64_t wide = 0;
-    int64_t tensors = 0;
-    for (int64_t i = 0; i < c->params; i++) {
-        all += c->param[i]->count;
-        tensors += c->param[i]->count >= LARGE;
-        wide += c->param[i]->count >= LARGE ? c->param[i]->count : 0;
-    }
-    assert_true(2 * wide > all && 2 * tensors < c->params);
     write_mixed(&f, LARGE);
-    save(&f, DTYPE_AS_STUDENT, SAVE_SHARD_BYTES);
-    assert_dtype(&f, "float32");
-    finish(&f);
-    make(&f, smolvlm);
-    open_model(&f);
-    write_mixed(&f, INT64_MAX);
-    save(&f, DTYPE_AS_STUDENT, SAVE_SHARD_BYTES);
+    save(&f, DTYPE_AS_STUDENT);
+    assert_int_equal(vlm_open(&again, f.saved, &f.error), OK);
+    int64_t wide = 0;
+    for (int64_t i = 0; i < again.checkpoint.params; i++) {
+        assert_int_equal(again.checkpoint.param[i]->stored, f.vlm.checkpoint.param[i]->stored);
+        wide += again.checkpoint.param[i]->stored == F32;
+    }
+    assert_true(wide > 0 && wide < again.checkpoint.params);
+    vlm_close(&again);
     assert_dtype(&f, "bfloat16");
     finish(&f);
 }
 
-/* Files of at most so many bytes, with an index as transformers writes it. */
-static void several_files(void **state)
+/* The names of the tensors of a file, in their order, one a line. */
+static void list_tensors(Text *out, const char *folder, const char *file)
+{
+    SafeTensors s;
+    Error e = {0};
+    safetensors_open(&s, path_in(folder, file), &e);
+    must(&e);
+    for (int64_t i = 0; i < s.count; i++)
+        text_format(out, &e, "%s %s %lld\n", s.tensor[i].name, dtype_name(s.tensor[i].dtype),
+                    (long long)s.tensor[i].count);
+    must(&e);
+    safetensors_close(&s);
+}
+
+/* The same files with the same tensors, and an index that says so. */
+static void files_are_kept(void **state)
+{
+    Fixture f;
+    Text before = {0};
+    Text after = {0};
+    Json j;
+    int64_t values = 0;
+    make(&f, ((const FamilyGolden *)*state)->family->sharded);
+    open_model(&f);
+    const Checkpoint *c = &f.vlm.checkpoint;
+    save(&f, DTYPE_AS_STUDENT);
+    for (int64_t i = 0; i < c->files; i++) {
+        const char *name = strrchr(c->file[i].path, '/') + 1;
+        list_tensors(&before, f.folder, name);
+        list_tensors(&after, f.saved, name);
+        for (int64_t k = 0; k < c->file[i].count; k++)
+            values += c->file[i].tensor[k].count;
+    }
+    assert_string_equal(text_string(&before), text_string(&after));
+    static const char index[] = "model.safetensors.index.json";
+    assert_true(is_saved(&f, index) == file_exists(path_in(f.folder, index)));
+    if (is_saved(&f, index)) {
+        save(&f, DTYPE_FLOAT32);
+        assert_int_equal(json_open(&j, path_in(f.saved, index), 1 << 20, &f.error), OK);
+        const json_t *size = json_object_get(json_object_get(j.root, "metadata"), "total_size");
+        assert_int_equal(json_integer_value(size), 4 * values);
+        json_close(&j);
+        assert_same_weights(&f, F32);
+    }
+    text_free(&before);
+    text_free(&after);
+    finish(&f);
+}
+
+/* What is no parameter, and a tied head that stands in the file too: the one is copied, whatever its
+ * type, the other follows what it is tied to. Names stay those of the file. */
+static void buffers_and_tied(void **state)
 {
     (void)state;
-    enum { BYTES = 100000 };
+    static const int64_t numbers[3] = {1, -2, INT64_C(1) << 40};
     Fixture f;
-    Json j;
-    make(&f, qwen2vl);
+    SafeTensors s;
+    make(&f, tied);
     open_model(&f);
-    save(&f, DTYPE_FLOAT32, BYTES);
-    assert_false(is_saved(&f, "model.safetensors"));
-    assert_same_weights(&f, F32);
-    assert_int_equal(json_open(&j, path_in(f.saved, "model.safetensors.index.json"), 1 << 20, &f.error), OK);
-    const json_t *map = json_object_get(j.root, "weight_map");
     const Checkpoint *c = &f.vlm.checkpoint;
-    assert_int_equal(json_object_size(map), c->params);
-    int64_t bytes = 0;
-    int64_t files = 0;
-    char wanted[80];
-    char last[80] = "";
+    TensorOut *out = calloc((size_t)c->params + 2, sizeof *out);
+    char path[400];
+    assert_non_null(out);
     for (int64_t i = 0; i < c->params; i++) {
-        const char *name = json_string_value(json_object_get(map, c->param[i]->name));
-        bytes += c->param[i]->count * 4;
-        if (strcmp(name, last)) /* the next one */
-            files++;
-        snprintf(last, sizeof last, "%s", name);
+        const Param *p = c->param[i];
+        out[i] = (TensorOut){p->name, F32, p->ndim, {0}, p->weight.data, F32, NULL, false};
+        memcpy(out[i].dim, p->dim, sizeof out[i].dim);
     }
-    snprintf(wanted, sizeof wanted, "model-%05d-of-%05d.safetensors", (int)files, (int)files);
-    assert_string_equal(last, wanted);
-    assert_true(files > 3);
-    assert_int_equal(json_integer_value(json_object_get(json_object_get(j.root, "metadata"), "total_size")),
-                     bytes);
-    for (int64_t i = 0; i < files; i++) {
-        SafeTensors s;
-        char name[80];
-        int64_t held = 0;
-        snprintf(name, sizeof name, "model-%05d-of-%05d.safetensors", (int)i + 1, (int)files);
-        assert_int_equal(safetensors_open(&s, path_in(f.saved, name), &f.error), OK);
-        for (int64_t k = 0; k < s.count; k++)
-            held += (int64_t)s.tensor[k].bytes;
-        assert_true(held <= BYTES || s.count == 1);
-        safetensors_close(&s);
+    assert_true(c->param[0]->stored == F32 && !checkpoint_has(c, "lm_head.weight"));
+    int64_t table = 0;
+    while (c->param[table] != f.vlm.head.weight)
+        table++;
+    out[c->params] = out[table];
+    out[c->params].name = "lm_head.weight";
+    out[c->params + 1] = (TensorOut){"model.rotary_emb.inv_freq", I64, 1, {3}, numbers, I64, NULL, true};
+    snprintf(path, sizeof path, "%s/all", f.scratch.folder);
+    assert_int_equal(safetensors_write(path, out, c->params + 2, &f.error), OK);
+    free(out);
+    vlm_close(&f.vlm);
+    assert_int_equal(file_rename(path, path_in(f.folder, "model.safetensors"), &f.error), OK);
+    open_model(&f);
+    checkpoint_make_trainable(f.vlm.head.weight, &f.error);
+    must(&f.error);
+    f.vlm.head.weight->master[0] = 7.5F;
+    save(&f, DTYPE_AS_STUDENT);
+    safetensors_open(&s, path_in(f.saved, "model.safetensors"), &f.error);
+    must(&f.error);
+    const Tensor *head = safetensors_find(&s, "lm_head.weight");
+    const Tensor *buffer = safetensors_find(&s, "model.rotary_emb.inv_freq");
+    assert_true(head && buffer && head->dtype == F32 && buffer->dtype == I64);
+    float first;
+    memcpy(&first, head->data, sizeof first);
+    assert_true(first == 7.5F);
+    assert_memory_equal(buffer->data, numbers, sizeof numbers);
+    safetensors_close(&s);
+    finish(&f);
+}
+
+/* w + scale B A where there are factors, the bytes that were there elsewhere; adapter/ beside them. */
+static void with_an_adapter(void **state)
+{
+    Fixture f;
+    Vlm again;
+    make(&f, ((const FamilyGolden *)*state)->family->single);
+    open_model(&f);
+    adapter_make(&f.vlm, &(AdapterOptions){.rank = 3, .alpha = 5, .target = ""}, &f.error);
+    must(&f.error);
+    for (int64_t i = 0; i < f.vlm.adapter.count; i++)
+        for (int64_t k = 0; k < f.vlm.adapter.lora[i]->b.count; k++)
+            f.vlm.adapter.lora[i]->b.master[k] = (float)(k % 7 - 3);
+    save(&f, DTYPE_AS_STUDENT);
+    save(&f, DTYPE_AS_STUDENT); /* over the first */
+    assert_true(is_saved(&f, "adapter/adapter_config.json") &&
+                is_saved(&f, "adapter/adapter_model.safetensors"));
+    assert_int_equal(vlm_open(&again, f.saved, &f.error), OK);
+    for (int64_t i = 0; i < again.checkpoint.params; i++) {
+        const Param *p = f.vlm.checkpoint.param[i];
+        float *x = malloc((size_t)p->count * sizeof *x);
+        float *y = malloc((size_t)p->count * sizeof *y);
+        assert_true(x && y);
+        weight_widen(x, &p->weight, 0, p->count);
+        weight_widen(y, &again.checkpoint.param[i]->weight, 0, p->count);
+        for (int64_t k = 0; p->lora && k < p->count; k++) {
+            double sum = 0;
+            const int64_t I = p->weight.stride;
+            for (int64_t r = 0; r < 3; r++)
+                sum += (double)p->lora->b.master[k / I * 3 + r] * (double)p->lora->a.master[r * I + k % I];
+            x[k] = (float)((double)x[k] + (double)(5.0F / 3) * sum);
+        }
+        for (int64_t k = 0; k < p->count; k++)
+            if (!(fabsf(x[k] - y[k]) <= 1e-6F * fabsf(x[k])))
+                fail_msg("%s[%lld]: %g, wanted %g", p->name, (long long)k, (double)y[k], (double)x[k]);
+        free(x);
+        free(y);
     }
-    json_close(&j);
-    save(&f, DTYPE_FLOAT32, bytes); /* just fits into one */
-    assert_true(is_saved(&f, "model.safetensors") && !is_saved(&f, "model.safetensors.index.json"));
-    save(&f, DTYPE_FLOAT32, bytes - 1);
-    assert_true(is_saved(&f, "model-00002-of-00002.safetensors"));
-    save(&f, DTYPE_FLOAT32, 1); /* a tensor each */
-    assert_same_weights(&f, F32);
+    vlm_close(&again);
     finish(&f);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(other_files), cmocka_unit_test(replaces),
-                                       cmocka_unit_test(types), cmocka_unit_test(type_of_most_values),
-                                       cmocka_unit_test(several_files)};
-    const FamilyTest families[] = {{"saved and loaded, the same values come out", same_values_come_out}};
-    int failed = run_family_tests(EACH_FAMILY, families, 1);
+                                       cmocka_unit_test(types), cmocka_unit_test(types_are_kept),
+                                       cmocka_unit_test(buffers_and_tied)};
+    const FamilyTest families[] = {{"saved and loaded, the same values come out", same_values_come_out},
+                                   {"the same files", files_are_kept},
+                                   {"an adapter merged", with_an_adapter}};
+    int failed = run_family_tests(EACH_FAMILY, families, sizeof families / sizeof *families);
     return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,7 +25,7 @@ typedef struct {
 static void make(Fixture *f)
 {
     tiny_run_make(&f->run, "weights/tiny-qwen2vl-a");
-    optimiser_init(&f->optimiser, &f->run.vlm.checkpoint, &f->run.options.level, &f->run.error);
+    optimiser_init(&f->optimiser, &f->run.vlm, &f->run.options.level, &f->run.error);
     tiny_run_must(&f->run);
 }
 

@@ -3,6 +3,7 @@
  * to it). */
 #include "model/block/decoder.h"
 
+#include "model/load.h"
 #include "tensor/probe.h"
 
 #include <stdio.h>
@@ -92,7 +93,7 @@ Status decoder_load(Decoder *d, Vlm *vlm, const char *name, const DecoderShape *
         vlm->head.weight = d->table;
         checkpoint_tied(c, head, d->table, e);
     } else {
-        vlm->head.weight = checkpoint_matrix(c, e, z->vocab, D, "%s.weight", z->head);
+        vlm->head = load_linear(c, z->vocab, D, false, e, "%s", z->head);
     }
     vlm->layers = z->layer.layers;
     vlm->width = D;

@@ -16,6 +16,8 @@ Status vision_load(Vision *v, Vlm *vlm, const char *name, const VisionShape *z, 
     *v = (Vision){.name = name, .shape = *z};
     c->part = PART_VISION;
     v->patch.weight = checkpoint_param(c, e, z->patch_dims, z->patch_dim, "%s.%s.weight", name, z->patch);
+    if (v->patch.weight)
+        v->patch.weight->linear = true;
     if (z->patch_bias)
         v->patch.bias = checkpoint_vector(c, e, D, "%s.%s.bias", name, z->patch);
     if (z->class_token)
