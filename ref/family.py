@@ -8,7 +8,8 @@ it:
         CASE.safetensors, .json   a pass over a prompt with no picture, one odd picture, or several: inputs, the output of
                                   every stage as src/model names it, the loss, gradients where "grad" is true; and
                                   `isolated.STAGE`: the stage's output when it is fed the golden output of the stage
-                                  before, as stored. CASE.json: checkpoint, prompt, answer, pictures, PyTorch float32's
+                                  before, as stored (of logits the last two rows; a stage that comes to the same
+                                  bits as in the chain is not stored twice). CASE.json: checkpoint, prompt, answer, pictures, PyTorch float32's
                                   largest error and the rms of every tensor
         train-CASE.*              training.py
         texts.json                continuations.py"""
@@ -18,7 +19,7 @@ import torch
 import torch.nn.functional as F
 
 import continuations, training
-from common import ROOT, SEED, numpy_of, path, save, shown, shown_file
+from common import ROOT, SEED, np, numpy_of, path, save, shown, shown_file
 from truth import errors, run_all
 
 # model_type of config.json: its program
@@ -195,6 +196,14 @@ class Family:
             out["logits"] = model.lm_head(get(self.text + ".norm"))
         return {"isolated." + k: v for k, v in out.items()}
 
+    def stages_alone(self, folder, truth, first):
+        """`isolated` with the logits from row `first` on, without the stages that have the pass's own input and
+        so its bits; the float32 errors."""
+        alone, runs = run_all(folder, lambda m, n: last_rows(self.isolated(m, truth), first))
+        own = {k: v for k, v in alone.items()
+               if not np.array_equal(numpy_of(v), numpy_of(truth[k[len("isolated."):]]))}
+        return own, errors(own, runs)
+
     def decoder_positions(self, stored):
         """What the decoder's own layers take as positions."""
         return stored["position_ids"].long()
@@ -212,8 +221,8 @@ class Family:
         notes = self.prepare(processor, case)
         s = self.sample(processor, case["prompt"], case["answer"], [shown(p) for p in case["pictures"]])
         truth, runs = run_all(folder, lambda m, n: self.trace(m, s, case["grad"]))
-        alone, alone_runs = run_all(folder, lambda m, n: self.isolated(m, truth))
-        error = {**errors(truth, runs, INPUTS), **errors(alone, alone_runs)}
+        alone, alone_error = self.stages_alone(folder, truth, s["input_ids"].shape[1] - 2)
+        error = {**errors(truth, runs, INPUTS), **alone_error}
         truth["labels"] = s["labels"].int()
         notes.update(checkpoint="weights/" + case["checkpoint"], prompt=case["prompt"], answer=case["answer"],
                      grad=case["grad"], error=error, pictures=[shown_file(p) for p in case["pictures"]])
@@ -227,6 +236,10 @@ class Family:
             self.make_case(name)
         training.write(self)
         continuations.write(self)
+
+
+def last_rows(out, first):
+    return {k: v[:, first:] if k.endswith("logits") else v for k, v in out.items()}
 
 
 def gradients(model, loss):

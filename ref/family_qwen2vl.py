@@ -5,7 +5,8 @@ weights/tiny-qwen2vl-a: four shards, bfloat16, own head, sampling with a repetit
 weights/tiny-qwen2vl-b: one file, float32, tied head, no generation settings.
 
 golden/family/qwen2vl, beside what family.py writes:
-    pictures.*    pictures as the slow Qwen2VLImageProcessor gives them to the model, and its size rule"""
+    pictures.*    pictures as the slow Qwen2VLImageProcessor gives them to the model, one of a patch's equal frames,
+                  and its size rule"""
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
@@ -236,7 +237,9 @@ def pictures():
         image = picture(SEED + 30 + n, w, h)
         out = p(images=[image], return_tensors="np")
         tensors[f"{n}/rgb"] = np.asarray(image)
-        tensors[f"{n}/pixel_values"] = out["pixel_values"]
+        frames = out["pixel_values"].reshape(-1, 3, p.temporal_patch_size, p.patch_size**2)
+        assert (frames == frames[:, :, :1]).all()
+        tensors[f"{n}/pixel_values"] = frames[:, :, 0]
         tensors[f"{n}/image_grid_thw"] = out["image_grid_thw"]
         cases.append(f"{n}")
     notes = dict(cases=cases, sizes=size_rule(small, large), min_pixels=small, max_pixels=large,

@@ -2,8 +2,8 @@
 folders, passes and continuations in the form of family.py and continuations.py, but kept small, for goldens
 and weights together have a limit.
 
-A case's `logits` (and `isolated.logits`) hold the last two rows only, from row `logits_from` of CASE.json on;
-the loss judges the others. `isolated.STAGE` is there where CASE.json says so. Errors have four digits."""
+A case's `logits` too hold the last two rows only, from row `logits_from` of CASE.json on; the loss judges the
+others. `isolated.STAGE` is there where CASE.json says so. Errors have four digits."""
 import json, math, os, re, shutil
 
 import torch
@@ -11,7 +11,7 @@ import torch
 import training
 from common import ROOT, SEED, numpy_of, path, save, save_rows, shown, shown_file
 from continuations import NEW_TOKENS, PROMPTS
-from family import INPUTS, Family, pixels
+from family import INPUTS, Family, last_rows, pixels
 from truth import errors, load, run_all
 
 
@@ -34,10 +34,6 @@ def write_weights(folder, model, dtype, shard):
     if parts.is_sharded:
         index = dict(metadata=parts.metadata, weight_map=parts.tensor_to_filename)
         write_json(folder, "model.safetensors.index.json", index)
-
-
-def last_rows(out, first):
-    return {k: v[:, first:] if k.endswith("logits") else v for k, v in out.items()}
 
 
 def rounded(error):
@@ -117,8 +113,8 @@ class OwnFamily(Family):
         error = errors(truth, runs, INPUTS)
         truth["labels"] = s["labels"].int()
         if case["alone"]:
-            alone, runs = run_all(folder, lambda m, n: last_rows(self.isolated(m, truth), first))
-            truth, error = {**truth, **alone}, {**error, **errors(alone, runs)}
+            alone, alone_error = self.stages_alone(folder, truth, first)
+            truth, error = {**truth, **alone}, {**error, **alone_error}
         save(f"family/{self.name}/{name}", truth, {})
         notes = dict(checkpoint="weights/" + case["checkpoint"], prompt=case["prompt"], answer=case["answer"],
                      pictures=[shown_file(p) for p in case["pictures"]], grad=case["grad"], isolated=case["alone"],

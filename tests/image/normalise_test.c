@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 /* Picture 4 goes through the processor without a change of size: pixel (y, x) of patch row
- * (channel, frame, y, x). */
+ * (channel, y, x). */
 static void test_values(void **state)
 {
     (void)state;
@@ -18,15 +18,14 @@ static void test_values(void **state)
     golden_open(&g, "family/qwen2vl/pictures");
     const Normalise n = golden_normalise(&g);
     const Tensor *rgb = golden_tensor(&g, "4/rgb"), *values = golden_tensor(&g, "4/pixel_values");
-    int64_t patch = (int64_t)golden_number(&g, "patch_size"),
-            frames = (int64_t)golden_number(&g, "temporal_patch_size");
+    const int64_t patch = golden_integer(&g, "patch_size");
     assert_int_equal(values->dim[0] * patch * patch, rgb->dim[0] * rgb->dim[1]);
     int64_t compared = 0;
     for (int64_t y = 0; y < patch; y++)
         for (int64_t x = 0; x < patch; x++)
             for (int c = 0; c < 3; c++, compared++) {
                 unsigned char v = rgb->data[(y * rgb->dim[1] + x) * 3 + c];
-                double want = tensor_value(values, (c * frames * patch + y) * patch + x),
+                double want = tensor_value(values, (c * patch + y) * patch + x),
                        got = (double)normalise(&n, v, c);
                 if (!(got >= want && got <= want))
                     fail_msg(

@@ -33,7 +33,7 @@ static void normalise(Text *out, const char *s)
     assert_int_equal(match_normalise(out, s, &e), OK);
 }
 
-/* Covers every character that Python's Unicode tables know. */
+/* Covers every character that Python's Unicode tables know. A text that stays as it is has no "norm". */
 static void test_normalise(void **state)
 {
     (void)state;
@@ -42,8 +42,10 @@ static void test_normalise(void **state)
     assert_true(json_array_size(list) > 2000);
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *o = json_array_get(list, i);
-        const char *want = json_string_value(json_object_get(o, "norm"));
-        normalise(&out, json_string_value(json_object_get(o, "text")));
+        const char *text = json_string_value(json_object_get(o, "text"));
+        const json_t *norm = json_object_get(o, "norm");
+        const char *want = norm ? json_string_value(norm) : text;
+        normalise(&out, text);
         if (strcmp(text_string(&out), want))
             fail_msg("case %zu: \"%s\", Python has \"%s\"; read src/data/match.c", i, text_string(&out),
                      want);
