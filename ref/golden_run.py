@@ -40,12 +40,12 @@ def main():
     torch.set_num_threads(2)
     questions = draw_pictures(random.Random(11))
     save_json({"data": questions}, *HERE, "questions.json", indent=1)
-    files = [os.path.join(ROOT, *HERE, "pictures", q["file_path"]) for q in questions]
+    names = [q["file_path"] for q in questions]
+    files = [os.path.join(ROOT, *HERE, "pictures", name) for name in names]
     models = {name: p.Model(os.path.join(ROOT, "weights", "demo-" + name)) for name in ("student", "teacher")}
-    rows = p.annotate(models["teacher"], files, read("ref", "prompts", "okvqa.txt"))
-    answers = {name: p.identify(model, rows) for name, model in models.items()}
-    for r in rows + answers["student"] + answers["teacher"]:
-        r["image_path"] = os.path.basename(r["image_path"])
+    prompt = read("ref", "prompts", "okvqa.txt")
+    rows = p.annotations(names, models["teacher"].answer(files, [prompt] * len(files)))
+    answers = {name: p.identify(model, rows, dict(zip(names, files))) for name, model in models.items()}
     save_json(rows, *HERE, "annotations.json", indent=4)
     for name, r in answers.items():
         save_json(r, *HERE, name + ".json", indent=4)

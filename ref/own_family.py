@@ -41,9 +41,10 @@ def rounded(error):
 
 
 @torch.no_grad()
-def greedy(model, s, penalty, eos):
-    """New tokens up to and with an end token, and the smallest gap between the two best logits. Generation
-    starts from embeddings: the penalty sees generated ids only, and cached keys stay as they were turned."""
+def greedy(model, s, penalty, eos, limit=NEW_TOKENS):
+    """At most `limit` new tokens, up to and with an end token, and the smallest gap between the two best logits.
+    Generation starts from embeddings: the penalty sees generated ids only, and cached keys stay as they were
+    turned."""
     from transformers import DynamicCache
 
     cache, ids, gap = DynamicCache(), [], math.inf
@@ -54,7 +55,7 @@ def greedy(model, s, penalty, eos):
         best = logits.topk(2)
         gap = min(gap, float(best.values[0] - best.values[1]))
         ids.append(int(best.indices[0]))
-        if ids[-1] in eos or len(ids) == NEW_TOKENS:
+        if ids[-1] in eos or len(ids) == limit:
             return ids, gap
         logits = model(input_ids=torch.tensor([ids[-1:]]), cache=cache).logits[0, -1]
 

@@ -2,13 +2,13 @@
  * step, and the final weights. */
 #include "fixture/model_family.h"
 #include "fixture/must.h"
-#include "fixture/tiny_run.h"
+#include "fixture/scratch.h"
+#include "fixture/training_log.h"
 
 #include "train/lora.h"
 #include "train/schedule.h"
 #include "train/train.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -71,66 +71,9 @@ static int64_t pairs_of(const Golden *g, Question pair[PAIRS], const char *image
     return count;
 }
 
-/* At most factor * unit apart? *worst: the largest multiple of its unit so far. */
-static bool close_enough(const char *what, size_t step, double got, double want, double unit, double factor,
-                         double *worst)
-{
-    double ratio = fabs(got - want) / unit;
-    *worst = ratio <= *worst ? *worst : ratio;
-    if (ratio <= factor)
-        return true;
-    print_error("step %zu: %s is %.9g, wanted %.9g: %.3g x its unit apart, allowed %.3g\n", step + 1, what,
-                got, want, ratio, factor);
-    return false;
-}
-
-/* One line of metrics.jsonl against step n of the log. */
-static bool check_step(size_t n, const json_t *got, const json_t *want, const json_t *error, double *worst)
-{
-    static const char *const keys[] = {"loss", "grad_norm"};
-    double lr_worst = 0;
-    bool good = close_enough("lr", n, row_double(got, "lr"), row_double(want, "lr"), 1e-9, 1, &lr_worst);
-    for (int k = 0; k < 2; k++) {
-        double w = row_double(want, keys[k]);
-        double unit = fmax(row_double(error, keys[k]), 1e-6 * fabs(w));
-        good &= close_enough(keys[k], n, row_double(got, keys[k]), w, unit, golden_training_limit, worst);
-    }
-    return good;
-}
-
-/* metrics.jsonl against the log of the notes. */
-static bool check_log(const Golden *g, const char *path)
-{
-    const json_t *log = json_object_get(g->notes.root, "log");
-    const json_t *error = json_object_get(g->notes.root, "log_error");
-    char *text = tiny_run_read(path);
-    bool good = true;
-    double worst = 0;
-    size_t n = 0;
-    for (const char *line = text; *line; n++) {
-        const char *end = strchr(line, '\n');
-        json_t *got = end ? json_loadb(line, (size_t)(end - line), 0, NULL) : NULL;
-        assert_true(got && n < json_array_size(log) && n < json_array_size(error));
-        good &= check_step(n, got, json_array_get(log, n), json_array_get(error, n), &worst);
-        json_decref(got);
-        line = end + 1;
-    }
-    if (n != json_array_size(log))
-        fail_msg("%s has %zu steps, wanted %zu; read src/train/schedule.c", path, n, json_array_size(log));
-    print_message(
-        "  golden/%s: losses and gradient norms of %zu steps, worst %.3g x PyTorch float32's own error\n",
-        g->name, n, worst);
-    free(text);
-    return good;
-}
-
-/* Final values: at least 1e-4 of their rms counts as PyTorch's own error. */
 static bool check_values(Golden *g, const Param *p)
 {
-    const json_t *e = json_object_get(json_object_get(g->notes.root, "error"), p->name);
-    double unit = fmax(fmax(row_double(e, "max_abs"), 1e-4 * row_double(e, "rms")), 1e-9);
-    return golden_within(g, p->name, p->master, p->count, unit, golden_training_limit,
-                         "src/train (AdamW, groups), or a gradient: golden_model_test");
+    return trained_weight(g, p->name, p->master, p->count);
 }
 
 /* All that was trained, and nothing else, is in the golden. */
@@ -175,7 +118,7 @@ static void check_run(void **state)
                      json_array_size(json_object_get(g.notes.root, "log")));
     train(&vlm, pair, count, &options, &files, NULL, &e);
     must(&e);
-    bool log = check_log(&g, metrics);
+    bool log = training_log(&g, metrics);
     bool kept = json_object_size(json_object_get(g.notes.root, "error")) > 0;
     bool weights = !kept || check_weights(&g, &vlm);
     vlm_close(&vlm);
