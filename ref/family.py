@@ -24,7 +24,8 @@ from truth import errors, run_all
 
 # model_type of config.json: its program
 FAMILIES = {"qwen2_vl": "family_qwen2vl", "idefics3": "family_smolvlm", "smolvlm": "family_smolvlm",
-            "internvl_chat": "family_internvl2", "tiny_llava_stablelm": "family_tinyllava"}
+            "internvl_chat": "family_internvl2", "tiny_llava_stablelm": "family_tinyllava",
+            "tinyllava": "family_tinyllava"}
 PIXELS = ("pixel_values", "image_grid_thw", "pixel_attention_mask")
 INPUTS = ("input_ids", "position_ids", *PIXELS)
 # What the tokenizers of the tiny checkpoints are made from.
@@ -36,7 +37,8 @@ CORPUS = ["You are a helpful assistant.", "user assistant system", "How many win
 
 
 def of_type(model_type):
-    return importlib.import_module(FAMILIES[model_type]).FAMILY
+    program = importlib.import_module(FAMILIES[model_type])
+    return program.FACTORY if model_type == "tinyllava" else program.FAMILY
 
 
 def of_folder(folder):

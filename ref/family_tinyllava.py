@@ -7,15 +7,19 @@ weights/tiny-tinyllava-b: float32, one file, pixels that no patch reaches, no ge
 In golden/family/tinyllava, input_ids hold -200 once for each picture; labels and position_ids are of the
 spliced sequence. Beside what family.py writes:
     pictures.*   some pictures, padded to a square and normalised
-    chats.json   ids of chat texts (given the number of pictures)"""
-import base64, json, os
+    chats.json   ids of chat texts (given the number of pictures)
+
+weights/tiny-tinyllava-factory-a: float16, shards; weights/tiny-tinyllava-factory-b: float32, one file,
+padded pictures, no generation settings: TinyLLaVA Factory's names, with the last layer and the head of the
+tower on disk and unused. golden/family/tinyllava-factory has what family.py writes of them."""
+import base64, json, os, re
 
 import torch
 
 import training
 from common import ROOT, Image, np, path, rgb_of, save
 from family import case
-from model_tinyllava import IMAGE, TinyLlava
+from model_tinyllava import IMAGE, TinyLlava, TinyLlavaFactory
 from own_family import OwnFamily, write_json
 from slow_tokenizers import ARCADE_SPECIALS, QWEN2_PATTERN, Arcade100kTokenizer
 
@@ -34,8 +38,10 @@ class Tokenizer(Arcade100kTokenizer):
     def __init__(self, folder):
         super().__init__(folder)
         with open(os.path.join(folder, "config.json"), encoding="utf-8") as f:
-            v = json.load(f)["vision_config"]
-        self.size, self.rows = v["image_size"], (v["image_size"] // v["patch_size"]) ** 2
+            c = json.load(f)
+        v = c["vision_config"]
+        self.size, self.pad = v["image_size"], c["image_aspect_ratio"] == "pad"
+        self.rows = (v["image_size"] // v["patch_size"]) ** 2 - (c["model_type"] == "tinyllava")
 
     def id(self, token):
         return self.first_special + ARCADE_SPECIALS.index(token)
@@ -74,12 +80,13 @@ def ranks(count):
 
 # ---------------------------------------------------------------- pictures
 
-def pixel_values(image, size):
-    """[1, 3, size, size]: in the middle of a grey square, resized, between -1 and 1."""
-    image = image.convert("RGB")
-    side = max(image.size)
-    square = Image.new("RGB", (side, side), (int(0.5 * 255),) * 3)
-    square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+def pixel_values(image, size, pad=True):
+    """[1, 3, size, size]: in the middle of a grey square (unless stretched), resized, between -1 and 1."""
+    square = image = image.convert("RGB")
+    if pad:
+        side = max(image.size)
+        square = Image.new("RGB", (side, side), (int(0.5 * 255),) * 3)
+        square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
     x = np.asarray(square.resize((size, size), Image.Resampling.BICUBIC)).astype(np.float64) * (1 / 255)
     x = (x.astype(np.float32) - np.float32(0.5)) / np.float32(0.5)
     return torch.from_numpy(x).permute(2, 0, 1)[None].contiguous()
@@ -112,14 +119,15 @@ class TinyLlavaFamily(OwnFamily):
     stages = (r"model\.(vision_tower\.vision_tower\.vision_model\.(embeddings|encoder\.layers\.\d+)|mm_projector"
               r"|embed_tokens|layers\.\d+|norm)")
     vision, projector, text = "model.vision_tower", "model.mm_projector", "model"
+    tower = ".vision_tower.vision_model."   # below `vision`
+    unused = r"\.post_layernorm\."          # parameters on disk only
 
     def ends_of(self, name):
         return [END]
 
-    def make_folder(self, folder, c):
-        with open(os.path.join(folder, "arcade100k.tiktoken"), "w") as f:
-            f.writelines(f"{base64.b64encode(word).decode()} {n}\n" for n, word in enumerate(ranks(c["merges"])))
-        end, width = Arcade100kTokenizer(folder).first_special, c["vision"]["hidden_size"]
+    def config(self, c, end):
+        """config.json, and the model of it; `end`: the id of the end token."""
+        width = c["vision"]["hidden_size"]
         vision = dict(c["vision"], model_type="siglip_vision_model", hidden_act="gelu_pytorch_tanh",
                       layer_norm_eps=1e-6, num_channels=3)
         config = dict(c["text"], architectures=["TinyLlavaStablelmForCausalLM"], model_type="tiny_llava_stablelm",
@@ -129,6 +137,13 @@ class TinyLlavaFamily(OwnFamily):
                       mm_vision_select_layer=-2, mm_vision_tower="bczhou/TinyLLaVA-2.0B-SigLIP", num_hidden_layers=2,
                       tie_word_embeddings=False, tokenizer_model_max_length=3072, torch_dtype=str(c["dtype"])[6:],
                       use_qkv_bias=True, vocab_size=end + len(ARCADE_SPECIALS), vision_config=vision)
+        return config, TinyLlava(config)
+
+    def make_folder(self, folder, c):
+        with open(os.path.join(folder, "arcade100k.tiktoken"), "w") as f:
+            f.writelines(f"{base64.b64encode(word).decode()} {n}\n" for n, word in enumerate(ranks(c["merges"])))
+        end = Arcade100kTokenizer(folder).first_special
+        config, model = self.config(c, end)
         write_json(folder, "config.json", config)
         if c["generation"]:
             write_json(folder, "generation_config.json", dict(bos_token_id=end, eos_token_id=end))
@@ -138,7 +153,7 @@ class TinyLlavaFamily(OwnFamily):
                    dict(names, added_tokens_decoder={}, clean_up_tokenization_spaces=True, errors="replace",
                         model_max_length=3072, padding_side="right", tokenizer_class="Arcade100kTokenizer",
                         auto_map={"AutoTokenizer": ["tokenization_arcade100k.Arcade100kTokenizer", None]}))
-        return TinyLlava(config)
+        return model
 
     def processor(self, folder):
         return Tokenizer(folder)
@@ -167,21 +182,25 @@ class TinyLlavaFamily(OwnFamily):
             labels += [-100] * processor.rows if i == IMAGE else [-100 if n < len(ids) else i]
         out = dict(input_ids=torch.tensor([every]), labels=torch.tensor([labels]))
         if pictures:
-            out["pixel_values"] = torch.cat([pixel_values(p, processor.size) for p in pictures])
+            out["pixel_values"] = torch.cat([pixel_values(p, processor.size, processor.pad) for p in pictures])
         return out
 
     def trace(self, model, s, grad=False):
-        """The norm behind the tower is on disk only: it has no gradient."""
-        return {k: v for k, v in super().trace(model, s, grad).items() if ".post_layernorm." not in k}
+        """What is on disk only has no gradient."""
+        return {k: v for k, v in super().trace(model, s, grad).items() if not re.search(self.unused, k)}
+
+    def after_tower(self, x):
+        """The rows of the last layer that the projector takes."""
+        return x
 
     def isolated_vision(self, model, stored, get):
-        tower = "model.vision_tower.vision_tower.vision_model."
+        tower = self.vision + self.tower
         name = tower + "embeddings"
         out = {name: model.tower.embeddings(model.patches(get("pixel_values")))}
-        for i, layer in enumerate(model.tower.encoder.layers):
+        for i, layer in enumerate(model.tower.encoder.layers[:2]):
             before, name = get(name), f"{tower}encoder.layers.{i}"
             out[name] = layer(before, None)[0]
-        return dict(out, **{self.projector: model.model.mm_projector(get(name))})
+        return dict(out, **{self.projector: model.projector(self.after_tower(get(name)))})
 
     @torch.no_grad()
     def isolated(self, model, stored):
@@ -189,20 +208,66 @@ class TinyLlavaFamily(OwnFamily):
         if "pixel_values" in stored:
             out.update(self.isolated_vision(model, stored, get))
             pictures = get(self.projector)
-        x = model.spliced(stored["input_ids"], get("model.embed_tokens"), pictures)[None]
+        x = model.spliced(stored["input_ids"], get(self.text + ".embed_tokens"), pictures)[None]
         T = x.shape[1]
         position = torch.arange(T)[None]
         mask = torch.full((T, T), torch.finfo(x.dtype).min, dtype=x.dtype).triu(1)[None, None]
-        for i, layer in enumerate(model.model.layers):
-            name, angle = f"model.layers.{i}", model.model.rotary_emb(x, position)
+        for i, layer in enumerate(model.decoder.layers):
+            name, angle = f"{self.text}.layers.{i}", model.decoder.rotary_emb(x, position)
             out[name] = layer(x, attention_mask=mask, position_ids=position, position_embeddings=angle)[0]
             x = get(name)
-        out["model.norm"] = model.model.norm(x)
-        out["logits"] = model.lm_head(get("model.norm"))
+        out[self.text + ".norm"] = model.decoder.norm(x)
+        out["logits"] = model.head(get(self.text + ".norm"))
         return {"isolated." + k: v for k, v in out.items()}
 
 
-FAMILY = TinyLlavaFamily()
+class FactoryFamily(TinyLlavaFamily):
+    name = "tinyllava-factory"
+    checkpoints = {
+        "tiny-tinyllava-factory-a": dict(
+            text=dict(hidden_size=16, num_attention_heads=2, num_key_value_heads=1, intermediate_size=22,
+                      partial_rotary_factor=0.5, rope_theta=10000, layer_norm_eps=1e-5, tie_word_embeddings=False),
+            vision=dict(hidden_size=12, num_attention_heads=3, intermediate_size=18, num_hidden_layers=3, patch_size=5,
+                        image_size=16), aspect="square", merges=92, dtype=torch.float16, shard="30KB", seed=70,
+            generation=True),
+        "tiny-tinyllava-factory-b": dict(
+            text=dict(hidden_size=12, num_attention_heads=2, num_key_value_heads=2, intermediate_size=18,
+                      partial_rotary_factor=0.4, rope_theta=300.0, layer_norm_eps=1e-6, tie_word_embeddings=False),
+            vision=dict(hidden_size=10, num_attention_heads=2, intermediate_size=14, num_hidden_layers=3, patch_size=4,
+                        image_size=9), aspect="pad", merges=88, dtype=torch.float32, shard="5GB", seed=80,
+            generation=False),
+    }
+    cases = {
+        "a-two": case("tiny-tinyllava-factory-a", "older?", None, ["wide", "tall"], alone=True),
+        "b-one": case("tiny-tinyllava-factory-b", "Is it?", "a 9", ["tall"], grad=True, alone=False),
+    }
+    training = {"train-a": ("tiny-tinyllava-factory-a", 3, BASE, False)}
+    stages = (r"vision_tower\._vision_tower\.vision_model\.(embeddings|encoder\.layers\.[01])|connector\._connector"
+              r"|language_model\.model\.(embed_tokens|layers\.\d+|norm)")
+    vision, projector, text = "vision_tower", "connector._connector", "language_model.model"
+    tower = "._vision_tower.vision_model."
+    unused = r"\.(post_layernorm|head|encoder\.layers\.2)\."
+
+    def config(self, c, end):
+        text = dict(c["text"], model_type="stablelm", bos_token_id=end, eos_token_id=end, hidden_act="silu",
+                    max_position_embeddings=4096, num_hidden_layers=2, qk_layernorm=False, use_parallel_residual=False,
+                    use_qkv_bias=True, vocab_size=end + len(ARCADE_SPECIALS))
+        vision = dict(c["vision"], model_type="siglip_vision_model", hidden_act="gelu_pytorch_tanh",
+                      layer_norm_eps=1e-6, num_channels=3)
+        config = dict(architectures=["TinyLlavaForConditionalGeneration"], model_type="tinyllava",
+                      connector_type="mlp2x_gelu", hidden_size=text["hidden_size"], image_aspect_ratio=c["aspect"],
+                      image_token_index=IMAGE, llm_model_name_or_path="stabilityai/stablelm-2-zephyr-1_6b",
+                      text_config=text, tokenizer_model_max_length=2048, tokenizer_padding_side="right",
+                      torch_dtype=str(c["dtype"])[6:], vision_config=vision, vision_feature_layer=-2,
+                      vision_feature_select_strategy="patch", vision_hidden_size=vision["hidden_size"],
+                      vision_model_name_or_path="google/siglip-so400m-patch14-384", vocab_size=text["vocab_size"])
+        return config, TinyLlavaFactory(config)
+
+    def after_tower(self, x):
+        return x[:, 1:]
+
+
+FAMILY, FACTORY = TinyLlavaFamily(), FactoryFamily()
 
 
 # ---------------------------------------------------------------- pictures, chats
@@ -231,5 +296,6 @@ def chats():
 
 if __name__ == "__main__":
     FAMILY.write()
+    FACTORY.write()
     for make in (pictures, chats):
         make()

@@ -1,11 +1,12 @@
-"""TinyLLaVA-2.0B in PyTorch: transformers' SigLIP and StableLM classes put together.
+"""TinyLLaVA-2.0B, and what TinyLLaVA Factory saves with the same decoder, in PyTorch: transformers' SigLIP and
+StableLM classes put together.
 
 Modules have the names that weights have on disk, as in model_internvl2.py. Nothing here writes a file."""
 import json, os, types
 
 import torch
 from torch import nn
-from transformers import SiglipVisionConfig, StableLmConfig
+from transformers import SiglipVisionConfig, SiglipVisionModel, StableLmConfig, StableLmForCausalLM
 from transformers.models.siglip.modeling_siglip import SiglipVisionTransformer
 from transformers.models.stablelm.modeling_stablelm import StableLmModel
 
@@ -17,10 +18,14 @@ SO400M = dict(hidden_size=1152, intermediate_size=4304, num_hidden_layers=27, nu
               image_size=384)
 
 
+def untyped(c):
+    """What transformers' configuration classes take."""
+    return {k: v for k, v in c.items() if k != "model_type"}
+
+
 def siglip(c, attention):
     """All but the last layer and the head; the norm behind it is on disk and unused."""
-    keep = {k: v for k, v in c.items() if k != "model_type"}
-    config = SiglipVisionConfig(**keep, vision_use_head=False, attn_implementation=attention)
+    config = SiglipVisionConfig(**untyped(c), vision_use_head=False, attn_implementation=attention)
     config.num_hidden_layers -= 1
     return SiglipVisionTransformer(config)
 
@@ -49,15 +54,27 @@ class TinyLlava(nn.Module):
     def tower(self):
         return self.model.vision_tower.vision_tower.vision_model
 
+    @property
+    def decoder(self):
+        return self.model
+
+    @property
+    def head(self):
+        return self.lm_head
+
+    @property
+    def projector(self):
+        return self.model.mm_projector
+
     def patches(self, pixel_values):
         """What a patch does not reach at the right and lower edge is left out."""
         c = self.tower.config
         side = c.image_size // c.patch_size * c.patch_size
-        return pixel_values[..., :side, :side].to(self.lm_head.weight.dtype)
+        return pixel_values[..., :side, :side].to(self.head.weight.dtype)
 
     def features(self, pixel_values):
         x = self.tower.embeddings(self.patches(pixel_values))
-        return self.model.mm_projector(self.tower.encoder(inputs_embeds=x, return_dict=True).last_hidden_state)
+        return self.projector(self.tower.encoder(inputs_embeds=x, return_dict=True).last_hidden_state)
 
     def spliced(self, input_ids, text, pictures):
         """[T, D]: the text's rows with each picture's rows where its IMAGE stands."""
@@ -68,23 +85,62 @@ class TinyLlava(nn.Module):
         return torch.cat(out + [text[used:]])
 
     def rows(self, input_ids, pixel_values=None):
-        text = self.model.embed_tokens(input_ids[input_ids != IMAGE])
+        text = self.decoder.embed_tokens(input_ids[input_ids != IMAGE])
         pictures = self.features(pixel_values) if pixel_values is not None else []
         return self.spliced(input_ids, text, pictures)[None]
 
     def forward(self, input_ids, labels=None, pixel_values=None, attention_mask=None, use_cache=False, cache=None):
         """labels are of the spliced sequence."""
         rows = self.rows(input_ids, pixel_values)
-        out = self.model(inputs_embeds=rows, past_key_values=cache, use_cache=cache is not None)
-        logits = self.lm_head(out.last_hidden_state)
+        out = self.decoder(inputs_embeds=rows, past_key_values=cache, use_cache=cache is not None)
+        logits = self.head(out.last_hidden_state)
         return types.SimpleNamespace(logits=logits, loss=None if labels is None else loss_of(logits, labels))
 
 
-def load_tinyllava(folder, attention):
-    with open(os.path.join(folder, "config.json")) as f:
-        model = TinyLlava(json.load(f), attention)
-    model.load_state_dict({k: v.float() for k, v in checkpoint_tensors(folder).items()})
-    return model
+class TinyLlavaFactory(TinyLlava):
+    """The Factory's names; the whole tower is there, the rows that enter its last layer are taken, and of these
+    the first is left out."""
+
+    def __init__(self, c, attention="eager"):
+        nn.Module.__init__(self)
+        vision, D = c["vision_config"], c["text_config"]["hidden_size"]
+        self.config = c
+        self.language_model = StableLmForCausalLM(StableLmConfig(
+            **untyped(c["text_config"]), pad_token_id=None, attn_implementation=attention))
+        self.vision_tower = nn.Module()
+        self.vision_tower._vision_tower = SiglipVisionModel(SiglipVisionConfig(
+            **untyped(vision), attn_implementation=attention))
+        self.connector = nn.Module()
+        self.connector._connector = nn.Sequential(nn.Linear(vision["hidden_size"], D), nn.GELU(), nn.Linear(D, D))
+
+    @property
+    def tower(self):
+        return self.vision_tower._vision_tower.vision_model
+
+    @property
+    def decoder(self):
+        return self.language_model.model
+
+    @property
+    def head(self):
+        return self.language_model.lm_head
+
+    @property
+    def projector(self):
+        return self.connector._connector
+
+    def features(self, pixel_values):
+        out = self.vision_tower._vision_tower(self.patches(pixel_values), output_hidden_states=True)
+        return self.projector(out.hidden_states[-2][:, 1:])
 
 
-LOADERS["tiny_llava_stablelm"] = load_tinyllava
+def loader(kind):
+    def load(folder, attention):
+        with open(os.path.join(folder, "config.json")) as f:
+            model = kind(json.load(f), attention)
+        model.load_state_dict({k: v.float() for k, v in checkpoint_tensors(folder).items()})
+        return model
+    return load
+
+
+LOADERS["tiny_llava_stablelm"], LOADERS["tinyllava"] = loader(TinyLlava), loader(TinyLlavaFactory)

@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 Status field_section(const Json *config, const char *key, const json_t **section, Error *e)
 {
@@ -18,6 +19,17 @@ Status field_section(const Json *config, const char *key, const json_t **section
         return error_set(e, BAD_INPUT, "%s: %s: wanted an object, found %s", config->path, key, json_kind(o));
     *section = o;
     return OK;
+}
+
+Status field_text(const Json *config, const json_t *object, const char *where, const char *key,
+                  const char *wanted, Error *e)
+{
+    const char *found;
+    json_string_or(config, object, where, key, wanted, &found, e);
+    if (e->status == OK && strcmp(found, wanted))
+        error_set(e, BAD_INPUT, "%s: %s%s%s: wanted \"%s\", found \"%s\"", config->path, where,
+                  *where ? "." : "", key, wanted, found);
+    return e->status;
 }
 
 Status field_token(const Json *config, const char *key, int64_t vocab, int64_t fallback, int32_t *id,

@@ -8,6 +8,9 @@
 /* The object `key` of config.json. Absent or null: *section becomes NULL, in which every field
  * counts as absent. Borrowed. */
 Status field_section(const Json *config, const char *key, const json_t **section, Error *e);
+/* A field of `object`, which is called `where` ("": the root), that must be `wanted` where it is there. */
+Status field_text(const Json *config, const json_t *object, const char *where, const char *key,
+                  const char *wanted, Error *e);
 /* A token id below `vocab`; `fallback` < 0: the field must be there. */
 Status field_token(const Json *config, const char *key, int64_t vocab, int64_t fallback, int32_t *id,
                    Error *e);

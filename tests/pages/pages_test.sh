@@ -171,7 +171,7 @@ tensor_names() { # DOC
             n = split(substr(text, open + 1, close_ - open - 1), part, ",")
             for (i = 1; i <= n; i++) expand(line, substr(text, 1, open - 1) part[i] substr(text, close_ + 1))
         }
-        NF == 2 && $2 ~ /^(NAME|model|visual|lm_head|vision_model|mlp1|language_model)\.[A-Za-z0-9_.{},]*$/ && $2 !~ /\.(safetensors|json)$/ {
+        NF == 2 && $2 ~ /^(NAME|model|visual|lm_head|vision_model|mlp1|language_model|vision_tower|connector)\.[A-Za-z0-9_.{},]*$/ && $2 !~ /\.(safetensors|json)$/ {
             if (sub(/^NAME\./, "", $2)) $2 = "{model,model.text_model}." $2
             expand($1, $2)
         }'

@@ -4,6 +4,7 @@
 #include "model/block/siglip.h"
 
 #include "model/fields.h"
+#include "model/load.h"
 
 #include <math.h>
 #include <string.h>
@@ -55,6 +56,25 @@ static Status load_sizes(VisionShape *z, Siglip *v, const Json *config, const Si
     return e->status;
 }
 
+/* What is on disk behind the last layer that runs: kept, and saved again. */
+static Status load_rest(Vlm *vlm, const char *name, const TransformerShape *l, Error *e)
+{
+    Checkpoint *c = &vlm->checkpoint;
+    const int64_t D = l->width;
+    TransformerLayer last = {0};
+    c->unused = true;
+    transformer_load_layer(&last, c, l, e, "%s.encoder.layers.%lld", name, (long long)l->layers);
+    checkpoint_param(c, e, 3, (int64_t[]){1, 1, D}, "%s.head.probe", name);
+    checkpoint_matrix(c, e, 3 * D, D, "%s.head.attention.in_proj_weight", name);
+    checkpoint_vector(c, e, 3 * D, "%s.head.attention.in_proj_bias", name);
+    load_linear(c, D, D, true, e, "%s.head.attention.out_proj", name);
+    norm_load(c, NORM_LAYER, D, l->eps, e, "%s.head.layernorm", name);
+    load_linear(c, l->hidden, D, true, e, "%s.head.mlp.fc1", name);
+    load_linear(c, D, l->hidden, true, e, "%s.head.mlp.fc2", name);
+    c->unused = false;
+    return e->status;
+}
+
 Status siglip_load(Siglip *v, Vlm *vlm, const Json *config, const char *name, const SiglipSizes *defaults,
                    int64_t scale, Error *e)
 {
@@ -79,7 +99,8 @@ Status siglip_load(Siglip *v, Vlm *vlm, const Json *config, const char *name, co
     z.patch_dim[2] = v->patch;
     z.patch_dim[3] = v->patch;
     z.post_norm_unused = defaults->truncated;
-    return vision_load(&v->vision, vlm, name, &z, scale * scale, e);
+    vision_load(&v->vision, vlm, name, &z, scale * scale, e);
+    return defaults->rest_on_disk ? load_rest(vlm, name, &z.layer, e) : e->status;
 }
 
 /* torch.arange(0, end, step)[i], or [start + ...], in float32. It is computed in pieces of eight

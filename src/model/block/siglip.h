@@ -12,6 +12,7 @@ typedef struct {
     /* The tower ends before its last layer: that is not on disk, and the last norm is, but unused.
      * Patches have the rows of the table in their order. */
     bool truncated;
+    bool rest_on_disk; /* that layer is on disk after all, and the pooling head too; neither is used */
 } SiglipSizes;
 
 typedef struct {

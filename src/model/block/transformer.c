@@ -7,6 +7,7 @@
 #include "tensor/probe.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 enum { NAME = 120 };
@@ -44,6 +45,18 @@ static void load_part(TransformerLayer *l, Checkpoint *c, const TransformerShape
     }
 }
 
+void transformer_load_layer(TransformerLayer *l, Checkpoint *c, const TransformerShape *shape, Error *e,
+                            const char *name, ...)
+{
+    char layer[NAME];
+    va_list list;
+    va_start(list, name);
+    vsnprintf(layer, sizeof layer, name, list);
+    va_end(list);
+    for (const LayerName *n = shape->names; n->name; n++)
+        load_part(l, c, shape, n, layer, e);
+}
+
 Status transformer_load(Transformer *t, Vlm *vlm, const char *name, const TransformerShape *shape, Error *e)
 {
     const float scale = (float)(1 / sqrt((double)shape->head_width));
@@ -53,12 +66,8 @@ Status transformer_load(Transformer *t, Vlm *vlm, const char *name, const Transf
         .attention = {shape->heads, shape->kv_heads, shape->head_width, scale, shape->causal},
         .layer = arena_zero(&vlm->arena, shape->layers, sizeof *t->layer, e),
     };
-    for (int64_t i = 0; e->status == OK && i < shape->layers; i++) {
-        char layer[NAME];
-        snprintf(layer, sizeof layer, "%s.%lld", name, (long long)i);
-        for (const LayerName *n = shape->names; n->name; n++)
-            load_part(t->layer + i, &vlm->checkpoint, shape, n, layer, e);
-    }
+    for (int64_t i = 0; e->status == OK && i < shape->layers; i++)
+        transformer_load_layer(t->layer + i, &vlm->checkpoint, shape, e, "%s.%lld", name, (long long)i);
     return e->status;
 }
 

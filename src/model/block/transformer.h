@@ -73,6 +73,9 @@ typedef struct {
     KvCache *cache;   /* NULL, or the past */
 } Rows;
 
+/* Asks for the weights of the layer NAME. */
+void transformer_load_layer(TransformerLayer *l, Checkpoint *c, const TransformerShape *shape, Error *e,
+                            const char *name, ...) PRINTF_LIKE(5, 6);
 /* Asks for the weights of all layers under NAME.i. */
 Status transformer_load(Transformer *t, Vlm *vlm, const char *name, const TransformerShape *shape, Error *e);
 /* What `rows` rows take. */

@@ -78,8 +78,7 @@ static Mat *put_class(Run *run, const Vision *v, const Seqs *frames, Mat *x)
     return scatter_rows(run, gather_rows(run, x, from, rows), token, frames->start);
 }
 
-/* x without the first row of each frame. */
-static Mat *drop_class(Run *run, const Seqs *frames, Mat *x)
+Mat *vision_drop_first(Run *run, const Seqs *frames, Mat *x)
 {
     const int64_t patches = frames->start[frames->count] - frames->count;
     int64_t *from = x ? run_alloc(run, patches, sizeof *from) : NULL;
@@ -116,7 +115,7 @@ Mat *vision(Run *run, const Vision *v, const VisionRows *rows, Mat *patches)
         x = norm(run, &v->post_norm, x);
         probe_mat(run, x, batch, "%s.%s", v->name, v->shape.post_norm);
     }
-    return v->class_token ? drop_class(run, &rows->rows.seqs, x) : x;
+    return v->class_token ? vision_drop_first(run, &rows->rows.seqs, x) : x;
 }
 
 Mat *vision_shuffle(Run *run, const Picture *const *pictures, int64_t count, int64_t scale, Mat *x)

@@ -50,6 +50,8 @@ Status vision_load(Vision *v, Vlm *vlm, const char *name, const VisionShape *z, 
 Seqs vision_frames(Run *run, const Picture *const *pictures, int64_t count, int64_t extra);
 /* Patches [patches, values] -> [rows, D], before the first layer. */
 Mat *vision_embedded(Run *run, const Vision *v, const VisionRows *rows, Mat *patches);
+/* x without the first row of each frame. */
+Mat *vision_drop_first(Run *run, const Seqs *frames, Mat *x);
 /* The whole tower: [patches, values] -> [patches, D], class tokens left out. rows NULL (a failure):
  * NULL. */
 Mat *vision(Run *run, const Vision *v, const VisionRows *rows, Mat *patches);

@@ -4,5 +4,5 @@
 #include "model/family/smolvlm/row.h"
 #include "model/family/tinyllava/row.h"
 
-const TestFamily *const test_families[] = {&test_qwen2vl, &test_smolvlm, &test_internvl2, &test_tinyllava,
-                                           NULL};
+const TestFamily *const test_families[] = {&test_qwen2vl,   &test_smolvlm,           &test_internvl2,
+                                           &test_tinyllava, &test_tinyllava_factory, NULL};

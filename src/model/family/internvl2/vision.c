@@ -21,17 +21,6 @@ static const LayerName names[] = {
     {LAYER_DOWN, "mlp.fc2", true}, {LAYER_SCALE2, "ls2", false},  {0},
 };
 
-/* A field that must have the value that the formulas here are for. */
-static void want_text(const Json *config, const json_t *o, const char *where, const char *key,
-                      const char *wanted, Error *e)
-{
-    const char *found;
-    json_string_or(config, o, where, key, wanted, &found, e);
-    if (e->status == OK && strcmp(found, wanted))
-        error_set(e, BAD_INPUT, "%s: %s%s%s: wanted \"%s\", found \"%s\"", config->path, where,
-                  *where ? "." : "", key, wanted, found);
-}
-
 static void want_flag(const Json *config, const json_t *o, const char *where, const char *key, bool wanted,
                       Error *e)
 {
@@ -58,11 +47,11 @@ static Status load_sizes(InternVL2Vision *v, TransformerShape *l, const Json *co
     json_integer_or(config, o, where, "image_size", 1, 1 << 14, 448, &image, e);
     json_integer_or(config, o, where, "patch_size", 1, 1 << 10, 14, &v->patch, e);
     json_real_or(config, o, where, "layer_norm_eps", 0, 1, 1e-6, &l->eps, e);
-    want_text(config, o, where, "hidden_act", "gelu", e);
-    want_text(config, o, where, "norm_type", "layer_norm", e);
+    field_text(config, o, where, "hidden_act", "gelu", e);
+    field_text(config, o, where, "norm_type", "layer_norm", e);
     want_flag(config, o, where, "qkv_bias", true, e);
     want_flag(config, o, where, "qk_normalization", false, e);
-    want_text(config, config->root, "", "ps_version", "v2", e);
+    field_text(config, config->root, "", "ps_version", "v2", e);
     json_integer_or(config, config->root, "", "force_image_size", 1, 1 << 14, image, &forced, e);
     json_integer_or(config, config->root, "", "select_layer", -1, -1, -1, &layer, e);
     json_real_or(config, config->root, "", "downsample_ratio", 0.01, 1, 0.5, &ratio, e);

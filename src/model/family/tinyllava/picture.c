@@ -13,10 +13,9 @@ enum { GREY = 127 };
 const Normalise tinyllava_normalise = {
     .rescale = 1.0 / 255, .mean = {0.5f, 0.5f, 0.5f}, .std = {0.5f, 0.5f, 0.5f}};
 
-Status tinyllava_pictures_load(TinyLlavaPictures *p, const Json *config, Error *e)
+Status tinyllava_pictures_load(TinyLlavaPictures *p, const Json *config, const char *aspect, Error *e)
 {
-    const char *aspect;
-    json_string_or(config, config->root, "", "image_aspect_ratio", "pad", &aspect, e);
+    json_string_or(config, config->root, "", "image_aspect_ratio", aspect, &aspect, e);
     p->pad = e->status == OK && !strcmp(aspect, "pad");
     if (e->status == OK && !p->pad && strcmp(aspect, "square"))
         error_set(e, BAD_INPUT, "%s: image_aspect_ratio: wanted \"pad\" or \"square\", found \"%s\"",
@@ -43,8 +42,10 @@ Status tinyllava_picture(const TinyLlavaPictures *p, Picture *out, const Image *
 {
     const int64_t side = p->size / p->patch;
     Image square = {0};
-    *out = (Picture){
-        .rows = side * side, .cols = 3 * p->patch * p->patch, .grid = {1, side, side}, .tokens = side * side};
+    *out = (Picture){.rows = side * side,
+                     .cols = 3 * p->patch * p->patch,
+                     .grid = {1, side, side},
+                     .tokens = side * side - p->drops_first};
     if (p->pad && rgb->width != rgb->height)
         pad(&square, rgb, e);
     image_resize(&out->frame, square.data ? &square : rgb, p->size, p->size, BICUBIC, e);

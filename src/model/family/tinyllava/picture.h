@@ -9,13 +9,14 @@
 typedef struct {
     int64_t size, patch; /* sides in pixels of the picture as the tower sees it, and of a patch */
     bool pad;            /* to a square first; else the picture is stretched */
+    bool drops_first;    /* the first patch's row is left out, as if it were a class token's */
 } TinyLlavaPictures;
 
 /* What pixels become: 1/255 as in transformers' slow processors, mean and deviation 1/2. */
 extern const Normalise tinyllava_normalise;
 
-/* Reads config.json's image_aspect_ratio. */
-Status tinyllava_pictures_load(TinyLlavaPictures *p, const Json *config, Error *e);
+/* Reads config.json's image_aspect_ratio; absent: `aspect`. */
+Status tinyllava_pictures_load(TinyLlavaPictures *p, const Json *config, const char *aspect, Error *e);
 Status tinyllava_picture(const TinyLlavaPictures *p, Picture *out, const Image *rgb, Error *e);
 
 #endif

@@ -1,6 +1,7 @@
-/* TinyLLaVA-2.0B (TinyLlavaStablelmForCausalLM of TinyLLaVABench): SigLIP without its last layer and last
- * norm, a projector of two Linears, StableLM-2. Everything that is peculiar to the family is in this
- * folder.
+/* TinyLLaVA-2.0B (TinyLlavaStablelmForCausalLM of TinyLLaVABench) and what TinyLLaVA Factory saves with the
+ * same decoder (TinyLlavaForConditionalGeneration): SigLIP without its last layer and last norm, a
+ * projector of two Linears, StableLM-2. The Factory has other names, keeps the whole tower on disk, and
+ * drops each picture's first row. Everything that is peculiar to the family is in this folder.
  *
  *     projector(x) = fc2(gelu(fc1(x)))
  *
@@ -14,6 +15,7 @@
 #include "tensor/probe.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const char end_token[] = "<|endoftext|>";
 
@@ -44,37 +46,78 @@ static const DecoderShape decoder_shape = {
 static const SiglipSizes siglip_sizes = {
     .width = 1152, .hidden = 4304, .layers = 27, .heads = 16, .image = 384, .patch = 14, .truncated = true};
 
-static void refuse(const Json *config, const char *key, Error *e)
+/* One for each model_type of the family's row, in its order. */
+static const TinyLlavaLayout layouts[] = {
+    {.section = "",
+     .decoder = "model",
+     .head = "lm_head",
+     .tower = "model.vision_tower.vision_tower.vision_model",
+     .projector = "model.mm_projector",
+     .aspect = "pad"},
+    {.section = "text_config",
+     .decoder = "language_model.model",
+     .head = "language_model.lm_head",
+     .tower = "vision_tower._vision_tower.vision_model",
+     .projector = "connector._connector",
+     .aspect = "square",
+     .factory = true},
+};
+
+static void refuse(const Json *config, const json_t *o, const char *key, Error *e)
 {
     bool on;
-    json_bool_or(config, config->root, "", key, false, &on, e);
+    json_bool_or(config, o, "", key, false, &on, e);
     if (e->status == OK && on)
         error_set(e, BAD_INPUT, "%s: %s is true; only StableLM-2 without it is supported", config->path, key);
 }
 
+/* The Factory joins decoders, towers and connectors of many kinds. */
+static void check_parts(TinyLlava *m, const Json *config, Error *e)
+{
+    const json_t *root = config->root;
+    const char *rows;
+    int64_t layer;
+    field_text(config, json_object_get(root, "text_config"), "text_config", "model_type", "stablelm", e);
+    field_text(config, json_object_get(root, "vision_config"), "vision_config", "model_type",
+               "siglip_vision_model", e);
+    field_text(config, root, "", "connector_type", "mlp2x_gelu", e);
+    json_integer_or(config, root, "", "vision_feature_layer", -2, -2, -2, &layer, e);
+    json_string_or(config, root, "", "vision_feature_select_strategy", "patch", &rows, e);
+    m->pictures.drops_first = e->status == OK && !strcmp(rows, "patch");
+    if (e->status == OK && !m->pictures.drops_first && strcmp(rows, "cls_patch"))
+        error_set(e, BAD_INPUT,
+                  "%s: vision_feature_select_strategy: wanted \"patch\" or \"cls_patch\", found \"%s\"",
+                  config->path, rows);
+}
+
 static void load_text(Vlm *vlm, TinyLlava *m, const Json *config, Error *e)
 {
+    const char *where = m->layout->section;
     const json_t *o = config->root;
     DecoderShape z = decoder_shape;
     double part;
     bool bias;
     bool tied;
-    json_real_or(config, o, "", "layer_norm_eps", 0, 1, z.layer.eps, &z.layer.eps, e);
-    json_real_or(config, o, "", "norm_eps", 0, 1, z.layer.eps, &z.layer.eps, e);
-    json_real_or(config, o, "", "partial_rotary_factor", 0.01, 1, 0.25, &part, e);
-    json_real_or(config, o, "", "rope_pct", 0.01, 1, part, &part, e);
-    json_bool_or(config, o, "", "use_qkv_bias", true, &bias, e);
-    json_bool_or(config, o, "", "tie_word_embeddings", false, &tied, e);
-    refuse(config, "use_parallel_residual", e);
-    refuse(config, "qk_layernorm", e);
+    if (*where)
+        field_section(config, where, &o, e);
+    json_real_or(config, o, where, "layer_norm_eps", 0, 1, z.layer.eps, &z.layer.eps, e);
+    json_real_or(config, o, where, "norm_eps", 0, 1, z.layer.eps, &z.layer.eps, e);
+    json_real_or(config, o, where, "partial_rotary_factor", 0.01, 1, 0.25, &part, e);
+    json_real_or(config, o, where, "rope_pct", 0.01, 1, part, &part, e);
+    json_bool_or(config, o, where, "use_qkv_bias", true, &bias, e);
+    json_bool_or(config, o, where, "tie_word_embeddings", false, &tied, e);
+    refuse(config, o, "use_parallel_residual", e);
+    refuse(config, o, "qk_layernorm", e);
+    z.head = m->layout->head;
     z.layer.names = bias ? decoder_names_biased : decoder_names;
-    decoder_sizes(&z, config, o, "", false, e);
-    decoder_load(&m->decoder, vlm, "model", &z, tied, e);
+    decoder_sizes(&z, config, o, where, false, e);
+    decoder_load(&m->decoder, vlm, m->layout->decoder, &z, tied, e);
     m->rotary = decoder_rotary(&z);
     m->rotary.turned = (int64_t)((double)z.layer.head_width * part);
     if (e->status == OK && (m->rotary.turned < 2 || m->rotary.turned % 2))
-        error_set(e, BAD_INPUT, "%s: rope_pct %g of a head's %lld channels is no even number", config->path,
-                  part, (long long)z.layer.head_width);
+        error_set(e, BAD_INPUT,
+                  "%s: rope_pct (partial_rotary_factor) %g of a head's %lld channels is no even number",
+                  config->path, part, (long long)z.layer.head_width);
 }
 
 /* The id that stands for pictures: the one before the first special token, which no token has. */
@@ -91,20 +134,25 @@ static void find_image(Vlm *vlm, Error *e)
 static Status load(Vlm *vlm, const Json *config, Error *e)
 {
     TinyLlava *m = arena_zero(&vlm->arena, 1, sizeof *m, e);
+    SiglipSizes tower = siglip_sizes;
     vlm->model = m;
     if (!m)
         return e->status;
+    m->layout = layouts + (vlm->type - vlm->family->type);
+    tower.rest_on_disk = m->layout->factory;
+    if (m->layout->factory)
+        check_parts(m, config, e);
     load_text(vlm, m, config, e);
-    siglip_load(&m->vision, vlm, config, "model.vision_tower.vision_tower.vision_model", &siglip_sizes, 1, e);
+    siglip_load(&m->vision, vlm, config, m->layout->tower, &tower, 1, e);
     if (e->status != OK)
         return e->status;
     vlm->checkpoint.part = PART_MERGER;
-    m->fc1 = load_linear(&vlm->checkpoint, vlm->width, m->vision.vision.shape.layer.width, true, e,
-                         "model.mm_projector.0");
-    m->fc2 = load_linear(&vlm->checkpoint, vlm->width, vlm->width, true, e, "model.mm_projector.2");
+    m->fc1 = load_linear(&vlm->checkpoint, vlm->width, m->vision.vision.shape.layer.width, true, e, "%s.0",
+                         m->layout->projector);
+    m->fc2 = load_linear(&vlm->checkpoint, vlm->width, vlm->width, true, e, "%s.2", m->layout->projector);
     m->pictures.size = m->vision.image;
     m->pictures.patch = m->vision.patch;
-    tinyllava_pictures_load(&m->pictures, config, e);
+    tinyllava_pictures_load(&m->pictures, config, m->layout->aspect, e);
     find_image(vlm, e);
     return e->status;
 }
@@ -152,8 +200,10 @@ static Mat *picture_rows(Run *run, const Vlm *vlm, const Picture *const *picture
     const TinyLlava *m = vlm->model;
     const VisionRows *rows = siglip_rows(run, &m->vision, pictures, count);
     Mat *x = vision(run, &m->vision.vision, rows, picture_patches(run, pictures, count));
+    if (m->pictures.drops_first && rows)
+        x = vision_drop_first(run, &rows->rows.seqs, x);
     x = linear(run, &m->fc2, gelu(run, linear(run, &m->fc1, x)));
-    probe_mat(run, x, count, "model.mm_projector");
+    probe_mat(run, x, count, "%s", m->layout->projector);
     return x;
 }
 
@@ -169,14 +219,14 @@ static Status describe(const Vlm *vlm, Text *text, Error *e)
     const TinyLlava *m = vlm->model;
     const TransformerShape *l = &m->vision.vision.shape.layer;
     const TinyLlavaPictures *p = &m->pictures;
-    const int64_t side = p->size / p->patch;
+    const int64_t rows = p->size / p->patch * (p->size / p->patch);
     text_format(
         text, e,
         "  vision: %lld layers of width %lld, %lld heads, MLP %lld; patches of %lldx%lld, each a token\n"
         "          pictures %s to %lldx%lld, %lld tokens each\n",
         (long long)l->layers, (long long)l->width, (long long)l->heads, (long long)l->hidden,
         (long long)p->patch, (long long)p->patch, p->pad ? "padded" : "stretched", (long long)p->size,
-        (long long)p->size, (long long)(side * side));
+        (long long)p->size, (long long)(rows - p->drops_first));
     return decoder_describe(&m->decoder, vlm, text, e);
 }
 
@@ -210,7 +260,7 @@ static void probe_inputs(Run *run, const Vlm *vlm, const Sample *s)
 }
 
 const Family family_tinyllava = {
-    .type = {{"tiny_llava_stablelm", {0}}},
+    .type = {{"tiny_llava_stablelm", {0}}, {"tinyllava", {0}}},
     .renames = (const Rename[]){{0}},
     .ignorable = (const char *const[]){"rotary_emb.inv_freq", NULL},
     .penalty_skips_prompt = true,

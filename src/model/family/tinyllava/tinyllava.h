@@ -7,8 +7,17 @@
 #include "model/family.h"
 #include "model/family/tinyllava/picture.h"
 
+/* What the parts are called on disk, and what else differs between the two code bases. */
+typedef struct {
+    const char *section; /* of config.json, with the decoder's sizes; "": the root */
+    const char *decoder, *head, *tower, *projector;
+    const char *aspect; /* image_aspect_ratio where config.json has none */
+    bool factory;
+} TinyLlavaLayout;
+
 /* Vlm.model of this family. */
 typedef struct {
+    const TinyLlavaLayout *layout;
     Decoder decoder;
     RotaryRule rotary;
     Siglip vision;

@@ -27,3 +27,27 @@ const WrongField tinyllava_wrong_fields[] = {
     {"config.json", "vision_config.hidden_act", "\"gelu\"", "vision_config.hidden_act"},
     {0},
 };
+
+/* Also what the Factory can be made of and is not supported, each refused by its name. */
+const WrongField tinyllava_factory_wrong_fields[] = {
+    {"config.json", "text_config.model_type", "\"phi\"", "found \"phi\""},
+    {"config.json", "text_config.model_type", "\"gemma\"", "found \"gemma\""},
+    {"config.json", "text_config.model_type", "\"qwen2\"", "text_config.model_type: wanted \"stablelm\""},
+    {"config.json", "text_config.model_type", "\"llama\"", "found \"llama\""},
+    {"config.json", "vision_config.model_type", "\"clip_vision_model\"", "found \"clip_vision_model\""},
+    {"config.json", "vision_config.model_type", "\"dinov2\"", "wanted \"siglip_vision_model\""},
+    {"config.json", "connector_type", "\"resampler\"", "connector_type"},
+    {"config.json", "connector_type", "\"linear\"", "connector_type"},
+    {"config.json", "vision_feature_layer", "-1", "vision_feature_layer"},
+    {"config.json", "vision_feature_select_strategy", "\"cls\"", "vision_feature_select_strategy"},
+    {"config.json", "image_aspect_ratio", "\"anyres\"", "image_aspect_ratio"},
+    {"config.json", "text_config", "[]", "text_config"},
+    {"config.json", "text_config.hidden_size", "16", "embed_tokens"},
+    {"config.json", "text_config.num_hidden_layers", "1", "language_model.model.layers.1"},
+    {"config.json", "text_config.use_parallel_residual", "true", "use_parallel_residual"},
+    {"config.json", "text_config.qk_layernorm", "true", "qk_layernorm"},
+    {"config.json", "text_config.partial_rotary_factor", "0.1", "rope_pct"},
+    {"config.json", "vision_config.num_hidden_layers", "2", "vision_model.encoder.layers.2"},
+    {"config.json", "vision_config.num_hidden_layers", "4", "vision_model.encoder.layers.3"},
+    {0},
+};
