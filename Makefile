@@ -8,7 +8,7 @@ VERSION = 0.1.0
 
 BLAS   = openblas
 OPENMP = 1
-JPEG   = stb
+JPEG   = auto
 KERNELS = $(if $(filter none,$(BLAS)),plain,cpu)
 NATIVE = 0
 SAN    =
@@ -33,7 +33,7 @@ FORCE:
 check_value = $(if $(filter $(2),$($(1))),,$(error $(1)=$($(1)) is not known; allowed: $(2)))
 $(call check_value,BLAS,openblas none)
 $(call check_value,OPENMP,0 1)
-$(call check_value,JPEG,stb turbo)
+$(call check_value,JPEG,auto stb turbo)
 $(call check_value,KERNELS,cpu plain)
 $(call check_value,NATIVE,0 1)
 $(call check_value,WERROR,0 1)
@@ -47,8 +47,12 @@ quote  = '$(subst ','\'',$(1))'
 JOBS  := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 KERNEL := $(shell uname -s)
 
+# libjpeg-turbo where its header is: it is exact to Pillow and has seen more hostile files than any other.
+jpeg     := $(if $(filter auto,$(JPEG)),$(shell printf '\043include <stdio.h>\n\043include <jpeglib.h>\n' | \
+    $(CC) $(shell pkg-config --cflags libjpeg 2>/dev/null) $(CPPFLAGS) -E -x c - >/dev/null 2>&1 && echo turbo || echo stb),$(JPEG))
+
 compiler := $(subst $(space),_,$(notdir $(CC)))
-config   := $(compiler)-$(BLAS)-openmp$(OPENMP)-$(JPEG)$(if $(filter plain,$(KERNELS)),-plain)$(if $(filter 1,$(NATIVE)),-native)$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+config   := $(compiler)-$(BLAS)-openmp$(OPENMP)-$(jpeg)$(if $(filter plain,$(KERNELS)),-plain)$(if $(filter 1,$(NATIVE)),-native)$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 B        := build/$(config)
 
 # $(call package,pkg-config name,--cflags or --libs,what to use where pkg-config does not know it)
@@ -70,7 +74,7 @@ else
     unused    += src/tensor/gemm_blas.c
 endif
 
-ifeq ($(JPEG),turbo)
+ifeq ($(jpeg),turbo)
     needs     += jpeg
     inc_flags += $(call package,libjpeg,--cflags)
     libs      += $(call package,libjpeg,--libs,-ljpeg)
@@ -179,6 +183,9 @@ $(objects) $(main_object): $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call run,CC  ,$(compile) $(more) -c -o $@ $<)
 
+# Sums in stb_image wrap on broken files.
+$(B)/src/image/stb.o: more := -fwrapv
+
 # Wide vectors without the instructions for them: how functions would pass them does not matter within a file.
 $(B)/tests/kernel/tiles_test.o: more := -Wno-psabi
 
@@ -194,13 +201,18 @@ $(B)/tests/libhelpers.a: $(help_objects)
 $(programs): %: %.o $(B)/tests/libhelpers.a $(B)/libmpa.a
 	$(call run,LINK,$(link_with) -o $@ $< $(B)/tests/libhelpers.a $(B)/libmpa.a $(test_libs) $(all_libs))
 
+# For `make fuzz`, in its own configuration: SAN holds fuzzer-no-link there.
+$(B)/fuzz: $(B)/tests/libhelpers.a $(B)/libmpa.a
+	$(call run,LINK,$(link_with) -fsanitize=fuzzer -o $@ $(B)/tests/libhelpers.a $(B)/libmpa.a $(test_libs) $(all_libs))
+
 -include $(objects:.o=.d) $(main_object:.o=.d) $(test_objects:.o=.d) $(help_objects:.o=.d)
 
 # ------------------------------------------------------------------------------------------------------------------------ dependencies
 
-# What is missing is named by deps-check and installed by deps (Debian and Ubuntu; elsewhere it is listed). Only the tests need cmocka.
+# What is missing is named by deps-check and installed by deps (Debian and Ubuntu; elsewhere it is listed). Only the tests need cmocka. What
+# stands behind the + is wanted and not needed: it comes along where something is installed.
 deps:
-	@CC=$(call quote,$(CC)) CPPFLAGS=$(call quote,$(inc_flags) $(CPPFLAGS)) .ci/setup install $(needs) cmocka
+	@CC=$(call quote,$(CC)) CPPFLAGS=$(call quote,$(inc_flags) $(CPPFLAGS)) .ci/setup install $(needs) cmocka $(if $(filter auto,$(JPEG)),+ jpeg)
 
 deps-check:
 	@CC=$(call quote,$(CC)) CPPFLAGS=$(call quote,$(inc_flags) $(CPPFLAGS)) .ci/setup check $(needs)
@@ -321,7 +333,7 @@ help:
 	@echo 'Options, with their defaults:'
 	@echo '  BLAS=openblas|none   the matrix product: OpenBLAS, or plain C in a fixed order of summation'
 	@echo '  OPENMP=1|0           threads'
-	@echo '  JPEG=stb|turbo       the JPEG decoder: stb_image, or libjpeg-turbo (the bits that Pillow gives)'
+	@echo '  JPEG=auto|turbo|stb  the JPEG decoder: libjpeg-turbo (the bits that Pillow gives) or stb_image; auto: libjpeg-turbo where it is'
 	@echo '  KERNELS=cpu|plain    inner loops for the instruction sets of CPUs, chosen at run time (MPA_KERNELS=plain|avx2|avx512|amx forces one), or plain C'
 	@echo '  NATIVE=0|1           code for the processor of this machine only'
 	@echo '  SAN=LIST             sanitizers, as -fsanitize takes them: address,undefined or thread'

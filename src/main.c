@@ -2,6 +2,7 @@
 #include "base/signals.h"
 #include "base/word.h"
 #include "command/command.h"
+#include "image/image.h"
 #include "kernel/kernels.h"
 
 #include <stdio.h>
@@ -13,13 +14,13 @@ static const Command *const commands[] = {
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
-/* With the sets of kernels that this CPU can run, the one that is taken first. */
+/* With the sets of kernels that this CPU can run, the one that is taken first, and what decodes JPEG. */
 static void print_version(void)
 {
     printf("mpa %s\nkernels:", MPA_VERSION);
     for (int i = 0; kernels_available(i); i++)
         printf(" %s", kernels_available(i)->name);
-    putchar('\n');
+    printf("\nJPEG: %s\n", image_jpeg_decoder());
 }
 
 static void print_help(void)

@@ -10,9 +10,15 @@ Status jpeg_decode(Image *out, const Source *s, Error *e);
 /* What the markers of a JPEG file say. */
 typedef struct {
     uint64_t width, height;
-    int components; /* 0: no frame header was found */
-    bool adobe;     /* there is an Adobe marker: CMYK is stored inverted */
+    int components;    /* 0: no frame header was found */
+    bool adobe;        /* there is an Adobe marker: CMYK is stored inverted */
+    const char *lacks; /* what a scan uses and nothing defined, for messages; NULL: nothing */
 } JpegFrame;
+
+/* Walks the markers of a file up to the one that ends the picture, and holds every scan to the tables
+ * and components that were defined before it. BAD_INPUT: cut off or broken, or more scans than any
+ * picture needs. */
+Status jpeg_read_markers(JpegFrame *frame, const Source *s, Error *e);
 
 /* The pixels, by the decoder that was chosen for the build (decode_jpeg_stb.c or
  * decode_jpeg_turbo.c); *out has its size and memory. */

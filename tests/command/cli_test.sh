@@ -43,6 +43,7 @@ verdict() { # WHY NAME
 
 # Help and usage.
 expect 0 'out:^mpa [0-9]+\.[0-9]+' --version
+expect 0 'out:^JPEG: (libjpeg-turbo|stb_image)$' --version
 expect 0 'out:mpa identify' --help
 for command in run annotate identify level evaluate ask trace compare tokenize inspect bench merge; do
     expect 0 "out:^usage: mpa $command" $command --help

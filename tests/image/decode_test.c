@@ -185,6 +185,139 @@ static void test_frame_headers(void **state)
     scratch_remove(&s);
 }
 
+/* Where the first segment of that marker starts in a JPEG file: at its 0xFF. */
+static size_t segment_at(const unsigned char *file, size_t count, int marker)
+{
+    size_t at = 2;
+    while (at + 4 <= count && file[at + 1] != marker)
+        at += 2 + ((size_t)file[at + 2] << 8 | file[at + 3]);
+    assert_true(at + 4 <= count && file[at] == 0xFF);
+    return at;
+}
+
+/* The file without its segments of that marker in front of the first scan. */
+static void add_without(Text *out, const Tensor *file, int marker)
+{
+    Error e = {0};
+    const size_t scan = segment_at(file->data, file->bytes, 0xDA);
+    size_t at = 2;
+    text_clear(out);
+    text_add_bytes(out, file->data, 2, &e);
+    while (at < scan) {
+        const size_t length = 2 + ((size_t)file->data[at + 2] << 8 | file->data[at + 3]);
+        if (file->data[at + 1] != marker)
+            text_add_bytes(out, file->data + at, length, &e);
+        at += length;
+    }
+    text_add_bytes(out, file->data + scan, file->bytes - scan, &e);
+    assert_int_equal(e.status, OK);
+}
+
+typedef void JpegCase(Scratch *s, const Tensor *file);
+
+static void for_each_jpeg(JpegCase *run)
+{
+    Golden g;
+    Scratch s;
+    scratch_make(&s);
+    golden_open(&g, "image/decode");
+    json_t *c;
+    size_t i;
+    json_array_foreach(json_object_get(g.notes.root, "cases"), i, c)
+    {
+        char tensor[100];
+        snprintf(tensor, sizeof tensor, "%s/file", json_string_value(c));
+        if (!strncmp(tensor, "jpeg/", 5))
+            run(&s, golden_tensor(&g, tensor));
+    }
+    golden_drop(&g);
+    scratch_remove(&s);
+}
+
+/* A scan may use only tables and components that were defined before it: decoders take what memory
+ * holds. libjpeg has Huffman tables of its own where a file has none. */
+static void missing_tables(Scratch *s, const Tensor *file)
+{
+    Text bad = {0};
+    Error e = {0};
+    add_without(&bad, file, 0xDB);
+    refused(scratch_write(s, "no quantisers", bad.data, bad.count), "lack a quantisation table");
+    add_without(&bad, file, 0xC4);
+    if (!strcmp(image_jpeg_decoder(), "stb_image"))
+        refused(scratch_write(s, "no Huffman", bad.data, bad.count), "lack a Huffman table");
+    text_clear(&bad);
+    text_add_bytes(&bad, file->data, file->bytes, &e);
+    const size_t scan = segment_at(file->data, file->bytes, 0xDA);
+    bad.data[scan + 5] = 0x77;
+    refused(scratch_write(s, "component", bad.data, bad.count), "component that its frame lacks");
+    bad.data[scan + 4] = 9;
+    refused(scratch_write(s, "scan", bad.data, bad.count), "scan header is broken");
+    text_clear(&bad);
+    text_add_bytes(&bad, file->data, file->bytes, &e);
+    bad.data[segment_at(file->data, file->bytes, 0xDB) + 4] = 0x2F;
+    refused(scratch_write(s, "quantiser", bad.data, bad.count), "quantisation table is broken");
+    text_free(&bad);
+}
+
+static void test_missing_tables(void **state)
+{
+    (void)state;
+    for_each_jpeg(missing_tables);
+}
+
+/* A scan again and again: each goes over the whole picture. */
+static void many_scans(Scratch *s, const Tensor *file)
+{
+    Text bad = {0};
+    Error e = {0};
+    const size_t scan = segment_at(file->data, file->bytes, 0xDA);
+    text_add_bytes(&bad, file->data, scan, &e);
+    for (int i = 0; i < 101; i++)
+        text_add_bytes(&bad, file->data + scan, 10 + 2 * (size_t)(file->data[scan + 4] - 1), &e);
+    text_add_bytes(&bad, "\xFF\xD9", 2, &e);
+    assert_int_equal(e.status, OK);
+    refused(scratch_write(s, "scans", bad.data, bad.count), "more than 100 scans");
+    text_free(&bad);
+}
+
+static void test_many_scans(void **state)
+{
+    (void)state;
+    for_each_jpeg(many_scans);
+}
+
+/* One damaged byte, anywhere: read or refused, and the same pixels each time. */
+static void damaged(Scratch *s, const Tensor *file)
+{
+    uint32_t seed = 1;
+    unsigned char *bytes = memory_new((int64_t)file->bytes, 1, &(Error){0});
+    for (int i = 0; i < 60; i++) {
+        Image im[2] = {{0}, {0}};
+        Status status[2];
+        seed = seed * 1664525 + 1013904223;
+        memcpy(bytes, file->data, file->bytes);
+        bytes[2 + (seed >> 8) % (file->bytes - 2)] ^= (unsigned char)(1 + seed % 255);
+        const char *path = scratch_write(s, "damaged", bytes, file->bytes);
+        for (int k = 0; k < 2; k++) {
+            Error e = {0};
+            status[k] = image_read(im + k, path, &e);
+            assert_true(status[k] == OK || status[k] == BAD_INPUT);
+        }
+        assert_int_equal(status[0], status[1]);
+        if (status[0] == OK)
+            assert_memory_equal(im[0].data, im[1].data, (size_t)(im[0].width * im[0].height) * 3);
+        image_free(im);
+        image_free(im + 1);
+    }
+    free(bytes);
+}
+
+static void test_damaged_byte(void **state)
+{
+    (void)state;
+    for_each_jpeg(damaged);
+}
+
 /* A picture cut at any byte, or with any byte changed, is read or refused, never anything else
  * (the sanitizers look on). */
 static void test_every_byte(void **state)
@@ -217,8 +350,10 @@ static void test_every_byte(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pictures), cmocka_unit_test(test_broken),
-                                       cmocka_unit_test(test_messages), cmocka_unit_test(test_frame_headers),
-                                       cmocka_unit_test(test_every_byte)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pictures),   cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_messages),   cmocka_unit_test(test_frame_headers),
+        cmocka_unit_test(test_every_byte), cmocka_unit_test(test_missing_tables),
+        cmocka_unit_test(test_many_scans), cmocka_unit_test(test_damaged_byte)};
     return cmocka_run_group_tests_name("image/decode", tests, NULL, NULL);
 }
