@@ -115,6 +115,7 @@ ifeq ($(SAN),)
     flags   += -fstack-protector-strong -fPIE
     link    += $(if $(filter Linux,$(KERNEL)),-pie -Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now)
 else
+    defines += -DMPA_SANITIZED
     flags   += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 

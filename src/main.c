@@ -1,5 +1,7 @@
 /* mpa: the Model Parity Aligner. One line per command. */
+#include "base/printable.h"
 #include "base/signals.h"
+#include "base/start.h"
 #include "base/word.h"
 #include "command/command.h"
 #include "image/image.h"
@@ -17,21 +19,21 @@ enum { COMMANDS = sizeof commands / sizeof *commands };
 /* With the sets of kernels that this CPU can run, the one that is taken first, and what decodes JPEG. */
 static void print_version(void)
 {
-    printf("mpa %s\nkernels:", MPA_VERSION);
+    output("mpa %s\nkernels:", MPA_VERSION);
     for (int i = 0; kernels_available(i); i++)
-        printf(" %s", kernels_available(i)->name);
-    printf("\nJPEG: %s\n", image_jpeg_decoder());
+        output(" %s", kernels_available(i)->name);
+    output("\nJPEG: %s\n", image_jpeg_decoder());
 }
 
 static void print_help(void)
 {
-    printf(
+    output(
         "mpa %s: aligns a small vision-language model to a large one, from unlabeled pictures.\n\nusage:\n",
         MPA_VERSION);
     for (size_t i = 0; i < COMMANDS; i++)
-        printf("  mpa %-9s %s\n                %s\n", commands[i]->name, commands[i]->arguments,
+        output("  mpa %-9s %s\n                %s\n", commands[i]->name, commands[i]->arguments,
                commands[i]->summary);
-    printf("\n  mpa COMMAND --help, mpa --version\n  --quiet, --verbose with every command\n"
+    output("\n  mpa COMMAND --help, mpa --version\n  --quiet, --verbose with every command\n"
            "  MPA_KERNELS=NAME in the environment: inner loops for that instruction set (mpa --version lists "
            "them, the usual one first)\n\n"
            "Exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 a bad input file, 4 not enough "
@@ -41,14 +43,14 @@ static void print_help(void)
 
 static void print_command_help(const Command *c)
 {
-    printf("usage: mpa %s %s\n%s.\n%s", c->name, c->arguments, c->summary, c->help);
+    output("usage: mpa %s %s\n%s.\n%s", c->name, c->arguments, c->summary, c->help);
 }
 
 static int fail(const Log *l, const Error *e, const Command *c)
 {
     log_error(l, e);
     if (e->status == BAD_USAGE && c)
-        fprintf(stderr, "usage: mpa %s %s   (mpa %s --help)\n", c->name, c->arguments, c->name);
+        printable_printf(stderr, "usage: mpa %s %s   (mpa %s --help)\n", c->name, c->arguments, c->name);
     return (int)e->status;
 }
 
@@ -98,7 +100,10 @@ static CommonOptions common_options(char **arguments, int *count)
 /* The exit status. Text that could not be written is a failure. */
 static int finish(const Log *l, Error *e, const Command *c, Status status)
 {
-    if ((fflush(stdout) || ferror(stdout)) && status == OK)
+    const bool unwritten = fflush(stdout) || ferror(stdout);
+    if (unwritten)
+        signals_end_if_unread();
+    if (unwritten && status == OK)
         status = error_set(e, FAILED, "standard output: cannot write");
     if (status == OK || status == DIFFERENT)
         return (int)status;
@@ -114,6 +119,7 @@ int main(int argc, char **argv)
 {
     Error e = {0};
     Invocation in = {.arguments = argv + 1, .count = argc > 0 ? argc - 1 : 0};
+    process_start();
     const CommonOptions o = common_options(in.arguments, &in.count);
     log_init(&in.log, o.quiet, o.verbose);
     const char *name = in.count ? in.arguments[0] : o.help ? "help" : "";
@@ -134,7 +140,6 @@ int main(int argc, char **argv)
     } else if (c) {
         in.arguments++;
         in.count--;
-        signals_catch();
         status = c->run(&in, &e);
     }
     return finish(&in.log, &e, c, status);

@@ -3,10 +3,11 @@
 #define _DEFAULT_SOURCE /* syscall */
 #include "base/cpu.h"
 
+#include <unistd.h>
+
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__)
 #include <cpuid.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 bool cpu_tiles(void)
 {
@@ -27,3 +28,9 @@ bool cpu_tiles(void)
 }
 
 #endif
+
+int cpu_count(void)
+{
+    const long count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count > 1 ? (int)count : 1;
+}

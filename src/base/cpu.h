@@ -8,4 +8,7 @@
  * them; asks for the permission. */
 bool cpu_tiles(void);
 
+/* Processors that are switched on; at least 1. */
+int cpu_count(void);
+
 #endif

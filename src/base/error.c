@@ -1,16 +1,11 @@
 /* Errors. Invariant: the first failure stays: what fails after it is usually its consequence. */
 #include "base/error.h"
 
+#include "base/printable.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-static void make_printable(char *text)
-{
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < 32 || *c == 127)
-            *c = '?';
-}
 
 Status error_set(Error *e, Status status, const char *format, ...)
 {
@@ -19,7 +14,7 @@ Status error_set(Error *e, Status status, const char *format, ...)
         va_start(args, format);
         vsnprintf(e->text, sizeof e->text, format, args);
         va_end(args);
-        make_printable(e->text);
+        make_printable(e->text, false);
         e->status = status;
     }
     return e->status;
@@ -35,7 +30,7 @@ Status error_prefix(Error *e, const char *format, ...)
     va_start(args, format);
     vsnprintf(prefix, sizeof prefix, format, args);
     va_end(args);
-    make_printable(prefix);
+    make_printable(prefix, false);
     size_t used = strlen(prefix);
     if (used > sizeof e->text / 2) /* leaves half of the room to the message itself */
         used = sizeof e->text / 2;

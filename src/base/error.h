@@ -36,7 +36,7 @@ typedef struct {
 #endif
 
 /* Records a failure unless e already holds one. Returns e's status, so that callers can
- * `return error_set(...)`. Control characters in the message are replaced by '?'. */
+ * `return error_set(...)`. The message is made printable (printable.h). */
 Status error_set(Error *e, Status status, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* Puts "context: " in front of the message that e holds; does nothing without one. Returns e's

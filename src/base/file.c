@@ -1,8 +1,12 @@
 /* Files. What is written either replaces the old file whole or not at all: the bytes go into
  * PATH.tmp, which is synced and renamed, and then the folder is synced, so that the new name
- * survives a loss of power too. */
+ * survives a loss of power too. Only a regular file is replaced: a link stays and what it leads to is
+ * replaced, a device or a FIFO is written to. */
+#define _XOPEN_SOURCE 700 /* realpath */
+
 #include "base/file.h"
 
+#include "base/map_guard.h"
 #include "base/memory.h"
 #include "base/path.h"
 
@@ -51,6 +55,10 @@ Status file_map(FileMap *map, const char *path, Error *e)
         else
             *map = (FileMap){p, size};
     }
+    if (map->data && map_guard_add(path, fd, map->data, size, e) != OK) {
+        munmap((void *)(uintptr_t)map->data, size);
+        *map = (FileMap){0};
+    }
     if (fd >= 0)
         close(fd);
     return e->status;
@@ -58,8 +66,10 @@ Status file_map(FileMap *map, const char *path, Error *e)
 
 void file_unmap(FileMap *map)
 {
-    if (map->data)
+    if (map->data) {
+        map_guard_remove(map->data);
         munmap((void *)(uintptr_t)map->data, map->size);
+    }
     *map = (FileMap){0};
 }
 
@@ -157,32 +167,81 @@ static Status sync_folder_of(const char *path, Error *e)
     return e->status;
 }
 
+/* A new file at `path`, where only a file that a kill left behind may stand; -1 with e set. */
+static int create_new(const char *path, Error *e)
+{
+    struct stat s;
+    if (e->status != OK)
+        return -1;
+    if (!lstat(path, &s) && S_ISREG(s.st_mode) && unlink(path))
+        file_failed(path, "remove", e);
+    int fd = e->status == OK ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666) : -1;
+    if (fd < 0)
+        file_failed(path, "create", e);
+    return fd;
+}
+
+/* Opens what is there and is no regular file, to be written to as it is: a device or a FIFO. */
+static int open_special(const char *path, const struct stat *s, Error *e)
+{
+    if (S_ISDIR(s->st_mode)) {
+        error_set(e, FAILED, "%s: is a folder; wanted the name of a file", path);
+        return -1;
+    }
+    int fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        file_failed(path, errno == ENXIO ? "write to a FIFO without a reader" : "open", e);
+    else
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+    return fd;
+}
+
+/* Where a link leads, so that the link itself stays; else the path. Owned; NULL after a failure. */
+static char *file_behind(const char *path, Error *e)
+{
+    struct stat s;
+    if (e->status != OK)
+        return NULL;
+    if (lstat(path, &s) || !S_ISLNK(s.st_mode))
+        return memory_copy(path, e);
+    char *real = realpath(path, NULL);
+    if (!real)
+        file_failed(path, "follow the link", e);
+    return real;
+}
+
 Status file_begin(FileWriter *w, const char *path, Error *e)
 {
     Text name = {0};
-    text_format(&name, e, "%s.tmp", path);
-    *w = (FileWriter){memory_copy(path, e), name.data, -1};
-    if (e->status != OK)
+    struct stat s;
+    *w = (FileWriter){file_behind(path, e), NULL, -1};
+    if (e->status == OK && !stat(w->path, &s) && !S_ISREG(s.st_mode)) {
+        w->descriptor = open_special(w->path, &s, e);
         return e->status;
-    w->descriptor = open(w->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    return w->descriptor < 0 ? file_failed(w->temporary, "create", e) : OK;
+    }
+    text_format(&name, e, "%s.tmp", w->path);
+    w->temporary = name.data;
+    w->descriptor = create_new(w->temporary, e);
+    return e->status;
 }
 
 Status file_put(FileWriter *w, const void *bytes, size_t count, Error *e)
 {
-    return write_all(w->descriptor, w->temporary, bytes, count, e);
+    return write_all(w->descriptor, w->temporary ? w->temporary : w->path, bytes, count, e);
 }
 
 Status file_commit(FileWriter *w, Error *e)
 {
-    sync_descriptor(w->descriptor, w->temporary, e);
+    const bool replaces = w->temporary != NULL;
+    sync_descriptor(w->descriptor, w->path, e);
     if (w->descriptor >= 0 && close(w->descriptor))
-        file_failed(w->temporary, "close", e);
-    if (e->status == OK && rename(w->temporary, w->path))
+        file_failed(w->path, "close", e);
+    if (e->status == OK && replaces && rename(w->temporary, w->path))
         file_failed(w->path, "rename", e);
-    if (e->status != OK && w->descriptor >= 0)
+    if (e->status != OK && replaces && w->descriptor >= 0)
         unlink(w->temporary);
-    sync_folder_of(w->path, e);
+    if (replaces)
+        sync_folder_of(w->path, e);
     free(w->path);
     free(w->temporary);
     *w = (FileWriter){.descriptor = -1};
@@ -201,9 +260,12 @@ Status file_append(const char *path, const void *bytes, size_t count, Error *e)
 {
     if (e->status != OK)
         return e->status;
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    struct stat s;
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC, 0666);
     if (fd < 0)
         return file_failed(path, "create", e);
+    if (fstat(fd, &s) || !S_ISREG(s.st_mode))
+        error_set(e, FAILED, "%s: is not a regular file", path);
     write_all(fd, path, bytes, count, e);
     sync_descriptor(fd, path, e);
     if (close(fd))
@@ -216,6 +278,9 @@ Status file_truncate(const char *path, int64_t size, Error *e)
     if (e->status != OK)
         return e->status;
     int64_t now = file_size(path);
+    if (now < 0)
+        return error_set(e, FAILED, "%s: is not there, or no regular file; %lld bytes of it were recorded",
+                         path, (long long)size);
     if (now < size)
         return error_set(e, FAILED, "%s: has %lld bytes, fewer than the %lld that were recorded", path,
                          (long long)now, (long long)size);

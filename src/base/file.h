@@ -12,7 +12,7 @@ typedef struct {
 } FileMap;
 
 /* Only regular files are opened (a FIFO or a device would block). BAD_INPUT names the path and the
- * reason. */
+ * reason. Files that are cut while they are mapped: map_guard.h. Not from parallel loops. */
 Status file_map(FileMap *map, const char *path, Error *e);
 void file_unmap(FileMap *map);
 
@@ -24,12 +24,13 @@ bool file_is_folder(const char *path);
 int64_t file_size(const char *path); /* in bytes; -1: no regular file */
 
 /* The file `path` with these bytes: written beside it (path.tmp), synced, renamed over it, its
- * folder synced. After a failure or a kill either the old or the new contents are there, whole. */
+ * folder synced. After a failure or a kill either the old or the new contents are there, whole. A link
+ * stays, what it leads to is replaced; a device or a FIFO is written to; a folder is FAILED. */
 Status file_replace(const char *path, const void *bytes, size_t count, Error *e);
 /* The same in pieces: file_begin, any number of file_put, then file_commit, which is called after a
  * failure too: the old file then stays and the new one is removed. */
 typedef struct {
-    char *path, *temporary; /* owned */
+    char *path, *temporary; /* owned; temporary NULL: the path is written to as it is */
     int descriptor;         /* of the temporary file; -1: none */
 } FileWriter;
 Status file_begin(FileWriter *w, const char *path, Error *e);

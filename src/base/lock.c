@@ -2,6 +2,7 @@
  * the process ends, so a file that a kill left behind locks nothing. */
 #include "base/lock.h"
 
+#include "base/file.h"
 #include "base/path.h"
 
 #include <errno.h>
@@ -27,7 +28,7 @@ static bool try_lock(FolderLock *lock, const char *folder, Error *e)
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     lock->descriptor = open(lock->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (lock->descriptor < 0)
-        error_set(e, FAILED, "%s: cannot create: %s", lock->path, strerror(errno));
+        file_failed(lock->path, "create", e);
     else if (fcntl(lock->descriptor, F_SETLK, &whole) && (errno == EACCES || errno == EAGAIN))
         error_set(e, FAILED,
                   "%s: another mpa is at work in this run folder; wait for its end, or use another run.dir",

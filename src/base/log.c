@@ -1,7 +1,9 @@
-/* Messages and progress. Nothing but this file and main.c's usage lines writes to standard error. */
+/* Messages and progress. Nothing but this file and main.c's usage lines writes to standard error. What is
+ * formatted is made printable; the colours and the wiping of a line are ours. */
 #include "base/log.h"
 
 #include "base/memory.h"
+#include "base/printable.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,18 +13,18 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Columns of the terminal at standard error; 80 where it does not say. */
+/* Columns of the terminal at standard error; 80 where it does not say. A progress line has one less. */
 static int terminal_width(void)
 {
     struct winsize size;
-    return !ioctl(2, TIOCGWINSZ, &size) && size.ws_col >= 20 ? size.ws_col : 80;
+    return !ioctl(2, TIOCGWINSZ, &size) && size.ws_col > 1 ? size.ws_col : 80;
 }
 
 void log_init(Log *l, bool quiet, bool verbose)
 {
     const char *term = getenv("TERM");
     const char *no_color = getenv("NO_COLOR");
-    bool terminal = isatty(2) && term && strcmp(term, "dumb");
+    bool terminal = isatty(2) && term && *term && strcmp(term, "dumb");
     *l = (Log){quiet, verbose, terminal, terminal && !(no_color && *no_color),
                terminal ? terminal_width() : 0};
 }
@@ -37,7 +39,7 @@ static void print(const Log *l, const char *prefix, const char *format, va_list 
 {
     fputs(l->terminal ? "\r\x1b[K" : "", stderr);
     fputs(prefix, stderr);
-    vfprintf(stderr, format, args);
+    printable_vprintf(stderr, format, args);
     fputc('\n', stderr);
 }
 
@@ -69,8 +71,9 @@ void log_warning(const Log *l, const char *format, ...)
 
 void log_error(const Log *l, const Error *e)
 {
-    fprintf(stderr, "%s%s%s\n", l->terminal ? "\r\x1b[K" : "",
-            l->colour ? "\x1b[31mmpa:\x1b[0m " : "mpa: ", e->text);
+    fputs(l->terminal ? "\r\x1b[K" : "", stderr);
+    fputs(l->colour ? "\x1b[31mmpa:\x1b[0m " : "mpa: ", stderr);
+    printable_printf(stderr, "%s\n", e->text);
 }
 
 double clock_seconds(void)
@@ -105,8 +108,11 @@ void progress_show(Progress *p, int64_t done, const char *note)
         n += snprintf(line + n, sizeof line - (size_t)n, "  %.0f MiB", (double)memory_peak() / 1048576);
     if (note && n > 0 && n < 150)
         snprintf(line + n, sizeof line - (size_t)n, "  %.40s", note);
-    if (p->log->terminal)
-        fprintf(stderr, "\r%.*s\x1b[K%s", p->log->width - 1, line, end ? "\n" : "");
-    else
-        fprintf(stderr, "%s\n", line);
+    if (p->log->terminal) {
+        fputs("\r", stderr);
+        printable_printf(stderr, "%.*s", p->log->width - 1, line);
+        fputs(end ? "\x1b[K\n" : "\x1b[K", stderr);
+    } else {
+        printable_printf(stderr, "%s\n", line);
+    }
 }

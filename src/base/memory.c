@@ -1,11 +1,14 @@
 /* Memory. An arena is a list of blocks; invariant: the blocks before `current` are in use,
  * `current` is in use up to `used`, those after it are free. So allocating moves a position, and
  * releasing to a mark puts it back. */
+#define _DEFAULT_SOURCE /* MAP_ANON */
+
 #include "base/memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 enum { ALIGNMENT = 64, BLOCK_BYTES = 1 << 20 };
@@ -223,6 +226,15 @@ uint64_t memory_available(void)
         room = min_u64(room, difference_or_zero(r.rlim_cur, size));
     }
     return room == UINT64_MAX ? 0 : room;
+}
+
+bool memory_has_room(size_t bytes)
+{
+    void *p = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANON, -1, 0);
+    if (p == MAP_FAILED)
+        return false;
+    munmap(p, bytes);
+    return true;
 }
 
 uint64_t memory_peak(void)

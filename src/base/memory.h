@@ -50,6 +50,8 @@ char *memory_copy_bytes(const char *bytes, size_t count, Error *e);
 /* Bytes that this process may still take: the minimum of what the machine has available, what the
  * control group's limit leaves and what RLIMIT_AS leaves; 0: unknown. */
 uint64_t memory_available(void);
+/* Whether so many bytes of address space can be had now, in one piece. */
+bool memory_has_room(size_t bytes);
 /* The largest resident size of this process so far, in bytes; 0: unknown. */
 uint64_t memory_peak(void);
 

@@ -1,6 +1,7 @@
 /* SIGINT and SIGTERM. The handler only sets a flag, which the work asks for where it can stop. */
 #include "base/signals.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,6 +34,15 @@ void signals_catch(void)
     sigaction(SIGTERM, &a, NULL);
     a.sa_handler = SIG_IGN;
     sigaction(SIGXFSZ, &a, NULL);
+    sigaction(SIGPIPE, &a, NULL);
+}
+
+void signals_end_if_unread(void)
+{
+    if (errno == EPIPE) {
+        signal(SIGPIPE, SIG_DFL);
+        raise(SIGPIPE);
+    }
 }
 
 const volatile int *signals_flag(void)
@@ -42,7 +52,7 @@ const volatile int *signals_flag(void)
 
 void signals_finish(void)
 {
-    if (caught) {
+    if (caught == SIGINT) {
         signal(caught, SIG_DFL);
         raise(caught);
     }

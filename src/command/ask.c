@@ -2,26 +2,17 @@
 #include "command/command.h"
 
 #include "base/json.h"
+#include "base/map_guard.h"
 #include "base/memory.h"
 #include "base/signals.h"
 #include "generate/answer.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-/* The text and a line end. On a terminal, which could take control bytes for commands, they are
- * shown escaped. */
+/* The text and a line end. */
 static Status print_text(const Text *t, Error *e)
 {
-    const bool terminal = output_is_terminal();
-    for (size_t i = 0; i < t->count; i++) {
-        const unsigned char c = (unsigned char)t->data[i];
-        if (terminal && (c < 0x20 || c == 0x7F) && c != '\n' && c != '\t')
-            printf("\\x%02x", c);
-        else
-            putchar(c);
-    }
+    command_print(text_string(t), t->count, e);
     return command_print("\n", 1, e);
 }
 
@@ -53,7 +44,8 @@ static Status ask(const Vlm *vlm, const Question *q, int64_t max_new_tokens, boo
     const double begin = clock_seconds();
     const Decoding d = {.config = &config, .max_new_tokens = max_new_tokens, .stop = signals_flag()};
     Answer answer = {0};
-    if (answer_questions(vlm, q, 1, NULL, &d, &answer, e) == OK)
+    answer_questions(vlm, q, 1, NULL, &d, &answer, e);
+    if (map_guard_check(e) == OK)
         json ? print_json(&answer, clock_seconds() - begin, e) : print_text(&answer.text, e);
     answer_free(&answer);
     return e->status;

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "base/printable.h"
 #include "base/word.h"
 #include "model/family.h"
 #include "tensor/gemm.h"
@@ -110,23 +111,23 @@ void bench_measure(Bench *b, const char *only)
 static void print_table(const Bench *b, const char *what)
 {
     char arithmetic[GEMM_DESCRIPTION];
-    printf("%s: %s\n", what, b->vlm.type->name);
-    printf("%d threads; %s\n", parallel_threads(), gemm_description(arithmetic));
+    output("%s: %s\n", what, b->vlm.type->name);
+    output("%d threads; %s\n", parallel_threads(), gemm_description(arithmetic));
     if (b->flops > 0)
-        printf("this machine: %.0f GFLOP/s in float32 products, reads %.1f GB/s\n", b->flops / 1e9,
+        output("this machine: %.0f GFLOP/s in float32 products, reads %.1f GB/s\n", b->flops / 1e9,
                b->bytes / 1e9);
-    printf("\n");
+    output("\n");
     for (int i = 0; i < b->figures; i++) {
         const Figure *f = b->figure + i;
         const bool bound_by_memory = !strncmp(f->name, "decode", 6);
-        printf("  %-20s", f->name);
+        output("  %-20s", f->name);
         if (f->value > 0)
-            printf(" %9.2f %ss/s  %8.3f s", f->value, f->unit, f->seconds);
+            output(" %9.2f %ss/s  %8.3f s", f->value, f->unit, f->seconds);
         if (f->part > 0)
-            printf("  %3.0f %% of the %s", 100 * f->part, bound_by_memory ? "bandwidth" : "product rate");
-        printf("%s%s\n", *f->note ? "  " : "", f->note);
+            output("  %3.0f %% of the %s", 100 * f->part, bound_by_memory ? "bandwidth" : "product rate");
+        output("%s%s\n", *f->note ? "  " : "", f->note);
     }
-    printf("\nat most %.2f GiB of memory\n", (double)memory_peak() / 1073741824);
+    output("\nat most %.2f GiB of memory\n", (double)memory_peak() / 1073741824);
 }
 
 static void print_json(const Bench *b, const char *what)

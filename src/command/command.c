@@ -1,6 +1,8 @@
 /* What several commands do: checking their options, opening a model, writing their result. */
 #include "command/command.h"
 
+#include "base/printable.h"
+#include "base/text.h"
 #include "base/word.h"
 #include "model/adapter.h"
 
@@ -43,8 +45,24 @@ Status command_open_model(const Invocation *in, Vlm *vlm, const char *folder, co
     return e->status;
 }
 
+/* To a terminal: printable. */
+static Status print_on_terminal(const char *bytes, size_t count, Error *e)
+{
+    Text t = {0};
+    text_add_bytes(&t, bytes, count, e);
+    for (size_t i = 0; i < t.count; i++)
+        if (!t.data[i])
+            t.data[i] = '?';
+    if (e->status == OK)
+        printable_printf(stdout, "%s", text_string(&t));
+    text_free(&t);
+    return e->status;
+}
+
 Status command_print(const char *bytes, size_t count, Error *e)
 {
+    if (output_is_terminal())
+        return print_on_terminal(bytes, count, e);
     if (e->status == OK && fwrite(bytes, 1, count, stdout) != count)
         error_set(e, FAILED, "standard output: cannot write");
     return e->status;

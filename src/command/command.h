@@ -39,7 +39,8 @@ Status command_integer(const char *value, const char *option, int64_t low, int64
                        Error *e);
 /* vlm_open, with its warning; with an adapter, a PEFT folder, where that is not NULL. */
 Status command_open_model(const Invocation *in, Vlm *vlm, const char *folder, const char *adapter, Error *e);
-/* Writes bytes to standard output; FAILED where that is not possible. */
+/* Writes bytes to standard output, as they are; a terminal, which could take some of them for commands, gets
+ * them printable. FAILED where that is not possible. */
 Status command_print(const char *bytes, size_t count, Error *e);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "base/number.h"
+#include "base/printable.h"
 #include "base/word.h"
 #include "command/command.h"
 #include "tensor/safetensors.h"
@@ -141,13 +142,10 @@ static void print_kind(char text[KIND_SIZE], const Tensor *t)
     snprintf(text, KIND_SIZE, "%s%s", dtype_name(t->dtype), shape);
 }
 
-/* A name as the terminal may see it; padded to `width` bytes. */
+/* Padded to `width` bytes. */
 static void print_name(FILE *out, const char *name, int width)
 {
-    const int length = (int)strlen(name);
-    for (const char *p = name; *p; p++)
-        putc((unsigned char)*p < 32 || *p == 127 ? '?' : *p, out);
-    fprintf(out, "%*s", length < width ? width - length : 0, "");
+    printable_printf(out, "%-*s", width, name);
 }
 
 static double relative(const Finding *f)
@@ -164,15 +162,15 @@ static void print_row(FILE *out, const Tensor *a, const Tensor *b, const Finding
     char other[KIND_SIZE];
     print_kind(shape, a);
     print_name(out, a->name, width);
-    fprintf(out, "  %-*s", shape_width, shape);
+    printable_printf(out, "  %-*s", shape_width, shape);
     if (f->verdict == MISSING) {
-        fprintf(out, "  missing in B\n");
+        printable_printf(out, "  missing in B\n");
     } else if (f->verdict == OTHER_SHAPE || f->verdict == OTHER_TYPE) {
         print_kind(other, b);
-        fprintf(out, "  %s in B\n", other);
+        printable_printf(out, "  %s in B\n", other);
     } else {
-        fprintf(out, "  %10.3e  %10.3e  %10.3e%s\n", f->worst, f->rms, relative(f),
-                f->verdict == SAME ? "" : "  departs");
+        printable_printf(out, "  %10.3e  %10.3e  %10.3e%s\n", f->worst, f->rms, relative(f),
+                         f->verdict == SAME ? "" : "  departs");
     }
 }
 
@@ -182,15 +180,16 @@ static void print_end(FILE *out, const Tensor *first, const Finding *f, int64_t 
                                        [OTHER_TYPE] = "has another type",
                                        [MISSING] = "is in one file only"};
     if (!departing) {
-        fprintf(out, "no tensor departs (%lld compared)\n", (long long)total);
+        printable_printf(out, "no tensor departs (%lld compared)\n", (long long)total);
         return;
     }
-    fprintf(out, "%lld of %lld tensors depart; the first is ", (long long)departing, (long long)total);
+    printable_printf(out, "%lld of %lld tensors depart; the first is ", (long long)departing,
+                     (long long)total);
     print_name(out, first->name, 0);
     if (f->verdict == DEPARTS)
-        fprintf(out, ", by %.3e, %.3e of its rms\n", f->worst, relative(f));
+        printable_printf(out, ", by %.3e, %.3e of its rms\n", f->worst, relative(f));
     else
-        fprintf(out, ", which %s\n", what[f->verdict]);
+        printable_printf(out, ", which %s\n", what[f->verdict]);
 }
 
 /* The widths of the columns of names and of shapes. */
@@ -249,7 +248,7 @@ static void list_only_in_b(Summary *s, const SafeTensors *a, const SafeTensors *
             continue;
         print_kind(text, y);
         print_name(out, y->name, w->name);
-        fprintf(out, "  %-*s  missing in A\n", w->shape, text);
+        printable_printf(out, "  %-*s  missing in A\n", w->shape, text);
         add_finding(s, y, &(Finding){MISSING, 0, 0});
     }
 }
@@ -258,8 +257,8 @@ static Status compare_open(const SafeTensors *a, const SafeTensors *b, double to
 {
     const Widths w = column_widths(a);
     Summary s = {0};
-    fprintf(out, "%-*s  %-*s  %10s  %10s  %10s\n", w.name, "tensor", w.shape, "type and shape", "max |A-B|",
-            "rms A", "max / rms");
+    printable_printf(out, "%-*s  %-*s  %10s  %10s  %10s\n", w.name, "tensor", w.shape, "type and shape",
+                     "max |A-B|", "rms A", "max / rms");
     compare_from_a(&s, a, b, tolerance, &w, out);
     list_only_in_b(&s, a, b, &w, out);
     print_end(out, s.first, &s.found, s.departing, s.total);

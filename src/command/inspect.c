@@ -1,6 +1,7 @@
 /* `mpa inspect`: what a checkpoint is and what it will need. */
 #include "command/command.h"
 
+#include "base/printable.h"
 #include "generate/generate.h"
 #include "model/family.h"
 #include "train/estimate.h"
@@ -36,7 +37,7 @@ static int module_width(const Checkpoint *c)
 static void print_modules(const Checkpoint *c)
 {
     const int wide = module_width(c);
-    printf("parameters:\n");
+    output("parameters:\n");
     for (int64_t i = 0, next; i < c->params; i = next) {
         size_t length = module_length(c->param[i]->name);
         int64_t count = 0;
@@ -44,7 +45,7 @@ static void print_modules(const Checkpoint *c)
                        !strncmp(c->param[next]->name, c->param[i]->name, length);
              next++)
             count += c->param[next]->count;
-        printf("  %-*.*s %15lld in %4lld tensors\n", wide, (int)length, c->param[i]->name, (long long)count,
+        output("  %-*.*s %15lld in %4lld tensors\n", wide, (int)length, c->param[i]->name, (long long)count,
                (long long)(next - i));
     }
 }
@@ -59,10 +60,10 @@ static void print_types(const Checkpoint *c)
             count += c->param[i]->stored == (Dtype)t ? c->param[i]->count : 0;
         total += count;
         if (count)
-            printf("  stored as %-6s %*lld, %.1f MiB on disk\n", dtype_name((Dtype)t), wide - 1,
+            output("  stored as %-6s %*lld, %.1f MiB on disk\n", dtype_name((Dtype)t), wide - 1,
                    (long long)count, (double)count * (double)dtype_size((Dtype)t) / mib);
     }
-    printf("  in all %*lld in %4lld tensors, %lld files\n", wide + 9, (long long)total, (long long)c->params,
+    output("  in all %*lld in %4lld tensors, %lld files\n", wide + 9, (long long)total, (long long)c->params,
            (long long)c->files);
 }
 
@@ -90,19 +91,19 @@ static void print_memory(const Vlm *vlm, const Use *u)
     int64_t full = states + estimate_pass(vlm, size, false);
     int64_t less = states + estimate_pass(vlm, size, true);
     int64_t adapters = lora_values(vlm, u->rank) * 4 * (int64_t)sizeof(float);
-    printf("memory besides the mapped weights, for %lld at a time, each %lld tokens (%lld of pictures) and "
+    output("memory besides the mapped weights, for %lld at a time, each %lld tokens (%lld of pictures) and "
            "an answer of %lld:\n",
            (long long)u->batch, (long long)u->tokens, (long long)u->picture_tokens, (long long)u->answer);
-    printf("  inference                                %10.0f MiB\n",
+    output("  inference                                %10.0f MiB\n",
            (double)generate_bytes(vlm, u->batch, u->tokens, u->answer) / mib);
-    printf("  full fine-tuning                         %10.0f MiB   (%.0f of them for weights, gradients and "
+    output("  full fine-tuning                         %10.0f MiB   (%.0f of them for weights, gradients and "
            "two moments)\n",
            (double)full / mib, (double)states / mib);
-    printf("    the same, blocks recomputed            %10.0f MiB\n", (double)less / mib);
-    printf("  LoRA of rank %-4lld                        %10.0f MiB   (%.1f of them for the adapters; on "
+    output("    the same, blocks recomputed            %10.0f MiB\n", (double)less / mib);
+    output("  LoRA of rank %-4lld                        %10.0f MiB   (%.1f of them for the adapters; on "
            "every product of the text model's layers)\n",
            (long long)u->rank, (double)(full - states + adapters) / mib, (double)adapters / mib);
-    printf("    the same, blocks recomputed            %10.0f MiB\n",
+    output("    the same, blocks recomputed            %10.0f MiB\n",
            (double)(less - states + adapters) / mib);
 }
 
@@ -111,7 +112,7 @@ static Status inspect(const Invocation *in, const char *folder, const Use *u, Er
     Vlm vlm = {0};
     Text about = {0};
     if (command_open_model(in, &vlm, folder, NULL, e) == OK && vlm.family->describe(&vlm, &about, e) == OK) {
-        printf("%s: %s\n%s", folder, vlm.type->name, text_string(&about));
+        output("%s: %s\n%s", folder, vlm.type->name, text_string(&about));
         print_modules(&vlm.checkpoint);
         print_types(&vlm.checkpoint);
         print_memory(&vlm, u);

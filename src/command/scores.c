@@ -1,6 +1,8 @@
 /* The paper's table: student, aligned student, teacher, and how much of the gap is closed. */
 #include "command/scores.h"
 
+#include "base/printable.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -34,10 +36,10 @@ static void print_counts(const Job *j)
     const int64_t pictures = (int64_t)json_array_size(annotations.root);
     const int64_t parsed = count_parsed(annotations.root);
     if (annotations.root)
-        printf("  pictures annotated  %lld, of which %lld parsed (%.1f %%)\n", (long long)pictures,
+        output("  pictures annotated  %lld, of which %lld parsed (%.1f %%)\n", (long long)pictures,
                (long long)parsed, pictures ? 100 * (double)parsed / (double)pictures : 0);
     if (parity.root)
-        printf("  pairs kept          %lld\n", (long long)json_array_size(parity.root));
+        output("  pairs kept          %lld\n", (long long)json_array_size(parity.root));
     json_close(&annotations);
     json_close(&parity);
 }
@@ -49,9 +51,9 @@ static void print_row(const json_t *scores, const char *model, const char *title
     const char *name;
     if (!o)
         return;
-    printf("  %-18s", title);
-    json_object_foreach(o, name, v) printf("  %-7s %6.1f", name, json_number_value(v));
-    printf("\n");
+    output("  %-18s", title);
+    json_object_foreach(o, name, v) output("  %-7s %6.1f", name, json_number_value(v));
+    output("\n");
 }
 
 static void print_gap(const json_t *scores)
@@ -61,11 +63,11 @@ static void print_gap(const json_t *scores)
     const json_t *closed = json_object_get(scores, "gap_closed");
     if (!before || !after)
         return;
-    printf("  gap to the teacher  %.1f before, %.1f after", json_number_value(before),
+    output("  gap to the teacher  %.1f before, %.1f after", json_number_value(before),
            json_number_value(after));
     if (closed)
-        printf(": %.0f %% closed", 100 * json_number_value(closed));
-    printf("\n");
+        output(": %.0f %% closed", 100 * json_number_value(closed));
+    output("\n");
 }
 
 Status scores_print(const Job *j, Error *e)
@@ -74,7 +76,7 @@ Status scores_print(const Job *j, Error *e)
     char *path = job_path(j, "scores.json", e);
     json_open(&scores, path, 1 << 20, e);
     if (e->status == OK) {
-        printf("accuracy in percent (task %s)\n", j->config.data.task);
+        output("accuracy in percent (task %s)\n", j->config.data.task);
         print_row(scores.root, "student", "student");
         print_row(scores.root, "aligned", "aligned student");
         print_row(scores.root, "teacher", "teacher");

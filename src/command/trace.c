@@ -3,6 +3,7 @@
  * forward hook. */
 #include "command/command.h"
 
+#include "base/map_guard.h"
 #include "base/memory.h"
 #include "model/family.h"
 #include "model/loss.h"
@@ -82,6 +83,7 @@ static Status trace(const Vlm *vlm, const Question *q, bool grad, const char *ou
     if (grad)
         add_gradients(vlm, &arena, e);
     trace_sample(&run, vlm, samples.sample, grad);
+    map_guard_check(e);
     safetensors_write(out, probe.tensor, probe.count, e);
     remove_gradients(vlm);
     samples_free(&samples);

@@ -271,6 +271,15 @@ Status config_set_row(Config *c, const Place *at, int row, const char *value, Er
     return e->status;
 }
 
+/* A path or word with such a character is a mistake, and would be shown on a terminal. */
+static bool has_control(const char *value)
+{
+    for (; *value; value++)
+        if (((unsigned char)*value < 32 && *value != '\t') || *value == 127)
+            return true;
+    return false;
+}
+
 Status config_set(Config *c, const Place *at, const char *section, const char *key, const char *value,
                   Error *e)
 {
@@ -280,6 +289,11 @@ Status config_set(Config *c, const Place *at, const char *section, const char *k
         row++;
     if (!config_keys[row].name)
         return unknown_key(at, section, key, e);
+    if (has_control(value)) {
+        char text[200];
+        snprintf(text, sizeof text, "%.80s: a value may hold no control character", config_keys[row].name);
+        return wrong(at, text, e);
+    }
     size_t n = strlen(value);
     bool quoted = n >= 2 && value[0] == '"' && value[n - 1] == '"';
     char *plain = memory_copy_bytes(value + quoted, n - 2 * quoted, e);

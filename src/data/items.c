@@ -109,6 +109,8 @@ static Status load_list(Items *items, const char *path, Error *e)
 {
     Text text = {0};
     file_read(&text, path, MAX_LIST, e);
+    if (e->status == OK && text.count && memchr(text.data, 0, text.count))
+        error_set(e, BAD_INPUT, "%s: holds a NUL byte; wanted a text file, a picture per line", path);
     char *p = text.data;
     if (p && !strncmp(p, "\xEF\xBB\xBF", 3))
         p += 3; /* a byte order mark */

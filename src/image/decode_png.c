@@ -60,6 +60,8 @@ static Status read_header(Png *png, const Source *s, const unsigned char *p, siz
     int d = png->depth;
     bool low = d == 1 || d == 2 || d == 4;
     bool known = d == 8 || (d == 16 && png->colour != PALETTE) || (low && png->samples == 1);
+    if (p[11])
+        return source_failed(s, "a PNG picture with an unknown filter method", e);
     if (!known || !png->samples || p[12] > 1)
         return error_set(
             e, BAD_INPUT,
@@ -106,6 +108,16 @@ static bool is_type(const unsigned char *type, const char *wanted)
     return !memcmp(type, wanted, 4);
 }
 
+/* Letters, digits and underscores, as Pillow takes them. */
+static bool is_chunk_name(const unsigned char *type)
+{
+    for (int i = 0; i < 4; i++)
+        if (!(type[i] >= 'A' && type[i] <= 'Z') && !(type[i] >= 'a' && type[i] <= 'z') &&
+            !(type[i] >= '0' && type[i] <= '9') && type[i] != '_')
+            return false;
+    return true;
+}
+
 /* One chunk; `first`: it is the first of the file. The checksums of data chunks (IDAT) are not
  * checked: the inflated data have one of their own. */
 static Status read_chunk(Png *png, const Source *s, const unsigned char *type, size_t length, bool first,
@@ -115,6 +127,8 @@ static Status read_chunk(Png *png, const Source *s, const unsigned char *type, s
     bool data = is_type(type, "IDAT");
     if (first != is_type(type, "IHDR"))
         return source_failed(s, "a PNG file must have one header, at its start", e);
+    if (!is_chunk_name(type))
+        return source_failed(s, "the PNG data are broken: a chunk without a name", e);
     if (is_type(type, "IEND"))
         return source_failed(s, "a PNG file without a picture", e);
     if (!data && checksum(type, length + 4) != load_big32(p + length))

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/map_guard.h"
 #include "base/number.h"
 
 #include <stdio.h>
@@ -158,6 +159,7 @@ static Status do_group(Journal *w, Error *e)
     const int64_t n = min_i64(w->batch, w->questions->count - w->done);
     char **texts = w->texts + w->done;
     w->work->answer(w->work->who, w->questions->question + w->done, w->done, n, texts, e);
+    map_guard_check(e);
     json_t *list = json_array();
     for (int64_t i = 0; i < n && e->status == OK; i++)
         json_append(list, json_string(texts[i]), e);

@@ -13,6 +13,7 @@
 #include "mpa/reply.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static const char journal[] = "annotate";
 
@@ -30,7 +31,9 @@ static Status load_prompt(const Job *j, Text *out, Error *e)
     const char *path = j->config.annotate.prompt;
     if (*path)
         file_read(out, path, 1 << 20, e);
-    else
+    if (*path && e->status == OK && out->count && memchr(out->data, 0, out->count))
+        error_set(e, BAD_INPUT, "%s: holds a NUL byte; wanted a text file", path);
+    if (!*path)
         text_add(out, task_find(j->config.data.task)->prompt, e);
     return e->status;
 }

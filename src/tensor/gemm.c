@@ -333,8 +333,8 @@ Status gemm_start(Error *e)
     if (e->status != OK)
         return e->status;
     const char *name = getenv("MPA_KERNELS");
-    gemm_block_start();
     kernels_choose(name, e);
+    gemm_block_start(!kernels->tile, e);
     if (e->status != OK || !kernels->split_panel || tiles_work())
         return e->status;
     if (name && *name)

@@ -26,7 +26,8 @@ enum { GEMM_DESCRIPTION = 200 };
 const char *gemm_description(char text[GEMM_DESCRIPTION]);
 
 /* What gemm_blas.c and gemm_plain.c have besides gemm_block. */
-void gemm_block_start(void);
+/* used: gemm_block will be called. NO_MEMORY: there is too little address space for it. */
+Status gemm_block_start(bool used, Error *e);
 const char *gemm_block_description(void);
 
 #endif

@@ -10,8 +10,10 @@
 #include "base/folder.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/map_guard.h"
 #include "base/memory.h"
 #include "base/path.h"
+#include "base/word.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,12 +58,24 @@ static void paths_free(Paths *p)
     text_free(&p->description);
 }
 
-/* The N of step-N; -1: the name is another. */
+/* The N of step-N, written as this program writes it; -1: the name is another. */
 static int64_t step_of_name(const char *name)
 {
-    long long step;
-    char rest;
-    return sscanf(name, "step-%lld%c", &step, &rest) == 1 ? (int64_t)step : -1;
+    int64_t step = -1;
+    if (strncmp(name, "step-", 5) || !parse_integer(name + 5, &step) || step < 0)
+        return -1;
+    char own[40];
+    snprintf(own, sizeof own, "step-%lld", (long long)step);
+    return strcmp(own, name) ? -1 : step;
+}
+
+/* Whether the name in it is that of a folder; a file may be anyone's. */
+static bool is_folder_in(const char *state_folder, const char *name, Error *e)
+{
+    char *path = path_join(state_folder, name, e);
+    const bool is = path && file_is_folder(path);
+    free(path);
+    return is;
 }
 
 /* The latest step before `end` that has a state; -1: there is none. */
@@ -75,7 +89,7 @@ static int64_t latest_before(const char *state_folder, int64_t end, Error *e)
     folder_list(&names, &count, state_folder, NULL, e);
     for (int64_t i = 0; i < count; i++) {
         int64_t step = step_of_name(names[i]);
-        if (step < end && step > latest)
+        if (step < end && step > latest && is_folder_in(state_folder, names[i], e))
             latest = step;
     }
     names_free(names, count);
@@ -154,6 +168,7 @@ Status state_save(const Optimiser *a, const TrainFiles *f, Error *e)
     Paths work, whole;
     paths_make(&work, f->state_folder, a->step, ".tmp", e);
     paths_make(&whole, f->state_folder, a->step, "", e);
+    map_guard_check(e);
     folder_remove(work.folder.data, e);
     folder_make(work.folder.data, e);
     write_weights(a, work.weights.data, e);
@@ -259,19 +274,29 @@ Status state_resume(Optimiser *a, const TrainFiles *f, Error *e)
     return e->status;
 }
 
+/* The folder of a state that a kill left half written. */
+static bool is_unfinished(const char *state_folder, const char *name, Error *e)
+{
+    return !strncmp(name, "step-", 5) && ends_with(name, ".tmp") && is_folder_in(state_folder, name, e);
+}
+
 Status state_remove_all(const char *state_folder, Error *e)
 {
     if (e->status != OK || !file_is_folder(state_folder))
         return e->status;
     char **names;
     int64_t count;
+    int64_t others = 0;
     remove_before(state_folder, INT64_MAX, e);
     folder_list(&names, &count, state_folder, NULL, e);
-    for (int64_t i = 0; i < count && e->status == OK; i++) { /* what a kill left half written */
+    for (int64_t i = 0; i < count && e->status == OK; i++) {
+        const bool ours = is_unfinished(state_folder, names[i], e);
         char *path = path_join(state_folder, names[i], e);
-        folder_remove(path, e);
+        if (ours)
+            folder_remove(path, e);
         free(path);
+        others += !ours;
     }
     names_free(names, count);
-    return folder_remove(state_folder, e);
+    return others ? e->status : folder_remove(state_folder, e);
 }
