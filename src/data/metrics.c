@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/utf8.h"
 #include "base/word.h"
+#include "data/distance.h"
 #include "data/match.h"
 
 #include <ctype.h>
@@ -31,16 +32,20 @@ static const char *label(const json_t *answers, size_t i)
 const char *most_frequent(const json_t *answers)
 {
     const char *best = "";
-    int highest = 0;
+    json_int_t highest = 0;
+    json_t *counts = json_object(); /* from label to how often it stands there */
     for (size_t i = 0; i < json_array_size(answers); i++) {
-        int count = 0;
-        for (size_t k = 0; k < json_array_size(answers); k++)
-            count += !strcmp(label(answers, i), label(answers, k));
+        const json_int_t before = json_integer_value(json_object_get(counts, label(answers, i)));
+        json_object_set_new(counts, label(answers, i), json_integer(before + 1));
+    }
+    for (size_t i = 0; i < json_array_size(answers); i++) {
+        const json_int_t count = json_integer_value(json_object_get(counts, label(answers, i)));
         if (count > highest) {
             highest = count;
             best = label(answers, i);
         }
     }
+    json_decref(counts);
     return best;
 }
 
@@ -186,13 +191,11 @@ double metric_anls(const char *prediction, const json_t *answers, Error *e)
     for (size_t i = 0; i < json_array_size(answers) && e->status == OK; i++) {
         int64_t m;
         int32_t *answer = code_points(label(answers, i), &m, e);
-        int64_t *row = memory_new(m + 1, sizeof *row, e);
         const int64_t longer = max_i64(n, m);
-        const int64_t distance = row ? edit_distance(said, n, answer, m, row) : longer;
+        const int64_t distance = text_distance(said, n, answer, m, e);
         const double similarity = longer ? 1 - (double)distance / (double)longer : 1;
         if (similarity > 0.5 && similarity > best)
             best = similarity;
-        free(row);
         free(answer);
     }
     free(said);

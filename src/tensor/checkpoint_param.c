@@ -3,6 +3,8 @@
  * keeps the order in which they were first asked for. */
 #include "tensor/checkpoint_names.h"
 
+#include "base/number.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +60,7 @@ static Param *add_param(Checkpoint *c, const Param *like, size_t extra, Error *e
     p->weight.type = p->stored;
     p->weight.stride = 1;
     for (int i = 1; i < p->ndim; i++)
-        p->weight.stride *= p->dim[i];
+        p->weight.stride = size_product(p->weight.stride, p->dim[i]);
     c->param[c->params] = p;
     c->params++;
     return p;
@@ -74,6 +76,17 @@ static Param *register_param(Checkpoint *c, Name *n, Error *e)
     return n->param && bind_data(n->param, t, e) == OK ? n->param : NULL;
 }
 
+/* Random values are written at once, so the machine must have the memory. */
+static Status check_room(const Param *p, const char *name, Error *e)
+{
+    const int64_t bytes = size_product(p->count, (int64_t)sizeof(uint16_t));
+    const uint64_t room = memory_available();
+    if (e->status == OK && room && (uint64_t)bytes > room)
+        error_set(e, NO_MEMORY, "tensor %s needs %lld MiB of memory, %lld MiB are available", name,
+                  (long long)(bytes >> 20), (long long)(room >> 20));
+    return e->status;
+}
+
 /* The values of an invented matrix are between 2^-7 and 2^-5 in size, of either sign. Its name
  * is stored right after the parameter. */
 static Param *invent_param(Checkpoint *c, int ndim, const int64_t *dim, const char *name, Error *e)
@@ -81,9 +94,9 @@ static Param *invent_param(Checkpoint *c, int ndim, const int64_t *dim, const ch
     Param like = {.ndim = ndim, .count = 1, .stored = BF16};
     for (int i = 0; i < ndim; i++) {
         like.dim[i] = dim[i];
-        like.count *= dim[i];
+        like.count = size_product(like.count, dim[i]);
     }
-    Param *p = add_param(c, &like, strlen(name) + 1, e);
+    Param *p = check_room(&like, name, e) == OK ? add_param(c, &like, strlen(name) + 1, e) : NULL;
     uint16_t *data = p ? memory_grow(NULL, p->count, sizeof *data, e) : NULL;
     if (!data)
         return NULL;

@@ -1,5 +1,5 @@
-/* Added tokens. Those with the same first byte are a chain, so that a position of the text is
- * compared only with the few that can start there. */
+/* Added tokens. Their contents are a tree of bytes: at a position of the text it is followed down as far as
+ * the text goes with it, so a text costs no more with many tokens than with few. */
 #include "text/added.h"
 
 #include "base/memory.h"
@@ -12,8 +12,6 @@
 void added_init(AddedTokens *a, bool (*is_space)(int32_t))
 {
     *a = (AddedTokens){.is_space = is_space};
-    for (int b = 0; b < 256; b++)
-        a->first[b] = -1;
 }
 
 void added_free(AddedTokens *a)
@@ -21,33 +19,57 @@ void added_free(AddedTokens *a)
     for (int64_t i = 0; i < a->count; i++)
         free(a->token[i].content);
     free(a->token);
+    free(a->end);
+    table_free(&a->ids);
+    table_free(&a->edge);
     *a = (AddedTokens){0};
 }
 
-static bool has_room(AddedTokens *a, Error *e)
+/* From a node down by a byte; -1: no content goes there. */
+static int32_t node_below(const AddedTokens *a, int32_t node, char byte)
 {
-    if (a->count < a->capacity)
-        return e->status == OK;
-    int64_t capacity = 2 * a->capacity + 16;
-    Added *token = memory_grow(a->token, capacity, sizeof *token, e);
-    if (!token)
-        return false;
-    a->token = token;
-    a->capacity = capacity;
-    return true;
+    return table_get(&a->edge, (uint64_t)node << 8 | (unsigned char)byte);
+}
+
+/* A new node; -1 after a failure. */
+static int32_t node_add(AddedTokens *a, Error *e)
+{
+    if (e->status == OK && a->nodes == INT32_MAX)
+        error_set(e, BAD_INPUT, "the added tokens are too long");
+    a->end = memory_reserve(a->end, a->nodes, &a->nodes_capacity, sizeof *a->end, e);
+    if (e->status != OK)
+        return -1;
+    a->end[a->nodes] = -1;
+    a->nodes++;
+    return (int32_t)(a->nodes - 1);
+}
+
+/* The node at the end of the content, made where it is not there. -1 after a failure. */
+static int32_t node_of(AddedTokens *a, const char *content, Error *e)
+{
+    int32_t node = a->nodes ? 0 : node_add(a, e);
+    for (; *content && e->status == OK; content++) {
+        int32_t below = node_below(a, node, *content);
+        if (below < 0) {
+            below = node_add(a, e);
+            table_set(&a->edge, (uint64_t)node << 8 | (unsigned char)*content, below, e);
+        }
+        node = below;
+    }
+    return e->status == OK ? node : -1;
 }
 
 Status added_add(AddedTokens *a, Added token, const char *content, Error *e)
 {
-    if (!has_room(a, e))
-        return e->status;
+    a->token = memory_reserve(a->token, a->count, &a->capacity, sizeof *a->token, e);
+    const int32_t node = node_of(a, content, e);
+    if (table_get(&a->ids, (uint64_t)token.id) < 0)
+        table_set(&a->ids, (uint64_t)token.id, (int32_t)a->count, e);
     token.content = memory_copy(content, e);
     if (!token.content)
         return e->status;
-    int32_t *first = a->first + (unsigned char)*content;
     token.length = strlen(content);
-    token.next = *first;
-    *first = (int32_t)a->count;
+    a->end[node] = (int32_t)a->count;
     a->token[a->count] = token;
     a->count++;
     return OK;
@@ -55,18 +77,16 @@ Status added_add(AddedTokens *a, Added token, const char *content, Error *e)
 
 Added *added_find(const AddedTokens *a, const char *content)
 {
-    for (int32_t i = a->first[(unsigned char)*content]; i >= 0; i = a->token[i].next)
-        if (!strcmp(a->token[i].content, content))
-            return a->token + i;
-    return NULL;
+    int32_t node = a->nodes ? 0 : -1;
+    for (; *content && node >= 0; content++)
+        node = node_below(a, node, *content);
+    return node >= 0 && a->end[node] >= 0 ? a->token + a->end[node] : NULL;
 }
 
 const Added *added_of(const AddedTokens *a, int32_t id)
 {
-    for (int64_t i = 0; i < a->count; i++)
-        if (a->token[i].id == id)
-            return a->token + i;
-    return NULL;
+    const int32_t at = table_get(&a->ids, (uint64_t)id);
+    return at >= 0 ? a->token + at : NULL;
 }
 
 static bool is_word(int32_t code)
@@ -102,11 +122,11 @@ static const Added *added_at(const AddedTokens *a, const char *start, const char
                              bool normalized)
 {
     const Added *best = NULL;
-    for (int32_t i = a->first[(unsigned char)*p]; i >= 0; i = a->token[i].next) {
-        const Added *k = a->token + i;
-        if (k->normalized == normalized && k->length <= (size_t)(end - p) &&
-            !memcmp(k->content, p, k->length) && (!best || k->length > best->length) &&
-            (!k->single_word || stands_alone(start, p, p + k->length, end)))
+    int32_t node = a->nodes ? 0 : -1;
+    for (const char *q = p; q < end && node >= 0; q++) {
+        node = node_below(a, node, *q);
+        const Added *k = node >= 0 && a->end[node] >= 0 ? a->token + a->end[node] : NULL;
+        if (k && k->normalized == normalized && (!k->single_word || stands_alone(start, p, q + 1, end)))
             best = k;
     }
     return best;

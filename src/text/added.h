@@ -2,6 +2,7 @@
 #ifndef MPA_TEXT_ADDED_H
 #define MPA_TEXT_ADDED_H
 
+#include "base/table.h"
 #include "text/bpe.h"
 #include "text/ids.h"
 #include "text/tokenizer.h"
@@ -10,7 +11,6 @@ typedef struct {
     char *content; /* owned by the list */
     size_t length;
     int32_t id;
-    int32_t next; /* the following one with the same first byte; -1: none */
     bool special, normalized, lstrip, rstrip, single_word;
     bool
         listed; /* transformers' slow classes: one of the names that tokenizer_config.json lists as special */
@@ -21,15 +21,18 @@ typedef struct {
 typedef struct {
     Added *token; /* [count] */
     int64_t count, capacity;
-    int32_t first[256];        /* the first with that first byte; -1: none */
+    Table ids;    /* from id to number in `token` */
+    Table edge;   /* of the tree of contents: from node and byte to node; node 0 is its root */
+    int32_t *end; /* [nodes] the token whose content ends at the node; -1: none */
+    int64_t nodes, nodes_capacity;
     bool (*is_space)(int32_t); /* what lstrip and rstrip delete */
 } AddedTokens;
 
 void added_init(AddedTokens *a, bool (*is_space)(int32_t));
 void added_free(AddedTokens *a);
 
-/* Adds a copy of `token` with this content, which is not empty and not in the list. `length` and
- * `next` are filled in. */
+/* Adds a copy of `token` with this content, which is not empty and not in the list. `length` is
+ * filled in. */
 Status added_add(AddedTokens *a, Added token, const char *content, Error *e);
 /* By content, by id; NULL: none. Borrowed, until the next added_add. */
 Added *added_find(const AddedTokens *a, const char *content);

@@ -285,12 +285,12 @@ static Status check_added(const Tokenizer *t, const Json *j, const char *where, 
         return e->status;
     if (!*content)
         return error_set(e, BAD_INPUT, "%s: %s.content is empty", j->path, where);
-    for (int64_t i = 0; i < t->added.count; i++) {
-        const Added *other = t->added.token + i;
-        if ((other->id == id) != !strcmp(other->content, content))
-            return error_set(e, BAD_INPUT, "%s: %s: \"%s\" with id %lld clashes with \"%s\" with id %d",
-                             j->path, where, content, (long long)id, other->content, (int)other->id);
-    }
+    const Added *same_id = added_of(&t->added, (int32_t)id);
+    const Added *same_content = added_find(&t->added, content);
+    const Added *other = same_id != same_content ? (same_id ? same_id : same_content) : NULL;
+    if (other)
+        return error_set(e, BAD_INPUT, "%s: %s: \"%s\" with id %lld clashes with \"%s\" with id %d", j->path,
+                         where, content, (long long)id, other->content, (int)other->id);
     if (vocabulary_has(&t->vocabulary, id) && vocabulary_find(&t->vocabulary, content, strlen(content)) != id)
         return error_set(e, BAD_INPUT, "%s: %s: \"%s\" has id %lld, which is another token's in model.vocab",
                          j->path, where, content, (long long)id);

@@ -10,7 +10,7 @@
 #include "text/tokenizer.h"
 #include "text/vocabulary.h"
 
-enum { MAX_ID = 1 << 26 };
+enum { MAX_ID = 1 << 22 };
 
 /* What a kind of tokenizer does: one row in tokenizer.c, one file here. */
 typedef struct {

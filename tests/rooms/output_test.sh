@@ -6,12 +6,12 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 calls='(^|[^a-z_])(printf|fprintf|vprintf|vfprintf|dprintf|puts|fputs|putchar|putc|fputc|putchar_unlocked|fwrite|perror|psignal) *\('
 
-others=$(grep -rnE "$calls" src --include='*.[ch]' | grep -vE '^src/base/(printable|log)\.c:|^src/command/command\.c:|^[^:]*:[0-9]*: *(/\*| \*)')
+others=$(grep -rnE "$calls" src --include='*.[ch]' | grep -vE '^[^:]*/(printable|log|command)\.c:|^[^:]*:[0-9]*: *(/\*| \*)')
 # In log.c: constants only.
 varying=$(grep -nE "$calls" src/base/log.c | grep -vE '(fputs|fputc)\([^%]*["'"'"'?:][^%]*, stderr\)|fputs\(prefix, stderr\)')
 raw=$(grep -cE "$calls" src/command/command.c)
 # Nor do pieces of a path reach standard error by write(2): process_end's are constants and paths that were made printable.
-writes=$(grep -rnE '(^|[^a-z_])write *\( *[12] *,' src --include='*.c' | grep -vE '^src/base/(start|signals)\.c:')
+writes=$(grep -rnE '(^|[^a-z_])write *\( *[12] *,' src --include='*.c' | grep -vE '^[^:]*/(start|signals)\.c:')
 
 if [ -n "$others$varying$writes" ] || [ "$raw" != 1 ]; then
     printf '%s\n' "$others" "$varying" "$writes" "command.c: $raw calls, wanted 1"

@@ -13,6 +13,11 @@
 
 #include <math.h>
 
+/* A picture takes 24 bytes per pixel and its attention grows with the square: a checkpoint may ask for what
+ * the published ones do, 16384 tokens of 28 x 28 pixels, and enlarge small pictures to a third of it. Who runs
+ * the program may ask for more. */
+enum { MOST_PIXELS = 16384 * 28 * 28, MOST_MIN_PIXELS = 1 << 22 };
+
 static Status load_fields(Qwen2VLPictures *p, const Json *j, Error *e)
 {
     static const double mean[3] = {0.48145466, 0.4578275, 0.40821073};
@@ -21,8 +26,8 @@ static Status load_fields(Qwen2VLPictures *p, const Json *j, Error *e)
     json_integer_or(j, j->root, "", "patch_size", 1, 256, 14, &p->patch, e);
     json_integer_or(j, j->root, "", "temporal_patch_size", 1, 16, 2, &p->temporal, e);
     json_integer_or(j, j->root, "", "merge_size", 1, 16, 2, &p->merge, e);
-    json_integer_or(j, j->root, "", "min_pixels", 1, INT64_C(1) << 40, 56 * 56, &p->limits.min, e);
-    json_integer_or(j, j->root, "", "max_pixels", 1, INT64_C(1) << 40, 28 * 28 * 1280, &p->limits.max, e);
+    json_integer_or(j, j->root, "", "min_pixels", 1, MOST_MIN_PIXELS, 56 * 56, &p->limits.min, e);
+    json_integer_or(j, j->root, "", "max_pixels", 1, MOST_PIXELS, 28 * 28 * 1280, &p->limits.max, e);
     if (e->status == OK && p->limits.min > p->limits.max)
         error_set(e, BAD_INPUT, "%s: min_pixels %lld is more than max_pixels %lld", j->path,
                   (long long)p->limits.min, (long long)p->limits.max);

@@ -48,7 +48,7 @@ static void load_sections(Qwen2VL *m, const Json *config, int64_t half, Error *e
     int64_t sum = 0;
     for (size_t i = 0; i < QWEN2VL_SECTIONS; i++) {
         m->section[i] = json_integer_value(json_array_get(section, i));
-        sum += m->section[i] > 0 ? m->section[i] : half;
+        sum = size_sum(sum, m->section[i] > 0 ? m->section[i] : INT64_MAX);
     }
     if (json_array_size(section) != QWEN2VL_SECTIONS || sum != half)
         error_set(

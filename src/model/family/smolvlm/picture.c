@@ -33,11 +33,13 @@ Status smolvlm_pictures_load(SmolVLMPictures *p, const char *folder, Error *e)
     json_bool_or(&j, j.root, "", "do_image_splitting", true, &p->split, e);
     load_edge(&p->longest_edge, &j, "size", 4 * 364, e);
     load_edge(&p->tile, &j, "max_image_size", 364, e);
-    if (e->status == OK && p->tile % (p->patch * p->scale))
+    const int64_t side = p->tile / p->patch; /* whole patches: pixels beyond them are left out */
+    if (e->status == OK && (!side || side % p->scale))
         error_set(e, BAD_INPUT,
-                  "%s: max_image_size.longest_edge: wanted a multiple of %lld (patch_size * scale_factor), "
-                  "found %lld",
-                  j.path, (long long)(p->patch * p->scale), (long long)p->tile);
+                  "%s: max_image_size.longest_edge: wanted a number of whole patches of %lld that "
+                  "scale_factor %lld "
+                  "divides, found %lld pixels with %lld patches",
+                  j.path, (long long)p->patch, (long long)p->scale, (long long)p->tile, (long long)side);
     json_close(&j);
     return e->status;
 }

@@ -167,13 +167,16 @@ static Status describe(const Vlm *vlm, Text *text, Error *e)
     return decoder_describe(&m->decoder, vlm, text, e);
 }
 
-/* Frames [1, frames, 3, H, W]; every pixel of every frame counts, so the mask is all ones. */
+/* Frames [1, frames, 3, H, W]; every pixel of every frame counts, so the mask is all ones. Where patches leave
+ * out pixels of a tile, the frames are not there any more. */
 static void probe_inputs(Run *run, const Vlm *vlm, const Sample *s)
 {
     const SmolVLM *m = vlm->model;
     int64_t frames, H, W;
     probe_ids(run, s);
     probe_array(run, s->position, I32, 3, (int64_t[]){3, 1, s->count}, "position_ids");
+    if (m->pictures.tile % m->vision.patch)
+        return;
     float *pixels = picture_frames(run, s->pictures, s->n_pictures, m->vision.patch, &frames, &H, &W);
     int32_t *mask = pixels ? run_alloc(run, frames * H * W, sizeof *mask) : NULL;
     if (!mask)

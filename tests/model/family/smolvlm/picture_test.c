@@ -1,6 +1,7 @@
 /* SmolVLM's picture processing against Idefics3ImageProcessor, and the positions of patches against
  * Idefics3VisionEmbeddings: golden/family/smolvlm by ref/family_smolvlm.py. */
 #include "fixture/golden.h"
+#include "fixture/scratch.h"
 #include "model/block/siglip.h"
 #include "model/family/smolvlm/picture.h"
 
@@ -176,9 +177,46 @@ static void test_extremes(void **state)
     assert_null(out.pixels);
 }
 
+/* A tile is whole patches, whose number scale_factor divides; pixels beyond the last patch are left out
+ * (SmolVLM-Instruct: 384 pixels, patches of 14, 27 of them, 3 x 3 for a token). */
+static void test_tile_of_patches(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t tile, patch, scale;
+        bool good;
+    } cases[] = {{384, 14, 3, true},  {378, 14, 3, true}, {364, 14, 3, false}, {384, 16, 3, true},
+                 {384, 14, 2, false}, {13, 14, 1, false}, {512, 16, 4, true}};
+    Scratch s;
+    scratch_make(&s);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[100];
+        Error e = {0};
+        SmolVLMPictures p = {.patch = cases[i].patch, .scale = cases[i].scale};
+        const int n =
+            snprintf(text, sizeof text, "{\"max_image_size\": {\"longest_edge\": %d}}", (int)cases[i].tile);
+        scratch_write(&s, "preprocessor_config.json", text, (size_t)n);
+        assert_int_equal(smolvlm_pictures_load(&p, s.folder, &e), cases[i].good ? OK : BAD_INPUT);
+        assert_true(cases[i].good || strstr(e.text, "whole patches"));
+        Image rgb = {0};
+        Picture out = {0};
+        image_new(&rgb, 30, 20, &e);
+        if (cases[i].good) {
+            memset(rgb.data, 7, 30 * 20 * 3);
+            assert_int_equal(smolvlm_picture(&p, &out, &rgb, &e), OK);
+            assert_int_equal(out.grid[1], cases[i].tile / cases[i].patch);
+            assert_int_equal(out.tokens * cases[i].scale * cases[i].scale, out.rows);
+        }
+        picture_free(&out);
+        image_free(&rgb);
+    }
+    scratch_remove(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_extremes), cmocka_unit_test(test_sizes),
-                                       cmocka_unit_test(test_buckets), cmocka_unit_test(test_pictures)};
+                                       cmocka_unit_test(test_buckets), cmocka_unit_test(test_pictures),
+                                       cmocka_unit_test(test_tile_of_patches)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
