@@ -39,3 +39,10 @@ Status error_prefix(Error *e, const char *format, ...)
         e->text[used] = 0;
     return e->status;
 }
+
+Status error_take(Error *e, const Error *other)
+{
+    if (e->status == OK)
+        *e = *other;
+    return e->status;
+}

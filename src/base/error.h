@@ -43,4 +43,7 @@ Status error_set(Error *e, Status status, const char *format, ...) PRINTF_LIKE(3
  * status. */
 Status error_prefix(Error *e, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* Takes over another's failure, if there is one and e holds none. Returns e's status. */
+Status error_take(Error *e, const Error *other);
+
 #endif

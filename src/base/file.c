@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 
+#include "base/hash.h"
 #include "base/map_guard.h"
 #include "base/memory.h"
 #include "base/path.h"
@@ -97,6 +98,40 @@ Status file_read(Text *text, const char *path, size_t limit, Error *e)
     if (fd >= 0)
         close(fd);
     return e->status;
+}
+
+/* Reads until the buffer is full or the file ends; how many bytes. */
+static size_t read_full(int fd, const char *path, char *buffer, size_t size, Error *e)
+{
+    size_t done = 0;
+    while (e->status == OK && done < size) {
+        const ssize_t n = read(fd, buffer + done, size - done);
+        if (!n)
+            break;
+        if (n > 0)
+            done += (size_t)n;
+        else if (errno != EINTR)
+            file_failed(path, "read", e);
+    }
+    return done;
+}
+
+uint64_t file_hash(const char *path, Error *e)
+{
+    enum { PIECE = 1 << 20 }; /* a multiple of a word, so that pieces do not show in the hash */
+    uint64_t h = HASH_START;
+    size_t size;
+    const int fd = open_regular(path, &size, e);
+    char *buffer = memory_new(PIECE, 1, e);
+    size_t n = buffer ? read_full(fd, path, buffer, PIECE, e) : 0;
+    while (n) {
+        h = hash_words(h, buffer, n);
+        n = n == PIECE ? read_full(fd, path, buffer, PIECE, e) : 0;
+    }
+    free(buffer);
+    if (fd >= 0)
+        close(fd);
+    return e->status == OK ? h : 0;
 }
 
 bool file_exists(const char *path)

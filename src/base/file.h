@@ -19,6 +19,9 @@ void file_unmap(FileMap *map);
 /* Appends the whole file to *text. More than `limit` bytes is BAD_INPUT. */
 Status file_read(Text *text, const char *path, size_t limit, Error *e);
 
+/* hash_words of the whole file, read piece by piece; 0 after a failure. */
+uint64_t file_hash(const char *path, Error *e);
+
 bool file_exists(const char *path); /* anything of that name */
 bool file_is_folder(const char *path);
 int64_t file_size(const char *path); /* in bytes; -1: no regular file */

@@ -24,7 +24,9 @@ uint64_t hash_words(uint64_t h, const void *bytes, size_t count)
 {
     const unsigned char *p = bytes;
     size_t words = count / 8;
-    for (size_t i = 0; i < words; i++)
+    for (size_t i = 0; i < words; i++) {
         h = (h ^ load_u64(p + 8 * i)) * prime;
+        h ^= h >> 32;
+    }
     return hash_bytes(h, p + 8 * words, count % 8);
 }

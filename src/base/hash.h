@@ -12,7 +12,8 @@ uint64_t hash_bytes(uint64_t h, const void *bytes, size_t count);
 /* The string and its end, so that "ab", "c" and "a", "bc" differ. */
 uint64_t hash_text(uint64_t h, const char *text);
 /* Eight bytes at a time, little-endian, then what is left: another hash, and a faster one, for
- * files of gigabytes. */
+ * files of gigabytes. A product carries a change upward only; so the upper half is folded into the
+ * lower one after each word, else two changed signs could hide each other. */
 uint64_t hash_words(uint64_t h, const void *bytes, size_t count);
 
 #endif

@@ -74,7 +74,8 @@ static Status choose(Run *run, Generation *g, int64_t i, float *logits)
                 "%s: logit %lld of prompt %lld is not finite; the weights are damaged or overflow",
                 g->vlm->folder, (long long)v, (long long)i);
     filter_logits(logits, V, d->config, g->seen + i * V, g->scratch);
-    double u = random_unit(d->seed, d->first_index + (uint64_t)i, (uint64_t)g->answers[i].count);
+    const uint64_t stream = d->streams ? d->streams[i] : (uint64_t)i;
+    double u = random_unit(d->seed, stream, (uint64_t)g->answers[i].count);
     int32_t id = pick_token(logits, V, d->config, u);
     ids_add(&g->answers[i], id, run->error);
     g->seen[i * V + id] = true;

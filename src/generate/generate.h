@@ -16,8 +16,8 @@ int32_t pick_token(const float *logits, int64_t V, const GenerationConfig *g, do
 typedef struct {
     const GenerationConfig *config; /* borrowed */
     int64_t max_new_tokens;
-    uint64_t seed;            /* of sampling; prompt i draws from the stream (seed, first_index + i, token) */
-    uint64_t first_index;     /* of the first prompt */
+    uint64_t seed;            /* of sampling: prompt i draws from (seed, streams[i], token) */
+    const uint64_t *streams;  /* of each prompt; NULL: 0, 1, ...; borrowed */
     const volatile int *stop; /* NULL, or a flag that ends the work with INTERRUPTED */
 } Decoding;
 

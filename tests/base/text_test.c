@@ -213,10 +213,17 @@ static void test_hash(void **state)
     char bytes[] = "-0123456789abcdefgh";
     const uint64_t prime = UINT64_C(0x100000001B3);
     uint64_t one = (HASH_START ^ UINT64_C(0x3736353433323130)) * prime;
+    one ^= one >> 32;
     uint64_t two = (one ^ UINT64_C(0x6665646362613938)) * prime;
+    two ^= two >> 32;
     assert_true(hash_words(HASH_START, bytes + 1, 8) == one);
     assert_true(hash_words(HASH_START, bytes + 1, 16) == two);
     assert_true(hash_words(HASH_START, bytes + 1, 18) == hash_bytes(two, "gh", 2));
+    /* the signs of two numbers, each the highest bit of its word */
+    char signs[16] = {0};
+    const uint64_t plain = hash_words(HASH_START, signs, 16);
+    signs[7] = signs[15] = (char)0x80;
+    assert_true(hash_words(HASH_START, signs, 16) != plain);
 }
 
 static void test_bytes(void **state)

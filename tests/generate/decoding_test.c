@@ -38,7 +38,7 @@ static void work_close(Work *w)
     vlm_close(&w->vlm);
 }
 
-static void draws_by_number(void **state)
+static void draws_by_stream(void **state)
 {
     Work w;
     Ids all[PROMPTS] = {{0}};
@@ -46,15 +46,20 @@ static void draws_by_number(void **state)
     int other = 0;
     (void)state;
     work_open(&w);
-    Decoding d = {.config = &w.config, .max_new_tokens = NEW_TOKENS, .seed = 3, .first_index = 40};
+    uint64_t streams[PROMPTS];
+    for (int i = 0; i < PROMPTS; i++)
+        streams[i] = (uint64_t)(40 + i);
+    Decoding d = {.config = &w.config, .max_new_tokens = NEW_TOKENS, .seed = 3, .streams = streams};
     generate(&w.vlm, w.prompts.sample, PROMPTS, &d, all, &e);
     must(&e);
     for (int i = 0; i < PROMPTS; i++) {
         Ids alone = {0};
         Ids elsewhere = {0};
-        d.first_index = (uint64_t)(40 + i);
+        const uint64_t own = (uint64_t)(40 + i);
+        const uint64_t other_stream = (uint64_t)(70 + i);
+        d.streams = &own;
         generate(&w.vlm, w.prompts.sample + i, 1, &d, &alone, &e);
-        d.first_index = (uint64_t)(70 + i);
+        d.streams = &other_stream;
         generate(&w.vlm, w.prompts.sample + i, 1, &d, &elsewhere, &e);
         must(&e);
         assert_int_equal(alone.count, NEW_TOKENS);
@@ -103,7 +108,7 @@ static void bytes_are_of_all_prompts(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(draws_by_number), cmocka_unit_test(stops),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(draws_by_stream), cmocka_unit_test(stops),
                                        cmocka_unit_test(bytes_are_of_all_prompts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
