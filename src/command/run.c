@@ -12,6 +12,7 @@
 #include "tensor/gemm.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* What influences the numbers, once at the start. */
 static void print_header(const Job *j)
@@ -31,6 +32,7 @@ static Status read_config(Job *j, Invocation *in, bool *dump, Error *e)
     Text override = {0};
     const Option options[] = {{.name = "dump-config", .given = dump},
                               {.name = "force", .given = &j->force},
+                              {.name = "redo", .takes_value = true, .value = &j->redo},
                               {.name = "adapter", .takes_value = true, .value = &adapter},
                               {0}};
     j->log = in->log;
@@ -70,19 +72,24 @@ static Status start(Job *j, Error *e)
     return folder_make(j->folder, e);
 }
 
-/* What a later stage lacks is said before hours are spent on the earlier ones. */
-static Status check_needs(const Job *j, const Stage *const *wanted, int count, Error *e)
+/* --redo names one of the stages that the command does, or all. */
+static Status check_redo(const Job *j, const Stage *const *wanted, int count, Error *e)
 {
-    for (int i = 0; i < count && e->status == OK; i++)
-        if (!stage_is_done(wanted[i], j))
-            wanted[i]->needs(j, e);
-    return e->status;
+    bool known = !j->redo || !strcmp(j->redo, "all");
+    for (int i = 0; i < count; i++)
+        known |= j->redo && !strcmp(j->redo, wanted[i]->name);
+    if (known || e->status != OK)
+        return e->status;
+    return error_set(e, BAD_USAGE, "--redo %s: this command does %s; wanted %s or all", j->redo,
+                     count > 1 ? "all stages" : wanted[0]->name,
+                     count > 1 ? "the name of a stage" : wanted[0]->name);
 }
 
 static Status run_one(const Stage *s, Job *j, Error *e)
 {
     const double begin = clock_seconds();
-    if (e->status == OK && stage_run(s, j, e) == OK)
+    const double instant = 0.1;
+    if (e->status == OK && stage_run(s, j, e) == OK && clock_seconds() - begin > instant)
         log_info(&j->log, "  %.1f s; peak memory %.0f MiB", clock_seconds() - begin,
                  (double)memory_peak() / 1048576);
     return e->status;
@@ -90,16 +97,17 @@ static Status run_one(const Stage *s, Job *j, Error *e)
 
 static Status run_stages(Invocation *in, const Stage *const *wanted, int count, bool scores, Error *e)
 {
-    Job j = {0};
+    Job j = {.version = MPA_VERSION, .hashes = json_object()};
     FolderLock lock = {0};
     bool dump = false;
     read_config(&j, in, &dump, e);
     if (dump) {
         dump_config(&j.config, e);
     } else {
+        check_redo(&j, wanted, count, e);
         start(&j, e);
         folder_lock(&lock, j.folder, e);
-        check_needs(&j, wanted, count, e);
+        stage_check(&j, wanted, count, e);
         for (int i = 0; i < count; i++)
             run_one(wanted[i], &j, e);
         if (scores)
@@ -107,6 +115,7 @@ static Status run_stages(Invocation *in, const Stage *const *wanted, int count, 
         folder_unlock(&lock);
     }
     config_free(&j.config);
+    json_decref(j.hashes);
     return e->status;
 }
 
@@ -139,6 +148,8 @@ static const char help[] =
     "CONF is an INI file; section.key=value overrides one of its keys.\n"
     "  --dump-config    print every key with its value, default and meaning, and stop\n"
     "  --adapter DIR    the student with a LoRA adapter (a PEFT folder): student.adapter = DIR\n"
+    "  --redo STAGE     make the results of a stage and of those after it anew (all: of every stage);\n"
+    "                   what is still true of the answers is kept\n"
     "  --force          start even if memory seems too small\n";
 
 const Command command_run = {"run", run, "CONF [section.key=value ...]",

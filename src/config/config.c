@@ -98,6 +98,21 @@ static const char *text_of(const Config *c, int row)
     return c->setting[row].value ? c->setting[row].value : config_keys[row].fallback;
 }
 
+const char *config_key(const Config *c, int i, const char **text)
+{
+    if (config_keys[i].name && text)
+        *text = text_of(c, i);
+    return config_keys[i].name;
+}
+
+const char *config_text(const Config *c, const char *key)
+{
+    int row = 0;
+    while (strcmp(config_keys[row].name, key))
+        row++;
+    return text_of(c, row);
+}
+
 Status config_require(const Config *c, const char *const *field, Error *e)
 {
     const int row = config_row((size_t)((const char *)field - (const char *)c));

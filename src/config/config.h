@@ -108,6 +108,12 @@ Status config_require(const Config *c, const char *const *field, Error *e);
 /* "section.key" of a field of c, whatever its type, for messages. */
 const char *config_name(const Config *c, const void *field);
 
+/* Key number i of all, from 0, "section.key", and in *text (which may be NULL) its value as a file
+ * would have it; NULL: there are no more. Borrowed. */
+const char *config_key(const Config *c, int i, const char **text);
+/* The value of one key as text. Borrowed. */
+const char *config_text(const Config *c, const char *key);
+
 /* Appends every key with value, origin, default and meaning, as an INI file. */
 Status config_dump(const Config *c, Text *out, Error *e);
 /* Appends "; section.key value" for each key that decides what `level` computes. */

@@ -3,6 +3,8 @@
 
 #include "data/items.h"
 
+#include <string.h>
+
 static Status check_row(const Json *j, size_t i, Error *e)
 {
     const json_t *o = json_array_get(j->root, i);
@@ -17,20 +19,27 @@ static Status check_row(const Json *j, size_t i, Error *e)
     return e->status;
 }
 
-/* The predictions by id. Owned reference; NULL after a failure. */
-static json_t *predictions_by_id(const Json *j, Error *e)
+/* The rows by id. Owned reference; NULL after a failure. */
+static json_t *rows_by_id(const Json *j, Error *e)
 {
     json_t *all = json_object();
     Text id = {0};
     for (size_t i = 0; i < json_array_size(j->root) && check_row(j, i, e) == OK; i++) {
-        const json_t *o = json_array_get(j->root, i);
-        const char *text = json_string_value(json_object_get(o, "predictions"));
+        json_t *o = json_array_get(j->root, i);
         text_clear(&id);
         id_text(&id, json_object_get(o, "question_id"), e);
-        json_put(all, text_string(&id), json_string(text ? text : ""), e);
+        json_put(all, text_string(&id), json_incref(o), e);
     }
     text_free(&id);
     return all;
+}
+
+/* Whether the row answers the text. */
+static bool is_answer_to(const Answerer *a, const json_t *row, const char *text)
+{
+    const char *question = a->question ? json_string_value(json_object_get(row, a->question)) : NULL;
+    const size_t length = question ? strlen(question) : 0;
+    return !question || (!strncmp(text, question, length) && !strcmp(text + length, a->suffix));
 }
 
 static Status answer_from_file(Answerer *a, const Questions *q, char **texts, Error *e)
@@ -38,11 +47,12 @@ static Status answer_from_file(Answerer *a, const Questions *q, char **texts, Er
     Json j;
     int64_t found = 0;
     job_read_list(&j, a->source, e);
-    json_t *all = predictions_by_id(&j, e);
+    json_t *all = rows_by_id(&j, e);
     for (int64_t i = 0; i < q->count && e->status == OK; i++) {
-        const char *text = json_string_value(json_object_get(all, q->id[i]));
-        if (text) {
-            texts[i] = memory_copy(text, e);
+        const json_t *row = json_object_get(all, q->id[i]);
+        const char *text = json_string_value(json_object_get(row, "predictions"));
+        if (row && is_answer_to(a, row, q->text[i])) {
+            texts[i] = memory_copy(text ? text : "", e);
             found++;
         }
     }
@@ -52,7 +62,7 @@ static Status answer_from_file(Answerer *a, const Questions *q, char **texts, Er
     return e->status;
 }
 
-Answerer answerer_file(const char *path)
+Answerer answerer_file(const char *path, const char *question, const char *suffix)
 {
-    return (Answerer){.answer = answer_from_file, .source = path};
+    return (Answerer){.answer = answer_from_file, .source = path, .question = question, .suffix = suffix};
 }

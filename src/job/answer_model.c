@@ -8,8 +8,8 @@
 #include "job/journal.h"
 #include "tensor/gemm.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct {
     const Answerer *a;
@@ -18,24 +18,27 @@ typedef struct {
     bool open;
 } LocalModel;
 
-static Status describe(void *who, json_t *head, Error *e)
+/* What the model says depends on its files, how pictures are read, how many tokens it may write,
+ * the arithmetic, and the seed where it samples. */
+static Status describe(void *who, json_t *context, Error *e)
 {
     const LocalModel *m = who;
-    const PictureOptions o = job_picture_options(m->job);
-    char model[40];
-    char settings[200];
+    const Config *c = &m->job->config;
     char arithmetic[GEMM_DESCRIPTION];
-    snprintf(model, sizeof model, "%016llx", (unsigned long long)fingerprint_model(m->a->source, e));
-    snprintf(settings, sizeof settings, "max_new_tokens %lld, pixels %lld to %lld%s, seed %lld",
-             (long long)m->a->max_new_tokens, (long long)o.min_pixels, (long long)o.max_pixels,
-             o.published ? " published" : "", (long long)m->job->config.run.seed);
-    json_put(head, "model", json_string(model), e);
-    if (m->a->adapter && *m->a->adapter) {
-        snprintf(model, sizeof model, "%016llx", (unsigned long long)fingerprint_model(m->a->adapter, e));
-        json_put(head, "adapter", json_string(model), e);
+    bool samples = false;
+    vlm_samples(m->a->source, &samples, e);
+    json_put(context, "model", fingerprint_model(m->job, m->a->source, e), e);
+    if (m->a->adapter && *m->a->adapter)
+        json_put(context, "adapter", fingerprint_model(m->job, m->a->adapter, e), e);
+    json_put(context, "max_new_tokens", json_integer(m->a->max_new_tokens), e);
+    json_put(context, "seed", samples ? json_integer(c->run.seed) : json_null(), e);
+    for (int i = 0; config_key(c, i, NULL); i++) {
+        const char *value;
+        const char *key = config_key(c, i, &value);
+        if (!strncmp(key, "image.", 6))
+            json_put(context, key, json_string(value), e);
     }
-    json_put(head, "settings", json_string(settings), e);
-    json_put(head, "arithmetic", json_string(gemm_description(arithmetic)), e);
+    json_put(context, "arithmetic", json_string(gemm_description(arithmetic)), e);
     return e->status;
 }
 
@@ -84,15 +87,15 @@ static char *without_nul(const Text *t, Error *e)
 }
 
 /* No stop flag: a group that was begun is finished. */
-static Status answer_group(void *who, const Question *questions, int64_t first, int64_t count, char **texts,
-                           Error *e)
+static Status answer_group(void *who, const Question *questions, const uint64_t *keys, int64_t count,
+                           char **texts, Error *e)
 {
     const LocalModel *m = who;
     const PictureOptions options = job_picture_options(m->job);
     const Decoding d = {.config = &m->vlm.generation,
                         .max_new_tokens = m->a->max_new_tokens,
                         .seed = (uint64_t)m->job->config.run.seed,
-                        .first_index = (uint64_t)first};
+                        .streams = keys};
     Answer *answers = memory_new(count, sizeof *answers, e);
     if (!answers)
         return e->status;

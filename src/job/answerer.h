@@ -12,9 +12,10 @@ struct Answerer {
     /* texts[q->count], zeroed by the caller: the answer to each question, owned by the caller;
      * NULL where there is none. */
     Status (*answer)(Answerer *a, const Questions *q, char **texts, Error *e);
-    bool looks;          /* at the pictures: questions need their files */
-    const char *source;  /* checkpoint folder or file; borrowed */
-    const char *adapter; /* folder of the model's adapter; NULL or "": none; borrowed */
+    bool looks;                    /* at the pictures: questions need their files */
+    const char *source;            /* checkpoint folder or file; borrowed */
+    const char *adapter;           /* folder of the model's adapter; NULL or "": none; borrowed */
+    const char *question, *suffix; /* of a file (answerer_file); borrowed */
     const Job *job;
     const char *journal; /* its name (journal.h); borrowed */
     int64_t max_new_tokens;
@@ -25,8 +26,10 @@ struct Answerer {
  * answered is kept in a journal, which journal_remove removes. */
 Answerer answerer_model(const Job *j, const char *folder, const char *journal, int64_t max_new_tokens);
 /* The rows {question_id, predictions} of a JSON file, joined by id as text; the last of a duplicate
- * counts, a null is an empty answer. */
-Answerer answerer_file(const char *path);
+ * counts, a null is an empty answer. An answer belongs to its question: where a row's field
+ * `question` is a string, it and `suffix` must be the text that is asked. question NULL: ids alone
+ * count. */
+Answerer answerer_file(const char *path, const char *question, const char *suffix);
 
 /* Asks and puts the answers where they belong: texts[i] for row i of the caller, owned by it; a
  * text that is there already is replaced. */

@@ -1,5 +1,5 @@
-/* The fingerprint of a checkpoint folder: the names and sizes of its files, and their bytes, of
- * large files in part. */
+/* Hashes are of whole files (base/hash.h). Weights of gigabytes take seconds, once, and are then in
+ * the machine's file cache, where the model that is opened next finds them. */
 #include "job/fingerprint.h"
 
 #include "base/file.h"
@@ -7,39 +7,52 @@
 #include "base/hash.h"
 #include "base/path.h"
 
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-/* Files of billions of bytes are not read as a whole: 64 pieces tell two trainings of a model
- * apart. */
-static uint64_t add_file(uint64_t h, const char *path, Error *e)
+json_t *fingerprint_text(uint64_t hash)
 {
-    enum { PIECES = 64, PIECE = 4096 };
-    FileMap map = {0};
-    file_map(&map, path, e);
-    if (map.size <= (size_t)PIECES * PIECE)
-        h = hash_bytes(h, map.data, map.size);
-    else
-        for (size_t i = 0; i < PIECES; i++)
-            h = hash_bytes(h, map.data + (map.size - PIECE) / (PIECES - 1) * i, PIECE);
-    file_unmap(&map);
-    return h;
+    char digits[20];
+    snprintf(digits, sizeof digits, "%016llx", (unsigned long long)hash);
+    return json_string(digits);
 }
 
-uint64_t fingerprint_model(const char *folder, Error *e)
+uint64_t fingerprint_file(const Job *j, const char *path, Error *e)
 {
-    uint64_t h = HASH_START;
+    const char *known = json_string_value(json_object_get(j->hashes, path));
+    if (known)
+        return strtoull(known, NULL, 16);
+    const uint64_t hash = file_hash(path, e);
+    if (j->hashes)
+        json_put(j->hashes, path, fingerprint_text(hash), e);
+    return hash;
+}
+
+json_t *fingerprint_model(const Job *j, const char *folder, Error *e)
+{
+    static const char *const endings[] = {".json",  ".safetensors", ".model", ".tiktoken",
+                                          ".jinja", ".txt",         NULL};
+    if (!file_is_folder(folder))
+        return json_null();
     char **names;
     int64_t count;
-    folder_list(&names, &count, folder, NULL, e);
+    json_t *files = json_object();
+    folder_list(&names, &count, folder, endings, e);
     for (int64_t i = 0; i < count && e->status == OK; i++) {
         char *path = path_join(folder, names[i], e);
-        const int64_t size = path ? file_size(path) : -1;
-        h = hash_bytes(hash_text(h, names[i]), &size, sizeof size);
-        if (size >= 0)
-            h = add_file(h, path, e);
+        if (path && file_size(path) >= 0)
+            json_put(files, names[i], fingerprint_text(fingerprint_file(j, path, e)), e);
         free(path);
     }
     names_free(names, count);
-    return e->status == OK ? h : 0;
+    return files;
+}
+
+uint64_t fingerprint_json(const json_t *value, Error *e)
+{
+    Text text = {0};
+    json_print(&text, value, JSON_COMPACT | JSON_ENCODE_ANY, e);
+    const uint64_t hash = hash_bytes(HASH_START, text_string(&text), text.count);
+    text_free(&text);
+    return hash;
 }

@@ -50,23 +50,35 @@ static void as_python(Text *out, const char *json, Error *e)
     }
 }
 
-Status job_write_json(const Job *j, const char *name, const json_t *value, int indent, Error *e)
+Status job_json_text(Text *out, const json_t *value, int indent, Error *e)
 {
     if (e->status != OK)
         return e->status;
-    Text text = {0};
-    char *path = job_path(j, name, e);
     const size_t flags = (size_t)JSON_INDENT(indent) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9);
     char *json = json_dumps(value, flags);
     if (!json)
-        error_set(e, NO_MEMORY, "%s: out of memory", name);
+        error_set(e, NO_MEMORY, "out of memory");
     else
-        as_python(&text, json, e);
-    text_add(&text, "\n", e);
-    file_replace(path, text_string(&text), text.count, e);
-    text_free(&text);
-    free(path);
+        as_python(out, json, e);
     free(json);
+    return text_add(out, "\n", e);
+}
+
+Status job_write_text(const Job *j, const char *name, const Text *text, Error *e)
+{
+    char *path = job_path(j, name, e);
+    if (path)
+        file_replace(path, text_string(text), text->count, e);
+    free(path);
+    return e->status;
+}
+
+Status job_write_json(const Job *j, const char *name, const json_t *value, int indent, Error *e)
+{
+    Text text = {0};
+    job_json_text(&text, value, indent, e);
+    job_write_text(j, name, &text, e);
+    text_free(&text);
     return e->status;
 }
 

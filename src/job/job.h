@@ -11,8 +11,11 @@
 typedef struct {
     Log log;
     Config config;
-    bool force;         /* go on although memory seems too small */
-    const char *folder; /* run.dir */
+    const char *version; /* of the program; NULL: unknown */
+    bool force;          /* go on although memory seems too small */
+    const char *redo;    /* name of the stage to do anew, or "all"; NULL: none */
+    json_t *hashes;      /* of files read so far (fingerprint.h); NULL: they are not kept */
+    const char *folder;  /* run.dir */
     const volatile int *stop;
 } Job;
 
@@ -22,8 +25,11 @@ bool job_has(const Job *j, const char *name);
 /* The file that stands for `name`: `given`, a path of the configuration, or where that is empty the
  * one in the run folder. Owned by the caller. */
 char *job_given_or_path(const Job *j, const char *given, const char *name, Error *e);
-/* Writes a JSON value byte for byte as Python's json.dump(indent=...) does, and a line end. The
- * value is borrowed. */
+/* Appends a JSON value byte for byte as Python's json.dump(indent=...) writes it, and a line end. */
+Status job_json_text(Text *out, const json_t *value, int indent, Error *e);
+/* The file NAME of the run folder with these bytes. */
+Status job_write_text(const Job *j, const char *name, const Text *text, Error *e);
+/* Both. The value is borrowed. */
 Status job_write_json(const Job *j, const char *name, const json_t *value, int indent, Error *e);
 /* A stage file, of the run or given: a list of objects. Owned: json_close, also after a failure. */
 Status job_read_list(Json *list, const char *path, Error *e);

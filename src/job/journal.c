@@ -1,134 +1,145 @@
-/* The journal of answers. Its invariant: what it holds is the head and whole groups in their order;
- * a kill can leave half a line at the end, which is cut off before work goes on. */
+/* The journal. Its invariant: it holds whole lines; a kill can leave half a line at the end, which
+ * is cut off before work goes on. Lines are added, never changed. */
 #include "job/journal.h"
 
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/map_guard.h"
 #include "base/number.h"
+#include "job/fingerprint.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+static const char file_name[] = "answers.jsonl";
+
+enum { KEY_DIGITS = 20 };
+
 typedef struct {
     const Job *job;
-    const char *name;
+    const char *stage;
     const Questions *questions;
     const GroupWork *work;
     char *path;
-    json_t *head;  /* what must be the same to go on */
-    int64_t batch; /* questions per group; 0: not chosen yet */
-    int64_t done;  /* questions answered so far */
+    uint64_t context; /* hash of what the answers depend on besides the questions */
+    uint64_t *keys;   /* [questions->count] */
+    json_t *known;    /* key to text */
+    int64_t batch;    /* questions per group; 0: not chosen yet */
+    bool ready;       /* whoever answers was begun */
     char **texts;
 } Journal;
 
-/* What the questions are: their texts, and the names and sizes of their pictures. */
-static uint64_t hash_questions(const Questions *q)
+static void key_text(char text[KEY_DIGITS], uint64_t key)
 {
-    uint64_t h = HASH_START;
-    for (int64_t i = 0; i < q->count; i++) {
-        h = hash_text(h, q->question[i].text);
-        for (int64_t k = 0; k < q->question[i].n_images; k++) {
-            const char *image = q->question[i].images[k];
-            const int64_t size = file_size(image);
-            h = hash_bytes(hash_text(h, image), &size, sizeof size);
-        }
-    }
-    return h;
+    snprintf(text, KEY_DIGITS, "%016llx", (unsigned long long)key);
 }
 
+static const json_t *known_text(const Journal *w, int64_t i)
+{
+    char key[KEY_DIGITS];
+    key_text(key, w->keys[i]);
+    return json_object_get(w->known, key);
+}
+
+/* context := hash of what `who` says; keys of all questions. */
 static Status describe(Journal *w, Error *e)
 {
-    char hash[40];
-    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)hash_questions(w->questions));
-    w->head = json_object();
-    w->work->describe(w->work->who, w->head, e);
-    json_put(w->head, "questions", json_string(hash), e);
-    json_put(w->head, "count", json_integer(w->questions->count), e);
+    const Questions *q = w->questions;
+    json_t *context = json_object();
+    w->work->describe(w->work->who, context, e);
+    w->context = fingerprint_json(context, e);
+    json_decref(context);
+    w->keys = memory_new(q->count, sizeof *w->keys, e);
+    for (int64_t i = 0; i < q->count && e->status == OK; i++) {
+        const Question *one = q->question + i;
+        uint64_t h = hash_text(hash_bytes(HASH_START, &w->context, sizeof w->context), one->text);
+        for (int64_t k = 0; k < one->n_images; k++) {
+            const uint64_t picture = fingerprint_file(w->job, one->images[k], e);
+            h = hash_bytes(h, &picture, sizeof picture);
+        }
+        w->keys[i] = h;
+    }
     return e->status;
 }
 
-/* Whether the journal's first line describes this work; names what differs. */
-static Status check_head(Journal *w, const json_t *old, Error *e)
+/* --------------------------------------------------------------------------------------- reading */
+
+static Status take_answers(Journal *w, const json_t *answers, Error *e)
 {
-    const char *part;
-    json_t *now;
-    json_object_foreach(w->head, part, now)
+    const json_t *one;
+    size_t i;
+    json_array_foreach(answers, i, one)
     {
-        if (!json_equal(json_object_get(old, part), now))
-            return error_set(
-                e, BAD_USAGE,
-                "%s: was begun with another %s; remove this file to start again, or go back to the old "
-                "configuration",
-                w->path, part);
+        const char *key = json_string_value(json_object_get(one, "key"));
+        json_t *text = json_object_get(one, "text");
+        if (!key || !json_is_string(text))
+            return error_set(e, BAD_INPUT, "answer %zu: wanted a key and a text", i);
+        json_put(w->known, key, json_incref(text), e);
     }
-    w->batch = json_integer_value(json_object_get(old, "batch"));
-    if (w->batch <= 0)
-        return error_set(e, BAD_INPUT, "%s: its first line lacks \"batch\"; remove it to start anew",
-                         w->path);
-    return OK;
+    return e->status;
 }
 
-/* Takes over one finished group; false: the line is not whole, or not the next one. */
-static bool take_group(Journal *w, const char *line, size_t length)
+/* Takes over what the line says; *whole: it is a line of JSON. */
+static Status take_line(Journal *w, const char *line, size_t length, bool *whole, Error *e)
 {
     json_error_t why;
     json_t *o = json_loadb(line, length, 0, &why);
-    const json_t *first = json_object_get(o, "first");
-    const json_t *texts = json_object_get(o, "texts");
-    const int64_t n = (int64_t)json_array_size(texts);
-    bool good = json_is_integer(first) && json_integer_value(first) == w->done && n &&
-                w->done + n <= w->questions->count;
-    for (int64_t i = 0; i < n && good; i++) {
-        const char *text = json_string_value(json_array_get(texts, (size_t)i));
-        Error e = {0};
-        w->texts[w->done + i] = text ? memory_copy(text, &e) : NULL;
-        good = w->texts[w->done + i] != NULL;
+    const json_t *context = json_object_get(o, "context");
+    *whole = o != NULL;
+    if (!o && json_error_code(&why) == json_error_out_of_memory)
+        error_set(e, NO_MEMORY, "out of memory");
+    if (json_is_string(context)) {
+        char mine[KEY_DIGITS];
+        key_text(mine, w->context);
+        const char *stage = json_string_value(json_object_get(o, "stage"));
+        if (stage && !strcmp(stage, w->stage) && !strcmp(json_string_value(context), mine))
+            w->batch = max_i64(json_integer_value(json_object_get(o, "batch")), 0);
     }
-    for (int64_t i = 0; i < n && !good && w->done + i < w->questions->count; i++) {
-        free(w->texts[w->done + i]);
-        w->texts[w->done + i] = NULL;
-    }
-    if (good)
-        w->done += n;
+    take_answers(w, json_object_get(o, "answers"), e);
     json_decref(o);
-    return good;
+    return e->status;
 }
 
-/* The head, or a group, of the line; false: the line is not whole. */
-static bool take_line(Journal *w, bool head, const char *line, size_t length, Error *e)
+static Status take_lines(Journal *w, const char *text, size_t count, Error *e)
 {
-    if (!head)
-        return take_group(w, line, length);
-    json_error_t why;
-    json_t *old = json_loadb(line, length, 0, &why);
-    if (old)
-        check_head(w, old, e);
-    json_decref(old);
-    return old != NULL;
+    const char *p = text;
+    int64_t number = 0;
+    while (e->status == OK && p < text + count) {
+        const char *end = memchr(p, '\n', (size_t)(text + count - p));
+        const char *next = end ? end + 1 : text + count;
+        const bool last = next >= text + count;
+        bool whole;
+        Error why = {0};
+        number++;
+        take_line(w, p, (size_t)((end ? end : next) - p), &whole, &why);
+        if (why.status == NO_MEMORY)
+            error_set(e, NO_MEMORY, "%s: out of memory", w->path);
+        else if (last && (!whole || !end))
+            file_truncate(w->path, p - text, e);
+        else if (!whole || why.status != OK)
+            error_set(e, BAD_INPUT,
+                      "%s: line %lld is damaged%s%s; remove that line, its answers are asked again", w->path,
+                      (long long)number, whole ? ": " : "", why.text);
+        p = next;
+    }
+    return e->status;
 }
 
 /* Reads the journal, if there is one, and cuts off what a kill left at its end. */
-static Status resume(Journal *w, Error *e)
+static Status read_journal(Journal *w, Error *e)
 {
     Text text = {0};
-    size_t good = 0;
-    if (e->status != OK || !file_exists(w->path))
-        return e->status;
-    file_read(&text, w->path, (size_t)1 << 31, e);
-    const char *p = text_string(&text);
-    const char *end = strchr(p, '\n');
-    while (e->status == OK && end && take_line(w, good == 0, p, (size_t)(end - p), e)) {
-        p = end + 1;
-        good = (size_t)(p - text.data);
-        end = strchr(p, '\n');
+    w->known = json_object();
+    if (e->status == OK && file_exists(w->path)) {
+        file_read(&text, w->path, (size_t)1 << 31, e);
+        take_lines(w, text_string(&text), text.count, e);
     }
-    if (e->status == OK && good < text.count)
-        file_truncate(w->path, (int64_t)good, e);
     text_free(&text);
     return e->status;
 }
+
+/* --------------------------------------------------------------------------------------- the work */
 
 static Status append(const Journal *w, const json_t *value, Error *e)
 {
@@ -140,86 +151,143 @@ static Status append(const Journal *w, const json_t *value, Error *e)
     return e->status;
 }
 
-/* Gets whoever answers ready. A new journal starts with its head. */
+/* Gets whoever answers ready. */
 static Status begin(Journal *w, Error *e)
 {
     const bool is_new = !w->batch;
-    if (e->status != OK)
+    if (e->status != OK || w->ready)
         return e->status;
+    w->ready = true;
     w->work->begin(w->work->who, w->questions->question, &w->batch, e);
-    if (is_new) {
-        json_put(w->head, "batch", json_integer(w->batch), e);
-        append(w, w->head, e);
+    if (e->status == OK && is_new) {
+        char context[KEY_DIGITS];
+        key_text(context, w->context);
+        json_t *line = json_pack("{s:s, s:s, s:I}", "stage", w->stage, "context", context, "batch",
+                                 (json_int_t)w->batch);
+        append(w, line, e);
+        json_decref(line);
     }
     return e->status;
 }
 
-static Status do_group(Journal *w, Error *e)
+/* Which questions of first .. first + n - 1 have to be asked: those without an answer, each key
+ * once. How many. */
+static int64_t find_open(const Journal *w, int64_t first, int64_t n, int64_t *open)
 {
-    const int64_t n = min_i64(w->batch, w->questions->count - w->done);
-    char **texts = w->texts + w->done;
-    w->work->answer(w->work->who, w->questions->question + w->done, w->done, n, texts, e);
-    map_guard_check(e);
-    json_t *list = json_array();
-    for (int64_t i = 0; i < n && e->status == OK; i++)
-        json_append(list, json_string(texts[i]), e);
-    json_t *line = json_pack("{s:I, s:O}", "first", (json_int_t)w->done, "texts", list);
+    int64_t count = 0;
+    for (int64_t i = first; i < first + n; i++) {
+        bool asked = known_text(w, i) != NULL;
+        for (int64_t k = 0; k < count; k++)
+            asked |= w->keys[open[k]] == w->keys[i];
+        if (!asked) {
+            open[count] = i;
+            count++;
+        }
+    }
+    return count;
+}
+
+/* Puts the answers to the open questions into the journal. */
+static Status keep_group(Journal *w, const int64_t *open, char *const *texts, int64_t count, Error *e)
+{
+    json_t *answers = json_array();
+    for (int64_t i = 0; i < count && e->status == OK; i++) {
+        char key[KEY_DIGITS];
+        key_text(key, w->keys[open[i]]);
+        json_append(
+            answers,
+            json_pack("{s:s, s:s, s:s}", "key", key, "id", w->questions->id[open[i]], "text", texts[i]), e);
+    }
+    json_t *line = json_pack("{s:s, s:O}", "stage", w->stage, "answers", answers);
     append(w, line, e);
-    json_decref(line);
-    json_decref(list);
     if (e->status == OK)
-        w->done += n;
+        take_answers(w, answers, e);
+    json_decref(line);
+    json_decref(answers);
     return e->status;
 }
 
-static Status do_rest(Journal *w, Error *e)
+static Status ask_group(Journal *w, const int64_t *open, int64_t count, Error *e)
 {
+    Question *questions = memory_new(count, sizeof *questions, e);
+    uint64_t *keys = memory_new(count, sizeof *keys, e);
+    char **texts = memory_new(count, sizeof *texts, e);
+    for (int64_t i = 0; i < count && e->status == OK; i++) {
+        questions[i] = w->questions->question[open[i]];
+        keys[i] = w->keys[open[i]];
+    }
+    if (e->status == OK)
+        w->work->answer(w->work->who, questions, keys, count, texts, e);
+    map_guard_check(e);
+    keep_group(w, open, texts, count, e);
+    for (int64_t i = 0; texts && i < count; i++)
+        free(texts[i]);
+    free(texts);
+    free(keys);
+    free(questions);
+    return e->status;
+}
+
+/* How many of the questions first .. first + n - 1 have an answer. */
+static int64_t count_known(const Journal *w, int64_t first, int64_t n)
+{
+    int64_t count = 0;
+    for (int64_t i = first; i < first + n; i++)
+        count += known_text(w, i) != NULL;
+    return count;
+}
+
+/* `known`: how many questions have an answer. */
+static Status ask_rest(Journal *w, int64_t known, Error *e)
+{
+    const int64_t count = w->questions->count;
     Progress progress;
     begin(w, e);
-    progress_begin(&progress, &w->job->log, w->name, w->done, w->questions->count);
-    while (e->status == OK && w->done < w->questions->count) {
-        if (*w->job->stop)
+    int64_t *open = memory_new(w->batch, sizeof *open, e);
+    progress_begin(&progress, &w->job->log, w->stage, known, count);
+    for (int64_t first = 0; first < count && e->status == OK; first += w->batch) {
+        const int64_t n = min_i64(w->batch, count - first);
+        const int64_t before = count_known(w, first, n);
+        const int64_t asked = find_open(w, first, n, open);
+        if (asked && *w->job->stop)
             error_set(e, INTERRUPTED, "interrupted");
-        else
-            do_group(w, e);
-        progress_show(&progress, w->done, NULL);
+        else if (asked)
+            ask_group(w, open, asked, e);
+        known += e->status == OK ? n - before : 0;
+        if (asked)
+            progress_show(&progress, known, NULL);
     }
+    free(open);
     return e->status;
 }
 
-static char *journal_path(const Job *j, const char *name, Error *e)
+static Status copy_texts(Journal *w, Error *e)
 {
-    Text file = {0};
-    text_format(&file, e, "%s.journal.jsonl", name);
-    char *path = job_path(j, text_string(&file), e);
-    text_free(&file);
-    return path;
+    for (int64_t i = 0; i < w->questions->count && e->status == OK; i++)
+        w->texts[i] = memory_copy(json_string_value(known_text(w, i)), e);
+    return e->status;
 }
 
-Status journal_run(const Job *j, const char *name, const Questions *q, const GroupWork *work, char **texts,
+Status journal_run(const Job *j, const char *stage, const Questions *q, const GroupWork *work, char **texts,
                    Error *e)
 {
     Journal w = {.job = j,
-                 .name = name,
+                 .stage = stage,
                  .questions = q,
                  .work = work,
-                 .path = journal_path(j, name, e),
+                 .path = job_path(j, file_name, e),
                  .texts = texts};
     describe(&w, e);
-    resume(&w, e);
-    if (e->status == OK && w.done)
-        log_info(&j->log, "%s: resumes after %lld of %lld", name, (long long)w.done, (long long)q->count);
-    if (e->status == OK && w.done < q->count)
-        do_rest(&w, e);
-    json_decref(w.head);
+    read_journal(&w, e);
+    const int64_t known = e->status == OK ? count_known(&w, 0, q->count) : 0;
+    if (known)
+        log_info(&j->log, "%s: %lld of %lld answers are known already", stage, (long long)known,
+                 (long long)q->count);
+    if (known < q->count)
+        ask_rest(&w, known, e);
+    copy_texts(&w, e);
+    json_decref(w.known);
+    free(w.keys);
     free(w.path);
-    return e->status;
-}
-
-Status journal_remove(const Job *j, const char *name, Error *e)
-{
-    char *path = journal_path(j, name, e);
-    file_remove(path, e);
-    free(path);
     return e->status;
 }

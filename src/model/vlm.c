@@ -100,6 +100,17 @@ static Status load_generation(Vlm *vlm, const Json *config, Error *e)
     return e->status;
 }
 
+Status vlm_samples(const char *folder, bool *samples, Error *e)
+{
+    GenerationConfig g = {.top_k = 50};
+    char *path = path_join(folder, "generation_config.json", e);
+    if (path && file_exists(path))
+        read_generation(&g, path, e);
+    *samples = g.do_sample && g.top_k != 1;
+    free(path);
+    return e->status;
+}
+
 /* The weights, each asked for by the family; a tensor that nobody asked for is an error. */
 static Status load_weights(Vlm *vlm, const Json *config, Error *e)
 {

@@ -71,5 +71,8 @@ Status vlm_open(Vlm *vlm, const char *folder, Error *e);
  * same folder. *vlm is empty after a failure. */
 Status vlm_invent(Vlm *vlm, const char *config, Error *e);
 void vlm_close(Vlm *vlm);
+/* Whether generation_config.json of FOLDER asks for random choices; with top_k 1 none is left. A
+ * folder without one does not. */
+Status vlm_samples(const char *folder, bool *samples, Error *e);
 
 #endif

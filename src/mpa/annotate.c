@@ -8,14 +8,12 @@
 #include "data/items.h"
 #include "data/metrics.h"
 #include "job/answerer.h"
-#include "job/journal.h"
+#include "mpa/annotate.h"
 #include "mpa/audit.h"
 #include "mpa/reply.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static const char journal[] = "annotate";
 
 static Status needs(const Job *j, Error *e)
 {
@@ -25,8 +23,7 @@ static Status needs(const Job *j, Error *e)
     return config_require(&j->config, &j->config.data.images, e);
 }
 
-/* The instruction: a file, or the task's. Appended to *out. */
-static Status load_prompt(const Job *j, Text *out, Error *e)
+Status annotate_prompt(const Job *j, Text *out, Error *e)
 {
     const char *path = j->config.annotate.prompt;
     if (*path)
@@ -79,8 +76,7 @@ static Status write_results(const Job *j, const Items *items, char *const *texts
             asked++;
         }
     audit_write(j, &audit, e);
-    job_write_json(j, stage_annotate.result, list, 4, e);
-    journal_remove(j, journal, e);
+    result_end(j, RESULT_ANNOTATIONS, list, 4, e);
     if (e->status == OK)
         log_info(&j->log, "annotate: %lld pictures annotated, %lld answers parsed (%.1f %%)%s",
                  (long long)asked, (long long)parsed, asked ? 100 * (double)parsed / (double)asked : 0,
@@ -94,7 +90,7 @@ static Status write_results(const Job *j, const Items *items, char *const *texts
 static Status make_questions(Questions *q, const Job *j, const Items *items, Error *e)
 {
     Text prompt = {0};
-    load_prompt(j, &prompt, e);
+    annotate_prompt(j, &prompt, e);
     for (int64_t i = 0; i < items->count && e->status == OK; i++)
         if (items->item[i].file)
             questions_add(q, i, items->item[i].id, memory_copy(items->item[i].file, e), text_string(&prompt),
@@ -114,11 +110,12 @@ static Status run(Job *j, Error *e)
     }
     Items items = {0};
     Questions q = {0};
+    result_begin(j, RESULT_ANNOTATIONS, NULL, e);
     items_load_images(&items, c, e);
     items_list_missing(&items, &j->log, "annotate");
     make_questions(&q, j, &items, e);
     char **texts = memory_new(items.count, sizeof *texts, e);
-    Answerer teacher = answerer_model(j, c->teacher.model, journal, c->annotate.max_new_tokens);
+    Answerer teacher = answerer_model(j, c->teacher.model, stage_annotate.name, c->annotate.max_new_tokens);
     answerer_ask(&teacher, &q, texts, e);
     write_results(j, &items, texts, e);
     names_free(texts, items.count);
@@ -127,9 +124,4 @@ static Status run(Job *j, Error *e)
     return e->status;
 }
 
-static Status clean(const Job *j, Error *e)
-{
-    return journal_remove(j, journal, e);
-}
-
-const Stage stage_annotate = {"annotate", "annotations.json", needs, run, clean};
+const Stage stage_annotate = {"annotate", RESULT_ANNOTATIONS, RESULT_ANNOTATIONS, true, needs, run, NULL};

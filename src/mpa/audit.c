@@ -38,10 +38,7 @@ Status audit_add(Text *audit, const AuditLine *l, Error *e)
 
 Status audit_write(const Job *j, const Text *audit, Error *e)
 {
-    char *path = job_path(j, "audit.jsonl", e);
-    file_replace(path, text_string(audit), audit->count, e);
-    free(path);
-    return e->status;
+    return job_write_text(j, "audit.jsonl", audit, e);
 }
 
 json_t *audit_raw_texts(const Job *j, Error *e)

@@ -8,19 +8,18 @@
 #include "data/items.h"
 #include "data/metrics.h"
 #include "job/answerer.h"
-#include "job/journal.h"
 
 #include <stdlib.h>
 
 /* The models that can be scored. */
 static const struct {
     const char *name; /* in scores.json */
-    const char *file; /* of its answers */
-    const char *journal;
+    Result result;    /* its answers */
+    const char *label;
 } models[MODELS] = {
-    [MODEL_STUDENT] = {"student", "evaluation/student.json", "evaluate-student"},
-    [MODEL_ALIGNED] = {"aligned", "evaluation/aligned.json", "evaluate-aligned"},
-    [MODEL_TEACHER] = {"teacher", "evaluation/teacher.json", "evaluate-teacher"},
+    [MODEL_STUDENT] = {"student", RESULT_TEST_STUDENT, "evaluate-student"},
+    [MODEL_ALIGNED] = {"aligned", RESULT_TEST_ALIGNED, "evaluate-aligned"},
+    [MODEL_TEACHER] = {"teacher", RESULT_TEST_TEACHER, "evaluate-teacher"},
 };
 
 static Status needs(const Job *j, Error *e)
@@ -41,7 +40,7 @@ static char *folder_of(const Job *j, int model, Error *e)
     const char *const key[MODELS] = {
         [MODEL_STUDENT] = j->config.student.model, [MODEL_TEACHER] = j->config.teacher.model};
     if (model == MODEL_ALIGNED)
-        return job_has(j, stage_level.result) ? job_path(j, stage_level.result, e) : NULL;
+        return job_has(j, result_name[RESULT_ALIGNED]) ? job_path(j, result_name[RESULT_ALIGNED], e) : NULL;
     return *key[model] ? memory_copy(key[model], e) : NULL;
 }
 
@@ -63,8 +62,7 @@ static Status make_questions(Questions *q, const Job *j, Items *items, bool look
     return e->status;
 }
 
-static Status write_predictions(const Job *j, const char *file, const Items *items, char *const *texts,
-                                Error *e)
+static Status write_predictions(const Job *j, Result r, const Items *items, char *const *texts, Error *e)
 {
     json_t *list = json_array();
     for (int64_t i = 0; i < items->count; i++) {
@@ -76,7 +74,7 @@ static Status write_predictions(const Job *j, const char *file, const Items *ite
                                   most_frequent(item->answers), "predictions", texts[i]),
                         e);
     }
-    job_write_json(j, file, list, 4, e);
+    result_end(j, r, list, 4, e);
     json_decref(list);
     return e->status;
 }
@@ -90,20 +88,27 @@ static Status ask(Answerer *a, const Job *j, Items *items, char **texts, Error *
     return e->status;
 }
 
+static Answerer answers_in(const Job *j, const char *path)
+{
+    return answerer_file(path, "GT_question", j->config.identify.suffix);
+}
+
 /* One model's predictions: those of the run folder, or asked for now. */
 static Status predict(const Job *j, int model, Items *items, char **texts, Error *e)
 {
-    const bool answered = job_has(j, models[model].file);
-    char *source = answered ? job_path(j, models[model].file, e) : folder_of(j, model, e);
-    Answerer a = answered
-                     ? answerer_file(source)
-                     : answerer_model(j, source, models[model].journal, j->config.identify.max_new_tokens);
+    const Result r = models[model].result;
+    bool use;
+    stage_use(&stage_evaluate, j, r, &use, e);
+    char *source = use ? job_path(j, result_name[r], e) : folder_of(j, model, e);
+    if (!use)
+        result_begin(j, r, NULL, e);
+    Answerer a = use ? answers_in(j, source)
+                     : answerer_model(j, source, models[model].label, j->config.identify.max_new_tokens);
     if (model == MODEL_STUDENT)
         a.adapter = j->config.student.adapter;
     ask(&a, j, items, texts, e);
-    if (!answered)
-        write_predictions(j, models[model].file, items, texts, e);
-    journal_remove(j, models[model].journal, e);
+    if (!use)
+        write_predictions(j, r, items, texts, e);
     free(source);
     return e->status;
 }
@@ -114,7 +119,7 @@ static bool has_model(const Job *j, int model, Error *e)
     if (!(j->config.evaluate.models & 1u << model))
         return false;
     char *folder = folder_of(j, model, e);
-    const bool has = folder || job_has(j, models[model].file);
+    const bool has = folder || job_has(j, result_name[models[model].result]);
     if (!has && e->status == OK)
         log_warning(&j->log, "evaluate: no %s model is set or made yet; it is not scored",
                     models[model].name);
@@ -201,7 +206,7 @@ static Status evaluate(const Job *j, int model, Items *items, json_t *scores, Er
     const char *name = model == MODELS ? "predictions" : models[model].name;
     char **texts = memory_new(items->count, sizeof *texts, e);
     if (model == MODELS) {
-        Answerer file = answerer_file(j->config.evaluate.predictions);
+        Answerer file = answers_in(j, j->config.evaluate.predictions);
         ask(&file, j, items, texts, e);
     } else {
         predict(j, model, items, texts, e);
@@ -237,4 +242,4 @@ static Status run(Job *j, Error *e)
     return e->status;
 }
 
-const Stage stage_evaluate = {"evaluate", NULL, needs, run, NULL};
+const Stage stage_evaluate = {"evaluate", RESULT_TEST_STUDENT, RESULT_TEST_TEACHER, false, needs, run, NULL};

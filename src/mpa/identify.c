@@ -10,7 +10,6 @@
 #include "data/items.h"
 #include "data/match.h"
 #include "job/answerer.h"
-#include "job/journal.h"
 #include "mpa/audit.h"
 #include "mpa/pairs.h"
 
@@ -20,22 +19,22 @@
 typedef struct {
     const char *const *model; /* the key of its checkpoint folder */
     const char *given;        /* file of answers made elsewhere; "": none */
-    const char *file;         /* in the run folder */
-    const char *journal;
+    Result result;            /* in the run folder */
+    const char *label;        /* of the questions that it is asked */
 } Source;
 
 static Source source_of(const Config *c, int who)
 {
     if (who == TEACHER)
-        return (Source){&c->teacher.model, c->teacher.answers, "teacher.json", "identify-teacher"};
-    return (Source){&c->student.model, c->student.answers, "student.json", "identify-student"};
+        return (Source){&c->teacher.model, c->teacher.answers, RESULT_TEACHER, "identify-teacher"};
+    return (Source){&c->student.model, c->student.answers, RESULT_STUDENT, "identify-student"};
 }
 
 static Status needs(const Job *j, Error *e)
 {
     for (int who = 0; who < ANSWERERS; who++) {
         const Source s = source_of(&j->config, who);
-        if (!*s.given && !job_has(j, s.file))
+        if (!*s.given && !job_has(j, result_name[s.result]))
             stage_needs_model(j, s.model, e);
     }
     return e->status;
@@ -85,7 +84,7 @@ static Status make_questions(Questions *q, const Job *j, const Pairs *p, int who
     return e->status;
 }
 
-static Status write_answers(const Job *j, const Pairs *p, int who, const char *file, Error *e)
+static Status write_answers(const Job *j, const Pairs *p, int who, Result r, Error *e)
 {
     json_t *list = json_array();
     for (int64_t i = 0; i < p->count; i++) {
@@ -97,7 +96,7 @@ static Status write_answers(const Job *j, const Pairs *p, int who, const char *f
                                   "predictions", pair->said[who]),
                         e);
     }
-    job_write_json(j, file, list, 4, e);
+    result_end(j, r, list, 4, e);
     json_decref(list);
     return e->status;
 }
@@ -105,11 +104,17 @@ static Status write_answers(const Job *j, const Pairs *p, int who, const char *f
 /* Answers of one of the two: from the configuration's file, the run folder's file, or the model. */
 static Status get_answers(const Job *j, Pairs *p, int who, Error *e)
 {
-    const Source s = source_of(&j->config, who);
-    const bool from_model = !*s.given && !job_has(j, s.file);
-    char *file = job_given_or_path(j, s.given, s.file, e);
-    Answerer a = from_model ? answerer_model(j, *s.model, s.journal, j->config.identify.max_new_tokens)
-                            : answerer_file(file);
+    const Config *c = &j->config;
+    const Source s = source_of(c, who);
+    const bool both_given = *c->teacher.answers && *c->student.answers;
+    bool use = true;
+    if (!*s.given)
+        stage_use(&stage_identify, j, s.result, &use, e);
+    if (!use)
+        result_begin(j, s.result, NULL, e);
+    char *file = job_given_or_path(j, s.given, result_name[s.result], e);
+    Answerer a = use ? answerer_file(file, both_given ? NULL : "PA_question", c->identify.suffix)
+                     : answerer_model(j, *s.model, s.label, c->identify.max_new_tokens);
     if (who == STUDENT)
         a.adapter = j->config.student.adapter;
     Questions q = {0};
@@ -119,10 +124,8 @@ static Status get_answers(const Job *j, Pairs *p, int who, Error *e)
     p->one_sided += a.unmatched;
     for (int64_t i = 0; texts && i < p->count; i++)
         p->pair[i].said[who] = texts[i];
-    if (from_model)
-        write_answers(j, p, who, s.file, e);
-    if (!*s.given)
-        journal_remove(j, s.journal, e);
+    if (!use)
+        write_answers(j, p, who, s.result, e);
     free(texts);
     free(file);
     questions_free(&q);
@@ -212,7 +215,7 @@ static Status write_parity(const Job *j, const Pairs *p, int64_t *kept, Error *e
                     e);
     }
     *kept = (int64_t)json_array_size(list);
-    job_write_json(j, stage_identify.result, list, 2, e);
+    result_end(j, RESULT_PARITY, list, 2, e);
     text_free(&value);
     json_decref(list);
     return e->status;
@@ -256,7 +259,7 @@ static Status load_pairs(const Job *j, Pairs *p, Error *e)
     const Config *c = &j->config;
     if (*c->teacher.answers && *c->student.answers)
         return pairs_read(p, c->student.answers, "PA_question", "PA_answer", e);
-    char *path = job_given_or_path(j, c->teacher.annotations, stage_annotate.result, e);
+    char *path = job_given_or_path(j, c->teacher.annotations, result_name[RESULT_ANNOTATIONS], e);
     if (path && !file_exists(path))
         error_set(e, BAD_USAGE,
                   "%s: there are no annotations yet; run `mpa annotate` first, or set teacher.annotations",
@@ -276,6 +279,7 @@ static Status run(Job *j, Error *e)
     decide(&p, e);
     if (e->status == OK && j->config.identify.select != SELECT_PARITY)
         select_other(j, &p, e);
+    result_begin(j, RESULT_PARITY, NULL, e);
     write_audit(j, &p, e);
     write_parity(j, &p, &kept, e);
     if (e->status == OK)
@@ -287,4 +291,4 @@ static Status run(Job *j, Error *e)
     return e->status;
 }
 
-const Stage stage_identify = {"identify", "parity.json", needs, run, NULL};
+const Stage stage_identify = {"identify", RESULT_STUDENT, RESULT_PARITY, true, needs, run, NULL};

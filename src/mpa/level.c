@@ -95,7 +95,7 @@ static Status read_pair(const Job *j, Questions *pairs, const Json *source, size
 /* The kept pairs. *source holds their answers. */
 static Status read_pairs(const Job *j, Questions *pairs, Json *source, Error *e)
 {
-    char *path = job_path(j, stage_identify.result, e);
+    char *path = job_path(j, result_name[RESULT_PARITY], e);
     if (path && !file_exists(path))
         error_set(e, BAD_USAGE, "%s: there are no kept pairs yet; run `mpa identify` first", path);
     job_read_list(source, path, e);
@@ -126,23 +126,27 @@ static TrainOptions options_of(const Config *c)
 /* What must be the same to resume: pairs, settings, student, arithmetic. */
 static Status describe(const Job *j, const Questions *pairs, Text *out, Error *e)
 {
-    const uint64_t model = fingerprint_model(j->config.student.model, e);
+    json_t *files = fingerprint_model(j, j->config.student.model, e);
+    const uint64_t model = fingerprint_json(files, e);
     uint64_t h = HASH_START;
     char arithmetic[GEMM_DESCRIPTION];
     for (int64_t i = 0; i < pairs->count; i++) {
         const char *const parts[] = {pairs->id[i], pairs->file[i], pairs->text[i], pairs->question[i].answer};
-        const int64_t size = file_size(pairs->file[i]);
+        const uint64_t picture = fingerprint_file(j, pairs->file[i], e);
         for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
             h = hash_text(h, parts[k]);
-        h = hash_bytes(h, &size, sizeof size);
+        h = hash_bytes(h, &picture, sizeof picture);
     }
     text_format(out, e, "%lld pairs %016llx; student %016llx; seed %lld", (long long)pairs->count,
                 (unsigned long long)h, (unsigned long long)model, (long long)j->config.run.seed);
     config_training(&j->config, out, e);
-    if (j->config.level.method == METHOD_LORA && *j->config.level.lora_init)
-        text_format(out, e, "; adapter %016llx",
-                    (unsigned long long)fingerprint_model(j->config.level.lora_init, e));
+    if (j->config.level.method == METHOD_LORA && *j->config.level.lora_init) {
+        json_t *adapter = fingerprint_model(j, j->config.level.lora_init, e);
+        text_format(out, e, "; adapter %016llx", (unsigned long long)fingerprint_json(adapter, e));
+        json_decref(adapter);
+    }
     text_format(out, e, "; %s", gemm_description(arithmetic));
+    json_decref(files);
     return e->status;
 }
 
@@ -181,7 +185,11 @@ static Status train_and_save(const Job *j, Vlm *vlm, const Questions *pairs, Err
     char *state = job_path(j, state_folder, e);
     char *metrics = job_path(j, "metrics.jsonl", e);
     char *timings = job_path(j, "timings.jsonl", e);
-    char *aligned = job_path(j, stage_level.result, e);
+    char *aligned = job_path(j, result_name[RESULT_ALIGNED], e);
+    bool resumes;
+    result_begin(j, RESULT_ALIGNED, &resumes, e);
+    if (!resumes)
+        state_remove_all(state, e);
     describe(j, pairs, &print, e);
     check_memory(j, vlm, pairs, &o, e);
     if (e->status == OK)
@@ -191,6 +199,7 @@ static Status train_and_save(const Job *j, Vlm *vlm, const Questions *pairs, Err
     const TrainWatch watch = {j->stop, show_step, &progress};
     train(vlm, pairs->question, pairs->count, &o, &files, &watch, e);
     save_checkpoint(vlm, aligned, o.level.dtype, o.level.method == METHOD_LORA, e);
+    result_end(j, RESULT_ALIGNED, NULL, 0, e);
     state_remove_all(state, e);
     text_free(&print);
     free(state);
@@ -242,4 +251,4 @@ static Status clean(const Job *j, Error *e)
     return e->status;
 }
 
-const Stage stage_level = {"level", "aligned", needs, run, clean};
+const Stage stage_level = {"level", RESULT_ALIGNED, RESULT_ALIGNED, true, needs, run, clean};

@@ -2,12 +2,15 @@
 #ifndef MPA_MPA_STAGE_H
 #define MPA_MPA_STAGE_H
 
-#include "job/job.h"
+#include "mpa/result.h"
 
 typedef struct {
-    const char *name;   /* of the stage and of its command */
-    const char *result; /* what it leaves in the run folder when it is done; NULL: it is never done
-                         * for good (answers that are there are used again) */
+    const char *name; /* of the stage and of its command */
+    /* What it leaves in the run folder, in the order of making. */
+    Result first, last;
+    /* The last result alone is what the stage is for: when that is there and true, it is done. Else it
+     * is never done for good, and looks at each of its results. */
+    bool one_result;
     /* BAD_USAGE or BAD_INPUT: what it needs from the configuration is not there. What earlier
      * stages leave is not looked for. */
     Status (*needs)(const Job *j, Error *e);
@@ -20,10 +23,13 @@ extern const Stage stage_annotate, stage_identify, stage_level, stage_evaluate;
 enum { STAGES = 4 };
 extern const Stage *const stages[STAGES];
 
-/* Whether its result is there. */
-bool stage_is_done(const Stage *s, const Job *j);
+/* What the stages lack is said before hours are spent on the first: BAD_USAGE names everything that
+ * has changed since their results were made, unless j->redo allows to make them anew. */
+Status stage_check(const Job *j, const Stage *const *wanted, int count, Error *e);
 /* Does the stage, unless it is done. */
 Status stage_run(const Stage *s, Job *j, Error *e);
+/* For a stage at work: *use says whether the result that is there is taken, else it is made now. */
+Status stage_use(const Stage *s, const Job *j, Result r, bool *use, Error *e);
 
 /* BAD_USAGE where the key has no folder, BAD_INPUT where the folder is not there. */
 Status stage_needs_model(const Job *j, const char *const *folder, Error *e);

@@ -31,11 +31,11 @@ cp -r weights/demo-teacher "$work/teacher"
 cp -r weights/demo-student "$work/student"
 "$MPA" annotate conf/demo.ini run.dir="$work/a" teacher.model="$work/teacher" annotate.batch=2 >"$work/log" 2>&1 &
 pid=$!
-when "$work/a/annotate.journal.jsonl" 3
+when "$work/a/answers.jsonl" 3
 : >"$work/teacher/model.safetensors"
 wait $pid
 ends 3 'teacher/model.safetensors: (cannot be read any more: it was cut|was changed while)' 'weights cut in annotate'
-[ "$(wc -l <"$work/a/annotate.journal.jsonl")" -ge 3 ]
+[ "$(wc -l <"$work/a/answers.jsonl")" -ge 3 ]
 ends 0 '' 'weights cut in annotate: what was finished is there'
 
 find conf/world/okvqa/train -name '*.jpg' | sort | head -n 16 | awk '
@@ -87,7 +87,7 @@ ends 1 'standard output: cannot write' 'standard output is closed'
 # SIGTERM is an interruption like SIGINT.
 "$MPA" annotate conf/demo.ini run.dir="$work/t" annotate.batch=2 >"$work/log" 2>&1 &
 pid=$!
-when "$work/t/annotate.journal.jsonl" 2
+when "$work/t/answers.jsonl" 2
 kill -TERM $pid
 wait $pid
 ends 130 'interrupted; finished work is saved' SIGTERM
@@ -112,7 +112,7 @@ LC_ALL=C grep -q '[[:cntrl:]]' "$work/log"
 ends 0 '' 'an escape in the name of a picture'
 
 # A stray file in the folder of states is left alone.
-rm -rf "$work/l/level.state" "$work/l/metrics.jsonl" "$work/l/timings.jsonl"
+rm -rf "$work/l/level.state" "$work/l/metrics.jsonl" "$work/l/timings.jsonl" "$work/l/provenance.json"
 mkdir -p "$work/l/level.state/step-9" "$work/l/level.state/mine"
 echo keep >"$work/l/level.state/step-7"
 "$MPA" level conf/demo.ini run.dir="$work/l" level.batch=8 level.micro_batch=8 level.epochs=1 level.recipe=2025-10 >"$work/log" 2>&1

@@ -1,6 +1,6 @@
 #!/bin/sh
 # A run that is killed or interrupted at any moment and started again ends with the same files as an undisturbed one, times aside. Where a
-# case fails, read src/job/journal.c (journal of a stage), src/train/state.c (states of training), src/base/file.c (replacing files).
+# case fails, read src/job/journal.c (answers), src/train/state.c (states of training), src/base/file.c (replacing files).
 set -u
 : "${MPA:=./mpa}"
 work=$(mktemp -d "${TMPDIR:-/tmp}/mpa-resume-XXXXXX") || exit 1
@@ -33,7 +33,7 @@ same() { # FOLDER
 
 "$MPA" "$@" run.dir="$work/whole" >"$work/log" 2>&1
 case_is $? "an undisturbed run"
-for left in "$work"/whole/*journal* "$work"/whole/*.tmp "$work"/whole/level.state; do
+for left in "$work"/whole/*.tmp "$work"/whole/level.state; do
     if [ -e "$left" ]; then case_is 1 "$left was left behind"; fi
 done
 "$MPA" "$@" run.dir="$work/whole" >"$work/log" 2>&1
@@ -69,14 +69,28 @@ for start in ${INTERRUPTIONS:-0.15}; do
     disturb INT 130 "$start" "$@"
 done
 
-# Another configuration must not go on with what is there.
+# Work that was begun does not go on with other settings, unless it may begin anew; a journal that was damaged is not taken for torn.
 rm -rf "$work/other"
-"$MPA" annotate conf/demo.ini run.dir="$work/other" data.limit=10 annotate.batch=2 >"$work/log" 2>&1
-mv "$work/other/annotations.json" "$work/kept.json"
-printf '{"model":"0","questions":"0","settings":"0","arithmetic":"0","count":10,"batch":2}\n' >"$work/other/annotate.journal.jsonl"
-"$MPA" annotate conf/demo.ini run.dir="$work/other" data.limit=10 annotate.batch=2 >"$work/log" 2>&1
-[ $? = 2 ] && grep -q 'begun with another model' "$work/log"
-case_is $? "a journal of another model is refused by name"
+annotate() {
+    "$MPA" annotate conf/demo.ini run.dir="$work/other" data.limit=10 annotate.batch=2 "$@" >"$work/log" 2>&1
+}
+annotate
+rm "$work/other/annotations.json"
+sed -i.bak 's/"hash": "[0-9a-f]*"/"hash": null/' "$work/other/provenance.json"
+annotate annotate.max_new_tokens=99
+[ $? = 2 ] && grep -q 'annotate.max_new_tokens was 128, is 99' "$work/log"
+case_is $? "other settings are refused by name"
+annotate
+[ $? = 0 ] && grep -q '10 of 10 answers are known' "$work/log" && cmp -s "$work/other/annotations.json" "$work/whole/annotations.json"
+case_is $? "with the old settings nobody is asked again"
+sed -i.bak '2s/.$//' "$work/other/answers.jsonl"
+annotate --redo annotate
+[ $? = 3 ] && grep -q 'answers.jsonl: line 2 is damaged' "$work/log"
+case_is $? "a damaged line is named"
+sed -i.bak 2d "$work/other/answers.jsonl"
+annotate --redo annotate
+[ $? = 0 ] && grep -q '8 of 10 answers are known' "$work/log" && cmp -s "$work/other/annotations.json" "$work/whole/annotations.json"
+case_is $? "without that line its answers are asked again"
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
