@@ -292,9 +292,11 @@ find src -name '*.[ch]' -exec wc -l {} + | awk -v rows="$(tr '\n' ' ' <"$dir/row
 [ ! -s "$dir/out" ]
 verdict 'src/README.md, a sixth' $?
 
-# One screen: 80 lines of 120 columns, tables and links aside.
+# One screen: 80 lines of 120 columns, tables and links aside; with the rows of its tables, 110.
 awk '!/^\|/ && !/\]\(/ && length($0) > 120 { print FILENAME ":" FNR ": " length($0) " columns" }
-    END { if (FNR > 80) print FILENAME ": " FNR " lines, wanted at most 80" }' README.md >"$dir/out"
+    { all++ }
+    !/^\|/ { lines++ }
+    END { if (lines > 80 || all > 110) print FILENAME ": " lines " lines and " all - lines " of tables, wanted at most 80, 110 in all" }' README.md >"$dir/out"
 [ ! -s "$dir/out" ]
 verdict 'README.md, one screen' $?
 
