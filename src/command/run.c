@@ -107,6 +107,11 @@ static Status run_stages(Invocation *in, const Stage *const *wanted, int count, 
         check_redo(&j, wanted, count, e);
         start(&j, e);
         folder_lock(&lock, j.folder, e);
+        if (e->status == OK && count == STAGES && !stage_measures(&j)) {
+            log_info(&j.log, "mpa: no evaluate.questions and nothing held out: the run ends with `level`");
+            count--;
+            scores = false;
+        }
         stage_check(&j, wanted, count, e);
         for (int i = 0; i < count; i++)
             run_one(wanted[i], &j, e);

@@ -1,6 +1,7 @@
 /* The paper's table: student, aligned student, teacher, and how much of the gap is closed. */
 #include "command/scores.h"
 
+#include "base/file.h"
 #include "base/printable.h"
 
 #include <stdio.h>
@@ -70,13 +71,26 @@ static void print_gap(const json_t *scores)
     output("\n");
 }
 
+static void print_title(const Job *j, const json_t *scores)
+{
+    const json_t *held = json_object_get(scores, "agreement_with_teacher");
+    if (held)
+        output("AGREEMENT WITH THE TEACHER in percent, not truth: %lld questions about pictures that were "
+               "held out "
+               "(task %s)\n",
+               (long long)json_integer_value(held), j->config.data.task);
+    else
+        output("accuracy in percent (task %s)\n", j->config.data.task);
+}
+
 Status scores_print(const Job *j, Error *e)
 {
     Json scores = {0};
     char *path = job_path(j, "scores.json", e);
-    json_open(&scores, path, 1 << 20, e);
-    if (e->status == OK) {
-        output("accuracy in percent (task %s)\n", j->config.data.task);
+    if (e->status == OK && file_exists(path)) /* else nothing could be scored */
+        json_open(&scores, path, 1 << 20, e);
+    if (e->status == OK && scores.root) {
+        print_title(j, scores.root);
         print_row(scores.root, "student", "student");
         print_row(scores.root, "aligned", "aligned student");
         print_row(scores.root, "teacher", "teacher");

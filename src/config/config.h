@@ -92,6 +92,7 @@ typedef struct {
         unsigned metric; /* 0: mpa and the task's own */
         unsigned models;
         const char *predictions;
+        double holdout; /* part of the pictures; without questions */
     } evaluate;
 
     char *path;              /* of the file; owned */

@@ -125,6 +125,11 @@ const Key config_keys[] = {
      false},
     {KEY(evaluate, metric), KEY_WORDS, "", ANY, "mpa vqa anls relaxed", "default: mpa and the task's own",
      false},
+    {KEY(evaluate, holdout), KEY_REAL, "0.1", 0, 0.9, NULL,
+     "without questions: this part of the pictures is kept from training, and agreement with the teacher on "
+     "them "
+     "is scored",
+     false},
     {KEY(evaluate, models), KEY_WORDS, "student aligned teacher", ANY, "student aligned teacher",
      "which to score", false},
     {KEY(evaluate, predictions), KEY_PATH, "", ANY, NULL, "score the answers in this file; no model runs",

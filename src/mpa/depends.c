@@ -2,6 +2,7 @@
  * (inputs.c). */
 #include "mpa/depends.h"
 
+#include "mpa/holdout.h"
 #include "mpa/inputs.h"
 
 #include <assert.h>
@@ -48,6 +49,7 @@ const Dependence depends[] = {
     {"level.lora_init", 0, "level.lora_init"},
     {"level.*", ALIGNED, ""},
     {"evaluate.questions", 0, "questions questions.pictures"},
+    {"evaluate.holdout", ALIGNED | TEST, ""},
     {"evaluate.image_root", 0, "questions.pictures"},
     {"evaluate.*", 0, ""},
     {NULL, 0, NULL},
@@ -97,8 +99,9 @@ static bool is_used(const Config *c, const char *key, Result r)
 }
 
 /* The settings that count; and, as nothing is found without them, those that feed the inputs. */
-static json_t *settings_now(const Config *c, Result r, const json_t *inputs, Error *e)
+static json_t *settings_now(const Job *j, Result r, const json_t *inputs, Error *e)
 {
+    const Config *c = &j->config;
     json_t *settings = json_object();
     const char *key;
     for (int i = 0; (key = config_key(c, i, NULL)) != NULL; i++) {
@@ -108,6 +111,8 @@ static json_t *settings_now(const Config *c, Result r, const json_t *inputs, Err
         bool wanted = (depends_of(key)->counts & 1u << r) && is_used(c, key, r);
         json_object_foreach((json_t *)(uintptr_t)inputs, input, what) wanted |= depends_feeds(key, input);
         config_key(c, i, &value);
+        if (!strcmp(key, "evaluate.holdout") && !(holdout_part(j) > 0))
+            value = "0"; /* as nothing is held out */
         if (wanted)
             json_put(settings, key, json_string(value), e);
     }
@@ -118,7 +123,7 @@ json_t *depends_now(const Job *j, Result r, Error *e)
 {
     json_t *now = json_object();
     json_t *inputs = inputs_now(j, r, e);
-    json_put(now, "settings", settings_now(&j->config, r, inputs, e), e);
+    json_put(now, "settings", settings_now(j, r, inputs, e), e);
     json_put(now, "inputs", inputs, e);
     return now;
 }

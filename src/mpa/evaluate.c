@@ -8,6 +8,7 @@
 #include "data/items.h"
 #include "data/metrics.h"
 #include "job/answerer.h"
+#include "mpa/holdout.h"
 
 #include <stdlib.h>
 
@@ -25,8 +26,9 @@ static const struct {
 static Status needs(const Job *j, Error *e)
 {
     const Config *c = &j->config;
-    config_require(c, &c->evaluate.questions, e);
-    if (e->status == OK && file_size(c->evaluate.questions) < 0)
+    if (*c->evaluate.predictions || !(c->evaluate.holdout > 0))
+        config_require(c, &c->evaluate.questions, e);
+    if (e->status == OK && *c->evaluate.questions && file_size(c->evaluate.questions) < 0)
         error_set(e, BAD_INPUT, "%s = %s: there is no such file", config_name(c, &c->evaluate.questions),
                   c->evaluate.questions);
     return e->status;
@@ -48,7 +50,7 @@ static char *folder_of(const Job *j, int model, Error *e)
  * there. */
 static Status make_questions(Questions *q, const Job *j, Items *items, bool looks, Error *e)
 {
-    const PictureSource pictures = picture_source_questions(&j->config);
+    const PictureSource pictures = holdout_pictures(&j->config);
     if (looks) {
         items_find_pictures(items, &pictures, e);
         items_list_missing(items, &j->log, "evaluate");
@@ -93,19 +95,32 @@ static Answerer answers_in(const Job *j, const char *path)
     return answerer_file(path, "GT_question", j->config.identify.suffix);
 }
 
-/* One model's predictions: those of the run folder, or asked for now. */
+/* Without test questions, those are asked that the identifier asked: answers that were given to it
+ * count here too. "": none. */
+static const char *given_answers(const Config *c, int model)
+{
+    if (*c->evaluate.questions || model == MODEL_ALIGNED)
+        return "";
+    return model == MODEL_STUDENT ? c->student.answers : c->teacher.answers;
+}
+
+/* One model's predictions: those of the run folder, given ones, or asked for now. */
 static Status predict(const Job *j, int model, Items *items, char **texts, Error *e)
 {
+    const Config *c = &j->config;
     const Result r = models[model].result;
+    const char *given = given_answers(c, model);
     bool use;
     stage_use(&stage_evaluate, j, r, &use, e);
     char *source = use ? job_path(j, result_name[r], e) : folder_of(j, model, e);
     if (!use)
         result_begin(j, r, NULL, e);
     Answerer a = use ? answers_in(j, source)
-                     : answerer_model(j, source, models[model].label, j->config.identify.max_new_tokens);
+                     : answerer_model(j, source, models[model].label, c->identify.max_new_tokens);
+    if (!use && *given)
+        a = answerer_file(given, "PA_question", c->identify.suffix);
     if (model == MODEL_STUDENT)
-        a.adapter = j->config.student.adapter;
+        a.adapter = c->student.adapter;
     ask(&a, j, items, texts, e);
     if (!use)
         write_predictions(j, r, items, texts, e);
@@ -119,7 +134,8 @@ static bool has_model(const Job *j, int model, Error *e)
     if (!(j->config.evaluate.models & 1u << model))
         return false;
     char *folder = folder_of(j, model, e);
-    const bool has = folder || job_has(j, result_name[models[model].result]);
+    const bool has =
+        folder || *given_answers(&j->config, model) || job_has(j, result_name[models[model].result]);
     if (!has && e->status == OK)
         log_warning(&j->log, "evaluate: no %s model is set or made yet; it is not scored",
                     models[model].name);
@@ -216,11 +232,40 @@ static Status evaluate(const Job *j, int model, Items *items, json_t *scores, Er
     return e->status;
 }
 
+/* The questions, and in the scores what they measure where no labels are there. */
+static Status load_questions(const Job *j, Items *items, json_t *scores, Error *e)
+{
+    const bool labels = *j->config.evaluate.questions;
+    if (!labels && !(holdout_part(j) > 0))
+        config_require(&j->config, &j->config.evaluate.questions, e);
+    holdout_or_questions(items, j, e);
+    if (!labels)
+        json_put(scores, "agreement_with_teacher", json_integer(items->count), e);
+    return e->status;
+}
+
+/* Held-out pictures alone can be none; old scores would be of others. */
+static Status no_questions(const Job *j, Error *e)
+{
+    char *path = job_path(j, "scores.json", e);
+    log_warning(&j->log,
+                "evaluate: no question about a held-out picture is confirmed by the teacher, so there is "
+                "nothing to score; more pictures, or evaluate.questions, would help");
+    if (path)
+        file_remove(path, e);
+    free(path);
+    return e->status;
+}
+
 static Status run(Job *j, Error *e)
 {
     Items items = {0};
     json_t *scores = json_object();
-    items_load_questions(&items, &j->config, e);
+    load_questions(j, &items, scores, e);
+    if (e->status == OK && !items.count) {
+        json_decref(scores);
+        return no_questions(j, e);
+    }
     if (*j->config.evaluate.predictions) {
         evaluate(j, MODELS, &items, scores, e);
     } else {
@@ -231,7 +276,7 @@ static Status run(Job *j, Error *e)
             if (has_model(j, m, e))
                 evaluate(j, m, &items, scores, e);
     }
-    if (e->status == OK && !json_object_size(scores))
+    if (e->status == OK && json_object_size(scores) < (*j->config.evaluate.questions ? 1 : 2))
         error_set(e, BAD_USAGE,
                   "evaluate: there is no model to score; set student.model, teacher.model or "
                   "evaluate.predictions");

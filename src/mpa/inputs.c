@@ -8,6 +8,7 @@
 #include "data/metrics.h"
 #include "job/fingerprint.h"
 #include "mpa/annotate.h"
+#include "mpa/holdout.h"
 
 #include <stdlib.h>
 
@@ -187,11 +188,11 @@ static void aligned_inputs(const Job *j, json_t *o, Error *e)
 static void test_inputs(const Job *j, const Model *m, json_t *o, Error *e)
 {
     const Config *c = &j->config;
-    Pictures p = {j, picture_source_questions(c), HASH_START, 0};
     Items items = {0};
     model_inputs(j, m, o, e);
-    if (file_exists(c->evaluate.questions))
-        items_load_questions(&items, c, e);
+    Pictures p = {j, holdout_pictures(c), HASH_START, 0};
+    if (!*c->evaluate.questions || file_exists(c->evaluate.questions))
+        holdout_or_questions(&items, j, e);
     for (int64_t i = 0; i < items.count; i++)
         add_picture(&p, items.item[i].image, e);
     json_put(o, "questions", items.count ? list_hash(&items, e) : json_null(), e);

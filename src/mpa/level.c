@@ -10,6 +10,7 @@
 #include "data/items.h"
 #include "job/fingerprint.h"
 #include "job/questions.h"
+#include "mpa/holdout.h"
 #include "model/adapter.h"
 #include "tensor/gemm.h"
 #include "train/estimate.h"
@@ -68,7 +69,8 @@ static const char *said_by(const json_t *o, const char *from)
     return NULL;
 }
 
-static Status read_pair(const Job *j, Questions *pairs, const Json *source, size_t i, Error *e)
+/* *held counts pairs whose pictures are held out. */
+static Status read_pair(const Job *j, Questions *pairs, const Json *source, size_t i, int64_t *held, Error *e)
 {
     const json_t *o = json_array_get(source->root, i);
     const json_t *id = json_object_get(o, "id");
@@ -82,6 +84,15 @@ static Status read_pair(const Job *j, Questions *pairs, const Json *source, size
         return error_set(e, BAD_INPUT,
                          "%s: entry %zu: wanted id, image, and conversations of a human and a gpt",
                          source->path, i);
+    const double part = holdout_part(j);
+    if (part > 0) {
+        id_text(&question, id, e);
+        const bool out = holdout_has(part, text_string(&question));
+        text_free(&question);
+        *held += out;
+        if (out)
+            return e->status;
+    }
     char *file = picture_file(&pictures, image, &missing, e);
     add_question(&question, human, e);
     if (missing)
@@ -95,12 +106,19 @@ static Status read_pair(const Job *j, Questions *pairs, const Json *source, size
 /* The kept pairs. *source holds their answers. */
 static Status read_pairs(const Job *j, Questions *pairs, Json *source, Error *e)
 {
+    int64_t held = 0;
     char *path = job_path(j, result_name[RESULT_PARITY], e);
     if (path && !file_exists(path))
         error_set(e, BAD_USAGE, "%s: there are no kept pairs yet; run `mpa identify` first", path);
     job_read_list(source, path, e);
     for (size_t i = 0; i < json_array_size(source->root) && e->status == OK; i++)
-        read_pair(j, pairs, source, i, e);
+        read_pair(j, pairs, source, i, &held, e);
+    if (held)
+        log_info(
+            &j->log,
+            "level: %lld pairs are held out: without evaluate.questions they measure the agreement with the "
+            "teacher (evaluate.holdout)",
+            (long long)held);
     if (e->status == OK && !pairs->count)
         error_set(e, FAILED,
                   "%s: holds no pairs, so there is nothing to learn: the teacher was never right where "

@@ -2,6 +2,7 @@
 #include "mpa/stage.h"
 
 #include "base/file.h"
+#include "mpa/holdout.h"
 
 #include <string.h>
 
@@ -82,9 +83,10 @@ Status stage_use(const Stage *s, const Job *j, Result r, bool *use, Error *e)
 
 /* Whether the stage looks at the result at all: not at what a file of the configuration stands for,
  * nor at answers that nobody wants scored. */
-static bool is_wanted(const Config *c, Result r)
+static bool is_wanted(const Job *j, Result r)
 {
-    const bool scores = *c->evaluate.questions && !*c->evaluate.predictions;
+    const Config *c = &j->config;
+    const bool scores = (*c->evaluate.questions || holdout_part(j) > 0) && !*c->evaluate.predictions;
     switch (r) {
     case RESULT_ANNOTATIONS: return !*c->teacher.annotations;
     case RESULT_STUDENT: return !*c->student.answers;
@@ -104,7 +106,7 @@ static bool is_done(const Stage *s, const Job *j, Error *e)
     const ResultState last = result_state(j, s->last, NULL, e);
     bool done = is_taken(s, j, last);
     for (int r = s->first; r < (int)s->last && done && last != STATE_BY_HAND; r++)
-        if (is_wanted(&j->config, (Result)r)) {
+        if (is_wanted(j, (Result)r)) {
             const ResultState state = result_state(j, (Result)r, NULL, e);
             done = state == STATE_NONE || is_taken(s, j, state);
         }
@@ -120,7 +122,7 @@ static Status check_results(const Stage *s, const Job *j, Error *e)
         s->one_result && is_taken(s, j, STATE_BY_HAND) && result_state(j, s->last, NULL, e) == STATE_BY_HAND;
     for (int r = s->first; r <= (int)s->last && e->status == OK && !given; r++) {
         Text why = {0};
-        if (is_wanted(&j->config, (Result)r) && result_state(j, (Result)r, &why, e) == STATE_CHANGED &&
+        if (is_wanted(j, (Result)r) && result_state(j, (Result)r, &why, e) == STATE_CHANGED &&
             !may_redo(s, j)) {
             list_changes(j, s, (Result)r, &why);
             refuse(s, (Result)r, &why, &first);
@@ -143,6 +145,12 @@ Status stage_check(const Job *j, const Stage *const *wanted, int count, Error *e
         if (!is_done(wanted[i], j, e))
             wanted[i]->needs(j, e);
     return e->status;
+}
+
+bool stage_measures(const Job *j)
+{
+    const Config *c = &j->config;
+    return *c->evaluate.questions || *c->evaluate.predictions || c->evaluate.holdout > 0;
 }
 
 Status stage_run(const Stage *s, Job *j, Error *e)

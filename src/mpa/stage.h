@@ -26,6 +26,8 @@ extern const Stage *const stages[STAGES];
 /* What the stages lack is said before hours are spent on the first: BAD_USAGE names everything that
  * has changed since their results were made, unless j->redo allows to make them anew. */
 Status stage_check(const Job *j, const Stage *const *wanted, int count, Error *e);
+/* Whether the configuration gives evaluation something to measure. */
+bool stage_measures(const Job *j);
 /* Does the stage, unless it is done. */
 Status stage_run(const Stage *s, Job *j, Error *e);
 /* For a stage at work: *use says whether the result that is there is taken, else it is made now. */

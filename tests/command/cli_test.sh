@@ -93,7 +93,7 @@ expect 0 '' --quiet identify "$work/c.ini" run.dir="$work/quiet"
 expect 3 'not a regular file' identify "$work/c.ini" run.dir="$work/o2" student.answers=/dev/null
 expect 2 'run .mpa identify. first' level "$work/c.ini" run.dir="$work/o3" student.model=$model
 expect 3 'there is no such folder' run "$work/c.ini" run.dir="$work/o4" student.model=nowhere evaluate.questions=x
-expect 2 'evaluate.questions is needed' run "$work/c.ini" run.dir="$work/o4" student.model=$model
+expect 2 'evaluate.questions is needed' evaluate "$work/c.ini" run.dir="$work/o4" student.model=$model evaluate.holdout=0
 
 # Nothing starts that cannot fit.
 expect 4 'needs about [0-9]+ MiB of memory' annotate conf/demo.ini run.dir="$work/o5" run.memory=1K data.limit=1

@@ -311,7 +311,7 @@ verdict 'README.md, what the demo prints' $?
 
 # Its INI file, with the paths that it names.
 awk '/^    \[run\]/ { inside = 1 } !/^    / { inside = 0 } inside && NF' README.md | sed 's/^    //' >"$dir/first.ini"
-"$mpa" run "$dir/first.ini" --dump-config >"$dir/out" 2>&1 && grep -q 'questions = .*test.json' "$dir/out"
+"$mpa" run "$dir/first.ini" --dump-config >"$dir/out" 2>&1 && grep -q 'images = .*pictures' "$dir/out"
 verdict 'README.md, the INI file' $?
 
 # expect KIND TEXT WORD: of a page of this text, KIND prints one line that ends in WORD; '': it prints nothing

@@ -138,6 +138,7 @@ level.save_every|7|
 level.dtype|bfloat16|aligned
 evaluate.questions|$work/one.json|$E
 evaluate.image_root|$work/test/|
+evaluate.holdout|0.5|
 evaluate.metric|vqa|
 evaluate.models|student|
 evaluate.predictions||
