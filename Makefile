@@ -12,6 +12,9 @@ JPEG   = auto
 KERNELS = $(if $(filter none,$(BLAS)),plain,cpu)
 NATIVE = 0
 SAN    =
+EVERY  = 20
+KILLS  = 500
+READERS =
 WERROR = 0
 
 PREFIX  = /usr/local
@@ -127,7 +130,8 @@ all_libs     = $(libs) $(LDLIBS) -lm
 sources      := $(filter-out $(unused),$(sort $(shell find src -name '*.c')))
 headers      := $(sort $(shell find src -name '*.h'))
 test_sources := $(sort $(shell find tests -name '*_test.c'))
-help_sources := $(filter-out $(test_sources),$(sort $(shell find tests -name '*.c')))
+shim_source  := tests/torture/shim.c
+help_sources := $(filter-out $(test_sources) $(shim_source),$(sort $(shell find tests -name '*.c')))
 test_scripts := $(sort $(shell find tests -name '*_test.sh'))
 
 objects      := $(sources:%.c=$(B)/%.o)
@@ -147,7 +151,7 @@ else
     run = @echo '  $(1) $@' && $(2)
 endif
 
-.PHONY: all build demo test check run-demo run-tests test-programs deps deps-check ci-deps install uninstall clean dist help \
+.PHONY: all build demo test check torture fuzz run-fuzz run-own-fuzz run-demo run-tests test-programs deps deps-check ci-deps install uninstall clean dist help \
         check-rooms check-format format ref-venv world golden real-size demo-texts bench-torch FORCE
 
 all: mpa libmpa.a
@@ -202,6 +206,13 @@ $(B)/tests/libhelpers.a: $(help_objects)
 $(programs): %: %.o $(B)/tests/libhelpers.a $(B)/libmpa.a
 	$(call run,LINK,$(link_with) -o $@ $< $(B)/tests/libhelpers.a $(B)/libmpa.a $(test_libs) $(all_libs))
 
+# Calls that fail, for tests/torture: preloaded, so it is Linux's, and no sanitizer's.
+shim := $(if $(SAN),,$(if $(filter Linux,$(KERNEL)),$(B)/torture.so))
+
+$(B)/torture.so: $(shim_source) $(B)/flags
+	@mkdir -p $(@D)
+	$(call run,LINK,$(CC) -O1 -shared -fPIC -Wall -Wextra $(CFLAGS) -o $@ $< -ldl)
+
 # For `make fuzz`, in its own configuration: SAN holds fuzzer-no-link there.
 $(B)/fuzz: $(B)/tests/libhelpers.a $(B)/libmpa.a
 	$(call run,LINK,$(link_with) -fsanitize=fuzzer -o $@ $(B)/tests/libhelpers.a $(B)/libmpa.a $(test_libs) $(all_libs))
@@ -237,10 +248,28 @@ run-demo:
 	@if [ -f build/demo/scores.json ]; then rm -rf build/demo; fi
 	@GOMP_SPINCOUNT=$${GOMP_SPINCOUNT:-100000} ./mpa run conf/demo.ini
 
-test-programs: $(B)/mpa $(programs)
+test-programs: $(B)/mpa $(programs) $(shim)
 
 run-tests:
-	@MPA=$(B)/mpa SAN=$(call quote,$(SAN)) tests/run.sh $(programs) $(test_scripts)
+	@MPA=$(B)/mpa SAN=$(call quote,$(SAN)) TORTURE_SHIM=$(shim) tests/run.sh $(programs) $(test_scripts)
+
+# Fuzzing: by clang's libFuzzer under the sanitizers, or where that is not there by our own changes of golden/fuzz under gcc's.
+libfuzzer = $(shell printf 'int LLVMFuzzerTestOneInput(const char *p, unsigned long n);\nint LLVMFuzzerTestOneInput(const char *p, unsigned long n) { return p && n > 9; }\n' | \
+    clang -fsanitize=fuzzer -x c -o /dev/null - 2>/dev/null && echo 1)
+fuzz_build = $(if $(libfuzzer),CC=clang SAN=fuzzer-no-link$(comma)address$(comma)undefined,SAN=address$(comma)undefined) OPENMP=0 BLAS=none
+
+fuzz: deps
+	@+$(MAKE) --no-print-directory $(parallel) $(fuzz_build) $(if $(libfuzzer),run-fuzz,run-own-fuzz)
+
+run-fuzz: $(B)/fuzz
+	@tests/fuzz/fuzz.sh $(B)/fuzz $(READERS)
+
+run-own-fuzz: $(B)/tests/fuzz/replay_test
+	@tests/fuzz/fuzz.sh $(B)/tests/fuzz/replay_test $(READERS)
+
+torture: deps
+	@+$(MAKE) --no-print-directory $(parallel) $(B)/mpa $(shim)
+	@MPA=$(B)/mpa TORTURE_SHIM=$(shim) tests/torture/torture.sh $(EVERY) $(KILLS)
 
 check-rooms:
 	@tests/rooms/rooms.sh
@@ -318,6 +347,8 @@ help:
 	@echo 'make                 build ./mpa and libmpa.a'
 	@echo 'make demo            install what is missing, build, align the small student to its teacher, print the table'
 	@echo 'make test            install what is missing, build, run all tests (make check is the same)'
+	@echo 'make fuzz            every reader of files, or READERS, for FUZZ_SECONDS=30 each or FUZZ_RUNS executions, under sanitizers'
+	@echo 'make torture         one of EVERY=$(EVERY) allocations and system calls of each stage fails, KILLS=$(KILLS) kills: the same files afterwards'
 	@echo 'make deps            install what is missing (Debian, Ubuntu; elsewhere list it)'
 	@echo 'make install         into PREFIX=$(PREFIX), below DESTDIR where given; make uninstall'
 	@echo 'make clean           remove what was built, but for the Python environment'

@@ -29,7 +29,7 @@ static int open_regular(const char *path, size_t *size, Error *e)
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     struct stat s;
     if (fd < 0)
-        error_set(e, BAD_INPUT, "%s: %s", path, strerror(errno));
+        file_refused(path, NULL, e);
     else if (fstat(fd, &s) || !S_ISREG(s.st_mode))
         error_set(e, BAD_INPUT, "%s: is not a regular file", path);
     else if ((uint64_t)s.st_size > SIZE_MAX / 2)
@@ -156,8 +156,15 @@ Status file_failed(const char *path, const char *what, Error *e)
 {
     int why = errno;
     bool full = why == ENOSPC || why == EDQUOT || why == EFBIG;
-    return error_set(e, full ? NO_MEMORY : FAILED, "%s: cannot %s: %s%s", path, what, strerror(why),
-                     full ? "; free disk space and run the same command again" : "");
+    return error_set(e, full || why == ENOMEM ? NO_MEMORY : FAILED, "%s: cannot %s: %s%s", path, what,
+                     strerror(why), full ? "; free disk space and run the same command again" : "");
+}
+
+Status file_refused(const char *path, const char *what, Error *e)
+{
+    int why = errno;
+    return error_set(e, why == ENOMEM ? NO_MEMORY : BAD_INPUT, "%s: %s%s%s%s", path, what ? "cannot " : "",
+                     what ? what : "", what ? ": " : "", strerror(why));
 }
 
 static Status write_all(int fd, const char *path, const void *bytes, size_t count, Error *e)

@@ -49,5 +49,8 @@ Status file_remove(const char *path, Error *e);                 /* a missing fil
 
 /* "PATH: cannot WHAT: REASON", from errno: NO_MEMORY when the disk is full, else FAILED. */
 Status file_failed(const char *path, const char *what, Error *e);
+/* "PATH: [cannot WHAT: ]REASON" about a file that someone gave us (what may be NULL): NO_MEMORY where errno says
+ * so, else BAD_INPUT. */
+Status file_refused(const char *path, const char *what, Error *e);
 
 #endif

@@ -85,7 +85,7 @@ Status folder_list(char ***names, int64_t *count, const char *path, const char *
         return e->status;
     DIR *d = opendir(path);
     if (!d)
-        return error_set(e, BAD_INPUT, "%s: cannot list the folder: %s", path, strerror(errno));
+        return file_refused(path, "list the folder", e);
     for (struct dirent *entry = readdir(d); entry && e->status == OK; entry = readdir(d))
         if (is_wanted(entry->d_name, endings))
             add_name(names, count, &capacity, entry->d_name, e);

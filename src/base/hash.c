@@ -24,6 +24,8 @@ uint64_t hash_words(uint64_t h, const void *bytes, size_t count)
 {
     const unsigned char *p = bytes;
     size_t words = count / 8;
+    if (!count) /* bytes may be NULL */
+        return h;
     for (size_t i = 0; i < words; i++) {
         h = (h ^ load_u64(p + 8 * i)) * prime;
         h ^= h >> 32;

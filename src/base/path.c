@@ -48,11 +48,11 @@ Status path_check_below(const char *folder, const char *path, bool *missing, Err
         return e->status;
     char *root = realpath(folder, NULL);
     if (!root)
-        return error_set(e, BAD_INPUT, "%s: %s", folder, strerror(errno));
+        return file_refused(folder, NULL, e);
     char *real = realpath(path, NULL);
     if (!real) {
         *missing = errno == ENOENT || errno == ENOTDIR;
-        error_set(e, BAD_INPUT, "%s: %s", path, strerror(errno));
+        file_refused(path, NULL, e);
     } else if (!is_below(root, real)) {
         error_set(e, BAD_INPUT, "%s: does not lie below %s; set image_root to a folder that holds it", path,
                   folder);

@@ -10,6 +10,8 @@
 
 #include <jpeglib.h>
 
+#include <jerror.h>
+
 /* The library reports an error through a function that must not return. */
 typedef struct {
     struct jpeg_error_mgr base; /* first, so that the library's pointer to it is one to the whole */
@@ -74,8 +76,11 @@ Status jpeg_pixels(Image *out, const Source *s, const JpegFrame *frame, Error *e
     trouble.base.error_exit = give_up;
     trouble.base.output_message = be_silent;
     if (setjmp(trouble.away)) {
-        error_set(e, BAD_INPUT, "%s: the JPEG data are broken or of a kind that is not read (%s)", s->path,
-                  trouble.text);
+        if (trouble.base.msg_code == JERR_OUT_OF_MEMORY)
+            error_set(e, NO_MEMORY, "%s: out of memory while decoding", s->path);
+        else
+            error_set(e, BAD_INPUT, "%s: the JPEG data are broken or of a kind that is not read (%s)",
+                      s->path, trouble.text);
     } else {
         jpeg_create_decompress(&d);
         decode(out, &d, s, row, e);

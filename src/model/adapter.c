@@ -250,8 +250,7 @@ void adapter_merged(float *out, const void *param, int64_t first, int64_t count)
 {
     const Param *p = param;
     const int64_t I = p->weight.stride;
-    const int64_t R = p->lora->a.dim[0];
-#pragma omp parallel for if (parallel_worth(count * R))
+#pragma omp parallel for if (parallel_worth(count * p->lora->a.dim[0]))
     for (int64_t o = first / I; o <= (first + count - 1) / I; o++) {
         const int64_t begin = max_i64(first, o * I);
         const int64_t end = min_i64(first + count, (o + 1) * I);

@@ -105,7 +105,7 @@ static bool is_done(const Stage *s, const Job *j, Error *e)
         return false;
     const ResultState last = result_state(j, s->last, NULL, e);
     bool done = is_taken(s, j, last);
-    for (int r = s->first; r < (int)s->last && done && last != STATE_BY_HAND; r++)
+    for (int r = (int)s->first; r < (int)s->last && done && last != STATE_BY_HAND; r++)
         if (is_wanted(j, (Result)r)) {
             const ResultState state = result_state(j, (Result)r, NULL, e);
             done = state == STATE_NONE || is_taken(s, j, state);
@@ -120,7 +120,7 @@ static Status check_results(const Stage *s, const Job *j, Error *e)
     Error first = {0};
     bool given =
         s->one_result && is_taken(s, j, STATE_BY_HAND) && result_state(j, s->last, NULL, e) == STATE_BY_HAND;
-    for (int r = s->first; r <= (int)s->last && e->status == OK && !given; r++) {
+    for (int r = (int)s->first; r <= (int)s->last && e->status == OK && !given; r++) {
         Text why = {0};
         if (is_wanted(j, (Result)r) && result_state(j, (Result)r, &why, e) == STATE_CHANGED &&
             !may_redo(s, j)) {

@@ -2,47 +2,26 @@
 
 #include "fixture/scratch.h"
 
-#include "image/image.h"
-
 #include <stdlib.h>
 #include <string.h>
 
-/* A promise that was broken. */
-static void demand(bool kept)
-{
-    if (!kept)
-        abort();
-}
-
-static void demand_verdict(Status status)
-{
-    demand(status == OK || status == BAD_INPUT);
-}
-
-/* The bytes as a file, in a folder that lives as long as the process. */
-static const char *as_file(const uint8_t *bytes, size_t count)
-{
-    static Scratch scratch;
-    if (!*scratch.folder)
-        scratch_make(&scratch);
-    return scratch_write(&scratch, "input", bytes, count);
-}
-
-/* A picture that is read has the pixels that it says. */
-static void read_picture(const uint8_t *bytes, size_t count)
-{
-    Image im;
-    Error e = {0};
-    demand_verdict(image_read(&im, as_file(bytes, count), &e));
-    demand((e.status == OK) == (im.data != NULL));
-    unsigned sum = 0;
-    for (int64_t i = 0; i < im.width * im.height * 3; i++)
-        sum += im.data[i];
-    demand(sum < UINT32_MAX);
-    image_free(&im);
-}
-
-const FuzzReader fuzz_readers[] = {{"picture", read_picture}, {NULL, NULL}};
+const FuzzReader fuzz_readers[] = {
+    {"safetensors", fuzz_safetensors},
+    {"index", fuzz_index},
+    {"config", fuzz_config},
+    {"preprocessor", fuzz_preprocessor},
+    {"tokenizer", fuzz_tokenizer},
+    {"sentencepiece", fuzz_sentencepiece},
+    {"tiktoken", fuzz_tiktoken},
+    {"text", fuzz_text},
+    {"picture", fuzz_picture},
+    {"dataset", fuzz_dataset},
+    {"ini", fuzz_ini},
+    {"reply", fuzz_reply},
+    {"journal", fuzz_journal},
+    {"state", fuzz_state},
+    {NULL, NULL},
+};
 
 const FuzzReader *fuzz_reader(const char *name)
 {
@@ -50,4 +29,35 @@ const FuzzReader *fuzz_reader(const char *name)
         if (!strcmp(r->name, name))
             return r;
     return NULL;
+}
+
+void demand(bool kept)
+{
+    if (!kept)
+        abort();
+}
+
+void demand_verdict(const Error *e)
+{
+    demand(e->status == OK || e->status == BAD_INPUT);
+    demand((e->status == OK) == !*e->text);
+}
+
+/* Lives as long as the process. */
+static Scratch *scratch(void)
+{
+    static Scratch s;
+    if (!*s.folder)
+        scratch_make(&s);
+    return &s;
+}
+
+const char *fuzz_path(const char *name)
+{
+    return scratch_path(scratch(), name);
+}
+
+const char *fuzz_file(const char *name, const uint8_t *bytes, size_t count)
+{
+    return scratch_write(scratch(), name, bytes, count);
 }
