@@ -358,7 +358,7 @@ help:
 	@echo 'make ref-venv        Python environment for ref/, in build/venv'
 	@echo 'make golden          write golden/ anew with PyTorch and transformers'
 	@echo 'make world           train the small teacher and students in weights/ anew'
-	@echo 'make real-size       greedy texts and traces against transformers at the sizes of SmolVLM-500M and Qwen2-VL-2B, random weights'
+	@echo 'make real-size       greedy texts and traces against PyTorch at the sizes of a model of each family, random weights'
 	@echo 'make demo-texts      after make demo: every text that its models wrote, again by transformers'
 	@echo 'make bench-torch     speed beside PyTorch on the shapes of CONFIG="FILE.json ..."'
 	@echo

@@ -10,12 +10,12 @@ in a process of its own. A ratio is taken within a round, and what is printed is
 machines change their speed from minute to minute, less so within one round. Ratios above 1: mpa is faster.
 What is measured is what src/command/bench_model.c measures: 512 tokens of prefill with the logits of the
 last; a step of decoding after 64 tokens; the vision tower on a picture of 672x448; a training step (forward,
-backward, clipping, AdamW) on 512 tokens with 64 from a picture, loss on the last 440."""
+backward, clipping, AdamW) on 8 tokens, those of a picture, and 440 on which the loss is."""
 import argparse, importlib.util, json, os, resource, statistics, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PARTS = ("prefill", "decode", "vision", "train")
-PROMPT, ANSWER, CONTEXT, STEPS = 512, 440, 64, 8
+PROMPT, FIRST, ANSWER, CONTEXT, STEPS = 512, 8, 440, 64, 8
 BATCHES = (1, 8, 32)
 TRAINED = 1e9  # parameters of the largest model whose training is measured
 
@@ -32,77 +32,79 @@ def median(work):
 
 
 def family_and_config(file):
-    """Of a config.json: our program for its family, and the configuration of transformers' class."""
+    """Of a config.json: our program for its family, and the configuration of its class."""
     import family
-    from transformers import AutoConfig
 
     with open(file, encoding="utf-8") as f:
         given = json.load(f)
     kind = family.of_type(given.pop("model_type"))
-    return kind, AutoConfig.for_model(kind.model_type, **given)
+    return kind, kind.configuration(given)
 
 
 class Peer:
-    """A model of transformers with random weights of one dtype, as `config` shapes it. torch is imported
+    """A model with random weights of one dtype, as `config` shapes it. torch is imported
     here, in a process of its own."""
     repeats = 3
 
     def __init__(self, config, dtype):
         import torch
-        from transformers import AutoModelForVision2Seq
+        from truth import unfilled
 
         self.torch, self.dtype = torch, dtype
-        self.family, c = family_and_config(config)
-        init, torch.nn.init.normal_ = torch.nn.init.normal_, lambda x, *a, **k: x  # values are drawn below, once
+        self.family, self.config = family_and_config(config)
         with torch.no_grad():
-            self.model = AutoModelForVision2Seq.from_config(c, torch_dtype=dtype)
-            torch.nn.init.normal_ = init
+            with unfilled(dtype):
+                self.model, self.vocab, self.image = self.family.bare_model(self.config, dtype)
             for p in self.model.parameters():
                 p.uniform_(-0.03, 0.03)
-        self.model.tie_weights()
-        self.vocab, self.image = c.get_text_config().vocab_size, c.image_token_id
+        if hasattr(self.model, "tie_weights"):
+            self.model.tie_weights()
+        self.head = self.family.head(self.model)
 
     def ids(self, batch, count, picture=0):
-        ids = self.torch.randint(0, 1000, (batch, count))
-        ids[:, 8:8 + picture] = self.image
+        ids = self.torch.randint(0, min(1000, self.image), (batch, count))
+        ids[:, FIRST:FIRST + picture] = self.image
         return ids
 
-    def hidden(self, **inputs):
-        return self.model.model(**inputs)[0]
+    def hidden(self, ids, cache, **more):
+        return self.family.hidden(self.model, ids, cache, **more)
 
     def prefill(self):
+        from transformers import DynamicCache
+
         ids = self.ids(1, PROMPT)
-        return median(lambda: self.model.lm_head(self.hidden(input_ids=ids, use_cache=True)[:, -1:]))
+        return median(lambda: self.head(self.hidden(ids, DynamicCache())[:, -1:]))
 
     def decode(self, batch):
         from transformers import DynamicCache
         context, step = self.ids(batch, CONTEXT), self.ids(batch, 1)
         cache, count = DynamicCache(), CONTEXT
-        self.hidden(input_ids=context, past_key_values=cache, use_cache=True)
+        self.hidden(context, cache)
 
         def work():
             nonlocal count
             start = time.perf_counter()
             for count in range(count + 1, count + 1 + STEPS):
                 more = self.family.step_positions(count - 1, batch)
-                self.model.lm_head(self.hidden(input_ids=step, past_key_values=cache, use_cache=True, **more))
+                self.head(self.hidden(step, cache, **more))
             return (time.perf_counter() - start) / STEPS
         return median(work)
 
     def vision(self, patches):
-        pixels = self.family.random_pixels(self.model.config, patches, self.dtype)
+        pixels = self.family.random_pixels(self.config, patches, self.dtype)
         return median(lambda: self.family.vision_rows(self.model, *pixels))
 
     def train(self):
-        torch, patches = self.torch, self.family.training_patches(self.model.config)
-        pixels, ids = self.family.random_pixels(self.model.config, patches, self.dtype), self.ids(1, PROMPT, 64)
+        torch, patches, tokens = self.torch, self.family.training_patches(self.config), self.family.training_tokens
+        pixels = self.family.random_pixels(self.config, patches, self.dtype)
+        ids = self.ids(1, FIRST + tokens + ANSWER, tokens)
         forward = self.family.training_forward(self.model, ids, *pixels)
         optimiser = torch.optim.AdamW(self.model.parameters(), lr=1e-6, fused=True)
-        labels = ids[0, PROMPT - ANSWER:] % self.vocab
+        labels = ids[0, -ANSWER:] % self.vocab
 
         def work():
             optimiser.zero_grad()
-            logits = self.model.lm_head(forward()[0, PROMPT - ANSWER - 1:-1]).float()
+            logits = self.head(forward()[0, -ANSWER - 1:-1]).float()
             torch.nn.functional.cross_entropy(logits, labels).backward()
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
             optimiser.step()
@@ -143,6 +145,7 @@ def write_gguf(config, path):
     without texts."""
     import numpy, gguf
     kind, whole = family_and_config(config)
+    assert kind.gguf, f"no text model of {kind.name} for llama.cpp here"
     c = whole.get_text_config()
     D, F, H, V = c.hidden_size, c.intermediate_size, c.num_attention_heads, c.vocab_size
     K, E = c.num_key_value_heads, D // H

@@ -81,9 +81,55 @@ class Family:
     def isolated_vision(self, model, stored, get):
         """The outputs of the stages before the decoder, each fed what is stored for the one before it."""
 
+    # For real_size.py.
+    shows_positions = True  # mpa trace
+
+    def stored(self, folder, attention):
+        """The checkpoint's model with its weights in bfloat16."""
+        from transformers import AutoModelForVision2Seq
+
+        wanted = None if attention == "sdpa" else attention  # as load() has it
+        return AutoModelForVision2Seq.from_pretrained(folder, torch_dtype=torch.bfloat16, attn_implementation=wanted)
+
+    def continued_greedily(self, model, folder, s, count):
+        """At most `count` new ids, their text, and the smallest distance between the two best logits."""
+        from transformers import AutoTokenizer
+
+        with torch.no_grad():
+            out = model.generate(input_ids=s["input_ids"], attention_mask=torch.ones_like(s["input_ids"]),
+                                 do_sample=False, max_new_tokens=count, temperature=None, top_k=None, top_p=None,
+                                 return_dict_in_generate=True, output_scores=True, **pixels(s))
+        ids = out.sequences[0, s["input_ids"].shape[1]:].tolist()
+        tok = AutoTokenizer.from_pretrained(folder)
+        text = tok.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        best = torch.cat(out.scores).topk(2).values
+        return ids, text, float((best[:, 0] - best[:, 1]).min())
+
     # For bench_torch.py.
-    model_type = None   # of transformers' class
-    gguf = None         # llama.cpp's name of the decoder's architecture
+    model_type = None     # of transformers' class
+    gguf = None           # llama.cpp's name of the decoder's architecture
+    training_tokens = 64  # of the training step's picture
+
+    def configuration(self, given):
+        """What the class takes, of the values of a config.json."""
+        from transformers import AutoConfig
+
+        return AutoConfig.for_model(self.model_type, **given)
+
+    def bare_model(self, config, dtype):
+        """A model whose weights have no values yet, the size of its vocabulary, and the id of a picture's
+        tokens."""
+        from transformers import AutoModelForVision2Seq
+
+        model = AutoModelForVision2Seq.from_config(config, torch_dtype=dtype)
+        return model, config.get_text_config().vocab_size, config.image_token_id
+
+    def head(self, model):
+        return model.lm_head
+
+    def hidden(self, model, ids, cache=None, **more):
+        """The rows after the decoder's last norm, of ids without a picture."""
+        return model.model(input_ids=ids, past_key_values=cache, use_cache=True, **more)[0]
 
     def random_pixels(self, config, patches, dtype):
         """Of a picture with so many patches, and the grid that the model wants beside them, or none."""

@@ -18,7 +18,7 @@ import torch
 import slow_tokenizers, training
 from common import ROOT, SEED, Image, np, path, rgb_of, save
 from family import case
-from model_internvl2 import CONTEXT, InternVL2
+from model_internvl2 import CONTEXT, InternVL2, internvl2_of
 from own_family import OwnFamily, write_json
 from slow_tokenizers import PICTURE_TOKENS, added
 
@@ -139,7 +139,7 @@ def tokens_per_tile(config):
 # ---------------------------------------------------------------- the family
 
 class InternVL2Family(OwnFamily):
-    name = "internvl2"
+    name, model_class, model_of, training_tokens = "internvl2", InternVL2, internvl2_of, 256
     checkpoints = {
         "tiny-internvl2-a": dict(
             text=dict(architectures=["InternLM2ForCausalLM"], model_type="internlm2", hidden_size=16,
@@ -180,10 +180,12 @@ class InternVL2Family(OwnFamily):
         rows = write_tokenizer(folder, intern, c["pieces"]) + c["spare_rows"]
         id_of = slow_tokenizers.opened(folder).convert_tokens_to_ids
         end = id_of("</s>" if intern else "<|endoftext|>")
-        text = dict(c["text"], vocab_size=rows, hidden_act="silu", rms_norm_eps=1e-5, num_hidden_layers=2,
+        text = dict(c["text"], vocab_size=rows, hidden_act="silu", rms_norm_eps=1e-5,
+                    num_hidden_layers=c["text"].get("num_hidden_layers", 2),
                     tie_word_embeddings=False, bos_token_id=1, eos_token_id=end, pad_token_id=end)
         vision = dict(c["vision"], architectures=["InternVisionModel"], model_type="intern_vit_6b", hidden_act="gelu",
-                      layer_norm_eps=1e-6, norm_type="layer_norm", num_channels=3, num_hidden_layers=2,
+                      layer_norm_eps=1e-6, norm_type="layer_norm", num_channels=3,
+                      num_hidden_layers=c["vision"].get("num_hidden_layers", 2),
                       qk_normalization=False, qkv_bias=True, initializer_factor=1.0)
         config = dict(architectures=["InternVLChatModel"], model_type="internvl_chat", downsample_ratio=0.5,
                       dynamic_image_size=c["dynamic"], force_image_size=size, min_dynamic_patch=1,
@@ -230,7 +232,7 @@ class InternVL2Family(OwnFamily):
 
     @torch.no_grad()
     def isolated(self, model, stored):
-        get, text, out = self.stored(model, stored), model.language_model.model, {}
+        get, text, out = self.getter(model, stored), model.language_model.model, {}
         x = get(f"{self.text}.{'tok_embeddings' if model.intern else 'embed_tokens'}")
         if "pixel_values" in stored:
             out.update(self.isolated_vision(model, stored, get))

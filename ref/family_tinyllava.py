@@ -19,7 +19,7 @@ import torch
 import training
 from common import ROOT, Image, np, path, rgb_of, save
 from family import case
-from model_tinyllava import IMAGE, TinyLlava, TinyLlavaFactory
+from model_tinyllava import IMAGE, TinyLlava, TinyLlavaFactory, tinyllava_of
 from own_family import OwnFamily, write_json
 from slow_tokenizers import ARCADE_SPECIALS, QWEN2_PATTERN, Arcade100kTokenizer
 
@@ -95,7 +95,7 @@ def pixel_values(image, size, pad=True):
 # ---------------------------------------------------------------- the family
 
 class TinyLlavaFamily(OwnFamily):
-    name = "tinyllava"
+    name, model_class, model_of, training_tokens = "tinyllava", TinyLlava, tinyllava_of, 729
     checkpoints = {
         "tiny-tinyllava-a": dict(
             text=dict(hidden_size=20, num_attention_heads=2, num_key_value_heads=1, intermediate_size=28, rope_pct=0.45,
@@ -134,9 +134,10 @@ class TinyLlavaFamily(OwnFamily):
                       bos_token_id=end, eos_token_id=end, hidden_act="silu", image_aspect_ratio="pad",
                       max_position_embeddings=4096, mm_hidden_size=width, mm_projector_type="mlp2x_gelu",
                       mm_use_im_patch_token=False, mm_use_im_start_end=False, mm_vision_select_feature="patch",
-                      mm_vision_select_layer=-2, mm_vision_tower="bczhou/TinyLLaVA-2.0B-SigLIP", num_hidden_layers=2,
+                      mm_vision_select_layer=-2, mm_vision_tower="bczhou/TinyLLaVA-2.0B-SigLIP",
+                      num_hidden_layers=c["text"].get("num_hidden_layers", 2),
                       tie_word_embeddings=False, tokenizer_model_max_length=3072, torch_dtype=str(c["dtype"])[6:],
-                      use_qkv_bias=True, vocab_size=end + len(ARCADE_SPECIALS), vision_config=vision)
+                      use_qkv_bias=True, vocab_size=end + len(ARCADE_SPECIALS) + c.get("spare_rows", 0), vision_config=vision)
         return config, TinyLlava(config)
 
     def make_folder(self, folder, c):
@@ -204,7 +205,7 @@ class TinyLlavaFamily(OwnFamily):
 
     @torch.no_grad()
     def isolated(self, model, stored):
-        get, out, pictures = self.stored(model, stored), {}, []
+        get, out, pictures = self.getter(model, stored), {}, []
         if "pixel_values" in stored:
             out.update(self.isolated_vision(model, stored, get))
             pictures = get(self.projector)
@@ -222,7 +223,7 @@ class TinyLlavaFamily(OwnFamily):
 
 
 class FactoryFamily(TinyLlavaFamily):
-    name = "tinyllava-factory"
+    name, model_class, model_of, training_tokens = "tinyllava-factory", TinyLlavaFactory, tinyllava_of, 728
     checkpoints = {
         "tiny-tinyllava-factory-a": dict(
             text=dict(hidden_size=16, num_attention_heads=2, num_key_value_heads=1, intermediate_size=22,

@@ -161,13 +161,16 @@ class InternLM2(nn.Module):
         super().__init__()
         self.model, self.output = InternModel(c), nn.Linear(c["hidden_size"], c["vocab_size"], bias=False)
 
-    def forward(self, inputs_embeds, past_key_values=None, **_):
-        x = inputs_embeds
+    def hidden(self, x, past_key_values=None):
+        """The rows after the last norm."""
         start = past_key_values.get_seq_length() if past_key_values is not None else 0
         angle = self.model.rotary(x, torch.arange(start, start + x.shape[1])[None])
         for layer in self.model.layers:
             x = layer(x, angle, past_key_values)
-        return types.SimpleNamespace(logits=self.output(self.model.norm(x)))
+        return self.model.norm(x)
+
+    def forward(self, inputs_embeds, past_key_values=None, **_):
+        return types.SimpleNamespace(logits=self.output(self.hidden(inputs_embeds, past_key_values)))
 
 
 def phi3(c):
@@ -201,10 +204,19 @@ class InternVL2(nn.Module):
         """The patches without the class token, 2 by 2."""
         return pixel_shuffle(x[:, 1:].unflatten(1, (self.vision_model.embeddings.side,) * 2), self.shuffle)
 
+    def features(self, pixel_values):
+        return self.mlp1(self.squares(self.vision_model(pixel_values)))
+
+    def hidden(self, rows, cache=None):
+        """The rows after the decoder's last norm."""
+        if self.intern:
+            return self.language_model.hidden(rows, cache)
+        return self.language_model.model(inputs_embeds=rows, past_key_values=cache, use_cache=cache is not None)[0]
+
     def rows(self, input_ids, pixel_values=None):
         x = self.embedding(input_ids)
         if pixel_values is not None:
-            pictures = self.mlp1(self.squares(self.vision_model(pixel_values.to(x.dtype))))
+            pictures = self.features(pixel_values.to(x.dtype))
             here = input_ids == self.context
             x = x.masked_scatter(here[..., None], pictures)
             assert int(here.sum()) == pictures.shape[0] * pictures.shape[1]
@@ -230,10 +242,16 @@ def checkpoint_tensors(folder):
     return out
 
 
-def load_internvl2(folder, attention):
+def internvl2_of(folder, attention):
+    """The folder's model before its weights."""
     with open(os.path.join(folder, "config.json")) as f, open(os.path.join(folder, "added_tokens.json")) as added:
         model = InternVL2(json.load(f), attention)
         model.context = json.load(added)[CONTEXT]
+    return model
+
+
+def load_internvl2(folder, attention):
+    model = internvl2_of(folder, attention)
     model.load_state_dict({k: v.float() for k, v in checkpoint_tensors(folder).items()})
     return model
 

@@ -85,15 +85,21 @@ class TinyLlava(nn.Module):
         return torch.cat(out + [text[used:]])
 
     def rows(self, input_ids, pixel_values=None):
-        text = self.decoder.embed_tokens(input_ids[input_ids != IMAGE])
+        text = self.embedding(input_ids[input_ids != IMAGE])
         pictures = self.features(pixel_values) if pixel_values is not None else []
         return self.spliced(input_ids, text, pictures)[None]
 
+    @property
+    def embedding(self):
+        return self.decoder.embed_tokens
+
+    def hidden(self, rows, cache=None):
+        """The rows after the decoder's last norm."""
+        return self.decoder(inputs_embeds=rows, past_key_values=cache, use_cache=cache is not None).last_hidden_state
+
     def forward(self, input_ids, labels=None, pixel_values=None, attention_mask=None, use_cache=False, cache=None):
         """labels are of the spliced sequence."""
-        rows = self.rows(input_ids, pixel_values)
-        out = self.decoder(inputs_embeds=rows, past_key_values=cache, use_cache=cache is not None)
-        logits = self.head(out.last_hidden_state)
+        logits = self.head(self.hidden(self.rows(input_ids, pixel_values), cache))
         return types.SimpleNamespace(logits=logits, loss=None if labels is None else loss_of(logits, labels))
 
 
@@ -134,13 +140,17 @@ class TinyLlavaFactory(TinyLlava):
         return self.projector(out.hidden_states[-2][:, 1:])
 
 
-def loader(kind):
-    def load(folder, attention):
-        with open(os.path.join(folder, "config.json")) as f:
-            model = kind(json.load(f), attention)
-        model.load_state_dict({k: v.float() for k, v in checkpoint_tensors(folder).items()})
-        return model
-    return load
+def tinyllava_of(folder, attention):
+    """The folder's model before its weights."""
+    with open(os.path.join(folder, "config.json")) as f:
+        config = json.load(f)
+    return (TinyLlavaFactory if config["model_type"] == "tinyllava" else TinyLlava)(config, attention)
 
 
-LOADERS["tiny_llava_stablelm"], LOADERS["tinyllava"] = loader(TinyLlava), loader(TinyLlavaFactory)
+def load_tinyllava(folder, attention):
+    model = tinyllava_of(folder, attention)
+    model.load_state_dict({k: v.float() for k, v in checkpoint_tensors(folder).items()})
+    return model
+
+
+LOADERS["tiny_llava_stablelm"] = LOADERS["tinyllava"] = load_tinyllava

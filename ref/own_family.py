@@ -12,7 +12,8 @@ import training
 from common import ROOT, SEED, numpy_of, path, save, save_rows, shown, shown_file
 from continuations import NEW_TOKENS, PROMPTS
 from family import INPUTS, Family, last_rows, pixels
-from truth import errors, load, run_all
+from model_internvl2 import checkpoint_tensors
+from truth import errors, load, run_all, unfilled
 
 
 def write_json(folder, name, value):
@@ -122,10 +123,65 @@ class OwnFamily(Family):
                      logits_from=first, error=rounded(error))
         write_json(path("golden", "family", self.name), name + ".json", notes)
 
-    def stored(self, model, stored):
+    def getter(self, model, stored):
         """A function that gives what is stored under a name, in the model's type."""
         width = next(model.parameters()).dtype
         return lambda name: torch.from_numpy(numpy_of(stored[name])).to(width)
+
+    # ------------------------------------------------------------ for real_size.py and bench_torch.py
+
+    shows_positions = False
+    model_of = None     # of model_NAME.py: the model of a folder before its weights
+    model_class = None  # of model_NAME.py
+
+    def stored(self, folder, attention):
+        with unfilled(torch.bfloat16):
+            model = type(self).model_of(folder, attention)
+        model.load_state_dict(checkpoint_tensors(folder), assign=True)
+        return model
+
+    def continued_greedily(self, model, folder, s, count):
+        tok = self.processor(folder)
+        with open(os.path.join(folder, "generation_config.json"), encoding="utf-8") as f:
+            ends = json.load(f)["eos_token_id"]
+        ids, gap = greedy(model, s, 1.0, ends if isinstance(ends, list) else [ends], count)
+        return ids, tok.plain(ids), gap
+
+    def configuration(self, given):
+        return given
+
+    def bare_model(self, config, dtype):
+        """The last id stands for pictures, as in `mpa bench`."""
+        model = self.model_class(config, "sdpa")
+        vocab = model.head.weight.shape[0]
+        return model, vocab, vocab - 1
+
+    def head(self, model):
+        return model.head
+
+    def hidden(self, model, ids, cache=None):
+        return model.hidden(model.embedding(ids), cache)
+
+    def random_pixels(self, config, patches, dtype):
+        c = config["vision_config"]
+        size, side = c["image_size"], c["image_size"] // c["patch_size"]
+        return torch.randn(patches // side**2, 3, size, size, dtype=dtype), None
+
+    def vision_rows(self, model, pixels, grid):
+        return model.features(pixels)
+
+    def training_patches(self, config):
+        c = config["vision_config"]
+        return (c["image_size"] // c["patch_size"]) ** 2
+
+    def training_forward(self, model, ids, pixels, grid):
+        here = (ids[0] == model.head.weight.shape[0] - 1).nonzero().flatten()
+        before, behind = ids[:, : here[0]], ids[:, here[-1] + 1 :]
+
+        def forward():
+            rows = model.features(pixels).flatten(0, 1)[None]
+            return model.hidden(torch.cat([model.embedding(before), rows, model.embedding(behind)], 1))
+        return forward
 
     # ------------------------------------------------------------ continuations
 

@@ -1,13 +1,12 @@
 """The Model Parity Aligner's first two stages and its answers on transformers and PyTorch, for goldens.
 Format and rules are those of the published code."""
-import json, math, os, re
+import math, re
 
 import torch
 from PIL import Image
 from transformers import AutoProcessor
 
 import family
-from own_family import greedy
 from truth import load
 
 SUFFIX = "Answer the following question in a single word or phrase."
@@ -38,18 +37,15 @@ class OwnModel:
 
     def __init__(self, folder):
         self.family, self.net = family.of_folder(folder), load(folder, torch.float32, "sdpa")
-        self.processor, self.gap = self.family.processor(folder), math.inf
-        with open(os.path.join(folder, "generation_config.json"), encoding="utf-8") as f:
-            ends = json.load(f)["eos_token_id"]
-        self.ends = ends if isinstance(ends, list) else [ends]
+        self.folder, self.processor, self.gap = folder, self.family.processor(folder), math.inf
 
     def answer(self, images, texts, max_new_tokens=128):
         out = []
         for image, text in zip(images, texts):
             s = self.family.sample(self.processor, text, None, [opened(image)])
-            ids, gap = greedy(self.net, s, 1.0, self.ends, max_new_tokens)
+            _, text, gap = self.family.continued_greedily(self.net, self.folder, s, max_new_tokens)
             self.gap = min(self.gap, gap)
-            out.append(self.processor.plain(ids))
+            out.append(text)
         return out
 
 

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Compares mpa with transformers at real size: the shapes of SmolVLM-500M and Qwen2-VL-2B, with random
-weights that this program writes to build/real-size (about 6 GiB, kept for the next time; nothing of it is
-committed).
+"""Compares mpa with transformers at real size: the shapes of SmolVLM-500M, Qwen2-VL-2B, InternVL2-2B and
+TinyLLaVA-2.0B, with random weights that this program writes to build/real-size (about 15 GiB, kept for the
+next time; nothing of it is committed).
 
-    python ref/real_size.py [smolvlm] [qwen2vl] [qwen2vl-7b] [--mpa FILE] [--scratch FOLDER] [--threads N]
-                            default: the first two, one after the other
+    python ref/real_size.py [smolvlm] [qwen2vl] [internvl2] [tinyllava] [qwen2vl-7b] [--mpa FILE]
+                            [--scratch FOLDER] [--threads N]          default: all but the last, one after the other
 
-For each: greedy continuations of a question about each of three pictures, by `mpa ask` and by transformers in
-float32; and the tensors of `mpa trace` against transformers in float64, in units of the largest error that
-transformers' own float32 runs make. Weights are widened one module at a time, as 2.2e9 of them take 17 GiB in
+For each: greedy continuations of a question about each of three pictures, by `mpa ask` and by transformers
+(of the last two families by model_NAME.py) in float32; and the tensors of `mpa trace` against float64, in
+units of the largest error that PyTorch's own float32 runs make. InternVL2 cuts pictures into two tiles at most
+and has the small ids of a tiny tokenizer. Weights are widened one module at a time, as 2.2e9 of them take 17 GiB in
 float64. Qwen2-VL-7B (16.6 GB more on disk) has its texts compared, not its trace. Exit status: 0 all as it
 should be, 1 a text differs or an error is above LIMIT units, 77 not enough memory for a model."""
 import argparse, contextlib, gc, json, math, os, resource, shutil, subprocess, sys, time
@@ -16,10 +17,11 @@ import argparse, contextlib, gc, json, math, os, resource, shutil, subprocess, s
 import torch
 import torch.nn.functional as F
 
-import family, family_qwen2vl, family_smolvlm
+import family, family_internvl2, family_qwen2vl, family_smolvlm, family_tinyllava
 from common import ROOT, SEED, Image, picture, shown
-from family import INPUTS, pixels
-from truth import errors, exact, load, settings
+from family import INPUTS
+from own_family import write_weights
+from truth import errors, exact, load, settings, unfilled
 
 LIMIT, TOKENS = 4, 16
 RUNS = [("sdpa", True), ("eager", False)]  # attention, mkldnn
@@ -91,10 +93,45 @@ def make_smolvlm():
     return model, Idefics3Processor(pictures, tok, image_seq_len=64, chat_template=family_smolvlm.TEMPLATE)
 
 
-# name: title, family, how it is made, GiB of memory that the comparison takes, whether traces are compared too
-MODELS = {"smolvlm": ("SmolVLM-500M", family_smolvlm.FAMILY, make_smolvlm, 10, True),
-          "qwen2vl": ("Qwen2-VL-2B", family_qwen2vl.FAMILY, make_qwen2vl, 11, True),
-          "qwen2vl-7b": ("Qwen2-VL-7B", family_qwen2vl.FAMILY, make_qwen2vl_7b, 21, False)}
+def saved(make):
+    """Writes what `make` returns with save_pretrained."""
+    def write(folder, kind):
+        model, processor = make()
+        kind.randomise(model, torch.Generator().manual_seed(SEED))
+        model.save_pretrained(folder, max_shard_size="1GB")
+        processor.save_pretrained(folder)
+    return write
+
+
+def written(**c):
+    """Writes a folder of a family whose model is written here."""
+    def write(folder, kind):
+        with unfilled(torch.bfloat16):
+            model = kind.make_folder(folder, c)
+        kind.randomise(model, torch.Generator().manual_seed(SEED))
+        write_weights(folder, model, torch.bfloat16, "1GB")
+    return write
+
+
+INTERNVL2 = written(
+    text=dict(architectures=["InternLM2ForCausalLM"], model_type="internlm2", hidden_size=2048, num_attention_heads=16,
+              num_key_value_heads=8, intermediate_size=8192, num_hidden_layers=24, rope_theta=1e6, bias=False,
+              max_position_embeddings=32768, rope_scaling=dict(type="dynamic", factor=2.0)),
+    vision=dict(hidden_size=1024, num_attention_heads=16, intermediate_size=4096, num_hidden_layers=24, patch_size=14,
+                image_size=448),
+    template="internlm2-chat", tiles=2, dynamic=True, pieces=36, spare_rows=92216, dtype=torch.bfloat16)
+TINYLLAVA = written(
+    text=dict(hidden_size=2048, num_attention_heads=32, num_key_value_heads=32, intermediate_size=5632,
+              num_hidden_layers=24, rope_pct=0.25, rope_theta=10000, norm_eps=1e-5),
+    vision=dict(hidden_size=1152, num_attention_heads=16, intermediate_size=4304, num_hidden_layers=27, patch_size=14,
+                image_size=384), merges=92, spare_rows=99971, dtype=torch.bfloat16, generation=True)
+
+# name: title, family, what writes the folder, GiB of memory that the comparison takes, whether traces are compared too
+MODELS = {"smolvlm": ("SmolVLM-500M", family_smolvlm.FAMILY, saved(make_smolvlm), 10, True),
+          "qwen2vl": ("Qwen2-VL-2B", family_qwen2vl.FAMILY, saved(make_qwen2vl), 11, True),
+          "internvl2": ("InternVL2-2B", family_internvl2.FAMILY, INTERNVL2, 11, True),
+          "tinyllava": ("TinyLLaVA-2.0B", family_tinyllava.FAMILY, TINYLLAVA, 11, True),
+          "qwen2vl-7b": ("Qwen2-VL-7B", family_qwen2vl.FAMILY, saved(make_qwen2vl_7b), 21, False)}
 
 
 def checkpoint(name, scratch):
@@ -103,11 +140,8 @@ def checkpoint(name, scratch):
     if not os.path.exists(folder + "/complete"):
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
-        _, kind, make, _, _ = MODELS[name]
-        model, processor = make()
-        kind.randomise(model, torch.Generator().manual_seed(SEED))
-        model.save_pretrained(folder, max_shard_size="1GB")
-        processor.save_pretrained(folder)
+        _, kind, write, _, _ = MODELS[name]
+        write(folder, kind)
         for seed, width, height in PICTURES:
             picture(seed, width, height).save(f"{folder}/{seed}.png")
         open(folder + "/complete", "w").close()
@@ -120,11 +154,7 @@ def load_wide(folder, dtype, attention):
     """The checkpoint computing in `dtype`. Its weights stay as they are stored; each module has wide ones
     only while it runs. At any other time it has values of the right type and shape that are not numbers, so
     that no use of them goes unseen."""
-    from transformers import AutoModelForVision2Seq
-
-    wanted = None if attention == "sdpa" else attention  # as load() has it
-    model = AutoModelForVision2Seq.from_pretrained(folder, torch_dtype=torch.bfloat16, attn_implementation=wanted)
-    model.eval()
+    model = family.of_folder(folder).stored(folder, attention).eval()
     stored = {p: p.data for p in model.parameters()}
     absent = {p: torch.full((1,), math.nan, dtype=dtype).expand(p.shape) for p in stored}
 
@@ -152,7 +182,7 @@ def load_wide(folder, dtype, attention):
 
 def prove_widening():
     """On the tiny checkpoints in bfloat16: bit for bit what a model with all its weights widened computes."""
-    for name in ("tiny-qwen2vl-a", "tiny-smolvlm-a"):
+    for name in ("tiny-qwen2vl-a", "tiny-smolvlm-a", "tiny-internvl2-a", "tiny-tinyllava-a"):
         folder = os.path.join(ROOT, "weights", name)
         kind, s = family.of_folder(folder), sample_of(folder, QUESTIONS[0], shown("odd"))
         for dtype, attention, context in ((torch.float64, "eager", exact),
@@ -167,9 +197,8 @@ def prove_widening():
 
 
 def sample_of(folder, question, image):
-    from transformers import AutoProcessor
-
-    return family.of_folder(folder).sample(AutoProcessor.from_pretrained(folder), question, None, [image])
+    kind = family.of_folder(folder)
+    return kind.sample(kind.processor(folder), question, None, [image])
 
 
 # ---------------------------------------------------------------- the comparison
@@ -196,25 +225,17 @@ def answers(folder, options, traced):
 
 
 def same_texts(folder, found):
-    """How many of transformers' texts are the same, and the smallest distance between its two best tokens."""
-    from transformers import AutoTokenizer
-
-    model, tok = load_wide(folder, torch.float32, "sdpa"), AutoTokenizer.from_pretrained(folder)
+    """How many of PyTorch's texts are the same, and the smallest distance between its two best tokens."""
+    model, kind = load_wide(folder, torch.float32, "sdpa"), family.of_folder(folder)
     same, margin, seen = 0, math.inf, set()
     for (seed, *_), question, own in zip(PICTURES, QUESTIONS, found):
         s = sample_of(folder, question, Image.open(f"{folder}/{seed}.png"))
-        with torch.no_grad():
-            out = model.generate(input_ids=s["input_ids"], attention_mask=torch.ones_like(s["input_ids"]),
-                                 do_sample=False, max_new_tokens=TOKENS, temperature=None, top_k=None, top_p=None,
-                                 return_dict_in_generate=True, output_scores=True, **pixels(s))
-        ids = out.sequences[0, s["input_ids"].shape[1]:].tolist()
-        text = tok.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        best = torch.cat(out.scores).topk(2).values
-        margin, seen = min(margin, float((best[:, 0] - best[:, 1]).min())), seen | set(ids)
-        if own["token_ids"] == ids and own["text"] == text and own["prompt_tokens"] == s["input_ids"].shape[1]:
+        ids, text, gap = kind.continued_greedily(model, folder, s, TOKENS)
+        margin, seen = min(margin, gap), seen | set(ids)
+        if own["token_ids"] == ids and own["text"] == text and own["prompt_tokens"] == s["labels"].shape[1]:
             same += 1
         else:
-            print(f"  picture {seed}: transformers {ids} {text!r}\n{'':17}mpa {own['token_ids']} {own['text']!r}")
+            print(f"  picture {seed}: PyTorch {ids} {text!r}\n{'':12}mpa {own['token_ids']} {own['text']!r}")
     print(f"  {same} of {len(PICTURES)} texts the same; {TOKENS} tokens each, {len(seen)} different; "
           f"best and second at least {margin:.2g} apart")
     return same
@@ -254,6 +275,8 @@ def trace_errors(kind, folder):
     out = {}
     with safe_open(folder + "/trace.safetensors", "pt") as f:
         for k, t in truth.items():
+            if k == "position_ids" and not kind.shows_positions:
+                continue
             own = f.get_tensor(k) if k in f.keys() else torch.empty(0)
             if own.numel() != t.numel():
                 out[k] = math.inf

@@ -133,6 +133,22 @@ FLOAT32_RUNS = [
 ]
 
 
+@contextlib.contextmanager
+def unfilled(dtype):
+    """Within: modules are made in `dtype`, and their weights get no values."""
+    names, old = ("normal_", "kaiming_uniform_", "uniform_", "xavier_uniform_"), torch.get_default_dtype()
+    kept = {name: getattr(torch.nn.init, name) for name in names}
+    torch.set_default_dtype(dtype)
+    for name in names:
+        setattr(torch.nn.init, name, lambda x, *a, **k: x)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(old)
+        for name, function in kept.items():
+            setattr(torch.nn.init, name, function)
+
+
 # model_type of config.json: loader(folder, attention) of a model that is none of transformers' classes
 LOADERS = {}
 

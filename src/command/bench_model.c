@@ -1,6 +1,6 @@
-/* A model's speed: each measurement is one plain use of the engine with a clock around it. Prefill
- * and training have PROMPT tokens, of which in training the last ANSWER count in the loss;
- * decoding makes STEPS tokens after CONTEXT. */
+/* A model's speed: each measurement is one plain use of the engine with a clock around it. Prefill has
+ * PROMPT tokens, training FIRST, those of a picture, and ANSWER, which count in the loss; decoding makes
+ * STEPS tokens after CONTEXT. */
 #include "command/bench.h"
 
 #include "base/log.h"
@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PROMPT = 512, ANSWER = 440, CONTEXT = 64, STEPS = 8 };
+enum { PROMPT = 512, FIRST = 8, ANSWER = 440, CONTEXT = 64, STEPS = 8 };
 
 static Run run_new(Bench *b)
 {
@@ -34,7 +34,7 @@ static ModelSize model_size(const Vlm *vlm)
     for (int64_t i = 0; i < vlm->checkpoint.params; i++) {
         const Param *p = vlm->checkpoint.param[i];
         const bool table = strstr(p->name, "embed") && p->ndim == 2;
-        if (p->ndim < 2 || p == head || table)
+        if (p->ndim < 2 || p == head || table || p->unused)
             continue;
         if (p->part == PART_TEXT) {
             m.text_values += p->count;
@@ -49,7 +49,6 @@ static ModelSize model_size(const Vlm *vlm)
 /* `count` random ids, those from FIRST on of a picture (NULL: none). Arena memory. */
 static Status make_sample(Bench *b, Sample *s, int64_t count, const Picture *picture)
 {
-    enum { FIRST = 8 };
     const int64_t end = FIRST + (picture ? picture->tokens : 0);
     *s = (Sample){.ids = arena_alloc(&b->arena, count, sizeof *s->ids, b->error),
                   .position = arena_alloc(&b->arena, 3 * count, sizeof *s->position, b->error),
@@ -251,19 +250,19 @@ static Status train_step(Bench *b, void *what, double *seconds)
     return b->error->status;
 }
 
-static void measure_steps(Bench *b, const Picture *p)
+static void measure_steps(Bench *b, const Picture *p, int64_t tokens)
 {
     const ModelSize size = model_size(&b->vlm);
     const double head = (double)b->vlm.head.weight->count * (ANSWER - 1);
-    const double text = (double)size.text_values * PROMPT;
+    const double text = (double)size.text_values * (double)tokens;
     const double vision = (double)size.vision_values * (double)p->rows;
     Training t = {0};
-    if (make_sample(b, &t.sample, PROMPT, p) != OK ||
+    if (make_sample(b, &t.sample, tokens, p) != OK ||
         optimiser_init(&t.optimiser, &b->vlm, &settings, b->error) != OK)
         return;
-    Figure *f = bench_add(b, "training step", "token", PROMPT, bench_median(b, train_step, &t),
+    Figure *f = bench_add(b, "training step", "token", (double)tokens, bench_median(b, train_step, &t),
                           6 * (head + text + vision), b->flops);
-    snprintf(f->note, sizeof f->note, "%d tokens, %lld of a picture, loss on %d", PROMPT,
+    snprintf(f->note, sizeof f->note, "%lld tokens, %lld of a picture, loss on %d", (long long)tokens,
              (long long)p->tokens, ANSWER);
     optimiser_free(&t.optimiser);
     arena_free(&t.arena);
@@ -277,14 +276,15 @@ void bench_training(Bench *b)
     if (make_picture(b, &p, 224, 224) != OK)
         return;
     keep_last_frame(&p);
+    const int64_t tokens = FIRST + p.tokens + ANSWER;
     const int64_t need = estimate_state(&b->vlm, &settings) +
-                         estimate_pass(&b->vlm, (PassSize){PROMPT, p.tokens, PROMPT}, false);
+                         estimate_pass(&b->vlm, (PassSize){tokens, p.tokens, tokens}, false);
     if (room && (uint64_t)need > room) {
         Figure *f = bench_add(b, "training step", "token", 0, 0, 0, 1);
         snprintf(f->note, sizeof f->note, "needs %.1f GiB, %.1f are available", (double)need / gib,
                  (double)room / gib);
     } else {
-        measure_steps(b, &p);
+        measure_steps(b, &p, tokens);
     }
     picture_free(&p);
 }

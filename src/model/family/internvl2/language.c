@@ -73,16 +73,17 @@ static const DecoderShape phi3 = {
               .names = phi3_names},
 };
 
-/* rope_scaling, an object with a known "type"; *scaling NULL: there is none. */
-static Status read_scaling(const Json *config, const json_t *llm, const char *known, const json_t **scaling,
-                           Error *e)
+/* rope_scaling, an object with the "type" `known` or, where it has one, its newer name; *scaling NULL: there
+ * is none. */
+static Status read_scaling(const Json *config, const json_t *llm, const char *known, const char *newer,
+                           const json_t **scaling, Error *e)
 {
     const json_t *o = json_object_get(llm, "rope_scaling");
     const char *type = json_string_value(json_object_get(o, "type"));
     *scaling = json_is_object(o) ? o : NULL;
     if (e->status != OK || !o || json_is_null(o))
         return e->status;
-    if (!type || strcmp(type, known))
+    if (!type || (strcmp(type, known) && !(newer && !strcmp(type, newer))))
         error_set(e, BAD_INPUT, "%s: %s.rope_scaling.type: wanted \"%s\", found %s%s%s", config->path, where,
                   known, type ? "\"" : "", type ? type : json_kind(json_object_get(o, "type")),
                   type ? "\"" : "");
@@ -98,7 +99,7 @@ static Status load_internlm2(InternVL2Language *m, Vlm *vlm, const Json *config,
     if (e->status == OK && bias)
         error_set(e, BAD_INPUT, "%s: %s.bias is true; only InternLM2 without biases is supported",
                   config->path, where);
-    if (read_scaling(config, llm, "dynamic", &scaling, e) == OK && scaling)
+    if (read_scaling(config, llm, "dynamic", NULL, &scaling, e) == OK && scaling)
         json_real_or(config, scaling, "llm_config.rope_scaling", "factor", 1, 1e6, 1, &m->ntk_factor, e);
     return e->status;
 }
@@ -128,7 +129,7 @@ static Status load_phi3(InternVL2Language *m, Vlm *vlm, const Json *config, cons
     const json_t *scaling;
     json_integer_or(config, llm, where, "original_max_position_embeddings", 1, INT32_MAX, 4096, &m->trained,
                     e);
-    if (read_scaling(config, llm, "su", &scaling, e) != OK || !scaling)
+    if (read_scaling(config, llm, "su", "longrope", &scaling, e) != OK || !scaling)
         return e->status;
     const int64_t half = m->rotary.turned / 2;
     const double times = (double)z->positions / (double)m->trained;
