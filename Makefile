@@ -151,7 +151,7 @@ else
     run = @echo '  $(1) $@' && $(2)
 endif
 
-.PHONY: all build demo test check torture fuzz run-fuzz run-own-fuzz run-demo run-tests test-programs deps deps-check ci-deps install uninstall clean dist help \
+.PHONY: all build demo test check static torture fuzz run-fuzz run-own-fuzz run-demo run-tests test-programs deps deps-check ci-deps install uninstall clean dist help \
         check-rooms check-format format ref-venv world golden real-size demo-texts bench-torch FORCE
 
 all: mpa libmpa.a
@@ -267,6 +267,9 @@ run-fuzz: $(B)/fuzz
 run-own-fuzz: $(B)/tests/fuzz/replay_test
 	@tests/fuzz/fuzz.sh $(B)/tests/fuzz/replay_test $(READERS)
 
+static:
+	@tests/static/static.sh
+
 torture: deps
 	@+$(MAKE) --no-print-directory $(parallel) $(B)/mpa $(shim)
 	@MPA=$(B)/mpa TORTURE_SHIM=$(shim) tests/torture/torture.sh $(EVERY) $(KILLS)
@@ -347,6 +350,7 @@ help:
 	@echo 'make                 build ./mpa and libmpa.a'
 	@echo 'make demo            install what is missing, build, align the small student to its teacher, print the table'
 	@echo 'make test            install what is missing, build, run all tests (make check is the same)'
+	@echo 'make static          gcc -fanalyzer, clang-tidy and cppcheck, those that are there: nothing that is not explained'
 	@echo 'make fuzz            every reader of files, or READERS, for FUZZ_SECONDS=30 each or FUZZ_RUNS executions, under sanitizers'
 	@echo 'make torture         one of EVERY=$(EVERY) allocations and system calls of each stage fails, KILLS=$(KILLS) kills: the same files afterwards'
 	@echo 'make deps            install what is missing (Debian, Ubuntu; elsewhere list it)'

@@ -18,7 +18,7 @@ static Status unknown(const Option *options, const char *name, Error *e)
 {
     const char *words[64];
     int n = 0;
-    for (; options[n].name && n < 63; n++)
+    for (; n < 63 && options[n].name; n++)
         words[n] = options[n].name;
     words[n] = NULL;
     const char *near = nearest_word(name, words);

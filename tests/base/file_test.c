@@ -475,6 +475,17 @@ static void test_replace_special(void **state)
     scratch_remove(&s);
 }
 
+static void test_truncate_missing(void **state)
+{
+    (void)state;
+    Scratch s;
+    Error e = {0};
+    scratch_make(&s);
+    assert_int_equal(file_truncate(scratch_path(&s, "metrics.jsonl"), 9, &e), FAILED);
+    assert_non_null(strstr(e.text, "is not there"));
+    scratch_remove(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_read),
@@ -489,6 +500,7 @@ int main(void)
                                        cmocka_unit_test(test_below),
                                        cmocka_unit_test(test_cut_map),
                                        cmocka_unit_test(test_changed_map),
-                                       cmocka_unit_test(test_replace_special)};
+                                       cmocka_unit_test(test_replace_special),
+                                       cmocka_unit_test(test_truncate_missing)};
     return cmocka_run_group_tests_name("base/file", tests, NULL, NULL);
 }

@@ -1,13 +1,19 @@
 /* Messages and progress on standard error, where it is no terminal: src/base/log.c. And signals:
  * src/base/signals.c. */
+#define _XOPEN_SOURCE 700 /* posix_openpt */
+#define _DEFAULT_SOURCE   /* TIOCSWINSZ */
+
 #include "base/log.h"
 #include "base/signals.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -152,9 +158,56 @@ static void test_signals(void **state)
     assert_true(WIFEXITED(none) && WEXITSTATUS(none) == 7);
 }
 
+/* What log_init finds on a terminal of so many columns, with this TERM (NULL: none). */
+static Log on_terminal(const char *term, unsigned short columns)
+{
+    Log l = {0};
+    int result[2];
+    const int master = posix_openpt(O_RDWR | O_NOCTTY);
+    assert_true(master >= 0 && !grantpt(master) && !unlockpt(master));
+    const char *name = ptsname(master);
+    assert_int_equal(pipe(result), 0);
+    fflush(NULL);
+    const pid_t child = fork();
+    if (!child) {
+        const int slave = open(name, O_RDWR | O_NOCTTY);
+        const struct winsize size = {.ws_row = 24, .ws_col = columns};
+        term ? setenv("TERM", term, 1) : unsetenv("TERM");
+        unsetenv("NO_COLOR");
+        if (slave < 0 || ioctl(slave, TIOCSWINSZ, &size) || dup2(slave, 2) < 0)
+            _exit(90);
+        log_init(&l, false, false);
+        _exit(write(result[1], &l, sizeof l) != sizeof l);
+    }
+    close(result[1]);
+    assert_int_equal(read(result[0], &l, sizeof l), sizeof l);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    close(result[0]);
+    close(master);
+    return l;
+}
+
+static void test_terminals(void **state)
+{
+    (void)state;
+    Log l = on_terminal("xterm", 100);
+    assert_true(l.terminal && l.colour && l.width == 100);
+    l = on_terminal("xterm", 12); /* narrow ones count too */
+    assert_true(l.terminal && l.width == 12);
+    l = on_terminal("xterm", 0); /* unknown */
+    assert_int_equal(l.width, 80);
+    l = on_terminal("", 100);
+    assert_false(l.terminal || l.colour);
+    l = on_terminal("dumb", 100);
+    assert_false(l.terminal || l.colour);
+    l = on_terminal(NULL, 100);
+    assert_false(l.terminal || l.colour);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds), cmocka_unit_test(test_progress),
-                                       cmocka_unit_test(test_quiet_progress), cmocka_unit_test(test_signals)};
+                                       cmocka_unit_test(test_quiet_progress), cmocka_unit_test(test_signals),
+                                       cmocka_unit_test(test_terminals)};
     return cmocka_run_group_tests_name("base/log", tests, NULL, NULL);
 }

@@ -348,12 +348,74 @@ static void test_every_byte(void **state)
     scratch_remove(&s);
 }
 
+/* The CRC-32 of PNG, a bit at a time. */
+static uint32_t crc(const char *p, size_t count)
+{
+    uint32_t c = 0xFFFFFFFF;
+    for (size_t i = 0; i < 8 * count; i++) {
+        c ^= i % 8 ? 0 : (unsigned char)p[i / 8];
+        c = c & 1 ? c >> 1 ^ 0xEDB88320 : c >> 1;
+    }
+    return ~c;
+}
+
+/* A chunk with a good checksum. */
+static void add_chunk(Text *out, const char *type_and_data, uint32_t count)
+{
+    Error e = {0};
+    const uint32_t sum = crc(type_and_data, count);
+    const uint32_t numbers[2] = {count - 4, sum};
+    for (int n = 0; n < 2; n++) {
+        char bytes[4];
+        for (int i = 0; i < 4; i++)
+            bytes[i] = (char)(numbers[n] >> (24 - 8 * i));
+        text_add_bytes(out, bytes, 4, &e);
+        text_add_bytes(out, type_and_data, n ? 0 : count, &e);
+    }
+}
+
+/* Chunks whose checksums are right and whose contents are not. */
+static void test_png_chunks(void **state)
+{
+    (void)state;
+    enum { HEADER = 17 };
+    Golden g;
+    Scratch s;
+    Error e = {0};
+    scratch_make(&s);
+    golden_open(&g, "image/decode");
+    const Tensor *t = golden_tensor(&g, "png/interlaced-9x11/file");
+    char header[HEADER];
+    for (int spoiled = 0; spoiled < 3; spoiled++) {
+        Text file = {0};
+        memcpy(header, t->data + 12, HEADER);
+        header[15] = spoiled == 1; /* the filter method */
+        text_add_bytes(&file, t->data, 8, &e);
+        add_chunk(&file, header, HEADER);
+        if (spoiled == 2)
+            add_chunk(&file, "\x01\x1b[mx", 5);
+        text_add_bytes(&file, t->data + 33, t->bytes - 33, &e);
+        const char *path = scratch_write(&s, "chunks.png", file.data, file.count);
+        Image im;
+        if (spoiled)
+            refused(path, spoiled == 1 ? "unknown filter method" : "a chunk without a name");
+        else
+            assert_int_equal(image_read(&im, path, &e), OK);
+        if (!spoiled)
+            image_free(&im);
+        text_free(&file);
+    }
+    golden_drop(&g);
+    scratch_remove(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pictures),   cmocka_unit_test(test_broken),
         cmocka_unit_test(test_messages),   cmocka_unit_test(test_frame_headers),
         cmocka_unit_test(test_every_byte), cmocka_unit_test(test_missing_tables),
-        cmocka_unit_test(test_many_scans), cmocka_unit_test(test_damaged_byte)};
+        cmocka_unit_test(test_many_scans), cmocka_unit_test(test_damaged_byte),
+        cmocka_unit_test(test_png_chunks)};
     return cmocka_run_group_tests_name("image/decode", tests, NULL, NULL);
 }
