@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes golden/mpa: the published rules (norm, keep, parse) on many texts, as Python computes them. A text
+"""Writes golden/mpa/rules.json: the published rules (norm, keep, parse) on many texts, as Python computes them. A text
 that norm leaves as it is stands without one."""
 import json, random, sys, unicodedata
 
@@ -11,7 +11,7 @@ TEXTS = ["Napa Valley, CA", "NAPA VALLEY CA", "No parking.", "3,000", "$5.00", "
          "x\u00b2", "\u2167", "\u0663\u0664", "a_b", "", " \t\n", "\u3000A\u00a0b", "\u1c80\u01c5", "50 %", "--",
          "\u6771\u4eac", "\u0915\u094d\u0937", "A\u0345\u03a3", "O\u2019Brien"]
 PARTS = ["Question:", "question: ", "QUE\u017fTION:", "Answer:", "ANSWER:  ", "an\u017fwer:", "What is it", "?", "\n", " ",
-         "**", "Paris", "Question: Where? Answer: there", "\r\n", "\u2003", "x?y", "\x1d"]
+         "**", "Paris", "QUEST\u0130ON:", "Quest\u0131on: ", "Question: Where? Answer: there", "\r\n", "\u2003", "x?y", "\x1d"]
 
 
 def norms():

@@ -20,18 +20,25 @@ static const char *skip_spaces(const char *p, const char *end)
     return p;
 }
 
-/* The end of `word` (lower case ASCII) at p, in any case, or NULL. U+017F is an s to Python's
- * IGNORECASE. */
+/* The ASCII letter in lower case that Python's IGNORECASE takes the character for: the long s is an s, and
+ * both the dotted capital I and the dotless i are an i. Else the character. */
+static int32_t letter_of(int32_t code)
+{
+    if (code >= 'A' && code <= 'Z')
+        return code + 32;
+    if (code == 0x17F)
+        return 's';
+    return code == 0x130 || code == 0x131 ? 'i' : code;
+}
+
+/* The end of `word` (lower case ASCII) at p, in any case, or NULL. */
 static const char *word_at(const char *p, const char *end, const char *word)
 {
     for (; *word; word++) {
         int used;
         if (p >= end)
             return NULL;
-        int32_t code = utf8_decode(p, end, &used);
-        if (code >= 'A' && code <= 'Z')
-            code += 32;
-        if ((code == 0x17F ? 's' : code) != *word)
+        if (letter_of(utf8_decode(p, end, &used)) != *word)
             return NULL;
         p += used;
     }

@@ -10,32 +10,18 @@
 #include <string.h>
 #include <utf8proc.h>
 
-static bool in_ranges(const Range *ranges, size_t count, int32_t code)
-{
-    size_t low = 0;
-    size_t high = count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (code > ranges[middle].last)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < count && code >= ranges[low].first;
-}
-
 bool unicode_is_letter(int32_t code)
 {
     utf8proc_category_t c = utf8proc_category(code);
     return (c >= UTF8PROC_CATEGORY_LU && c <= UTF8PROC_CATEGORY_LO) ||
-           in_ranges(newer_letters, sizeof newer_letters / sizeof *newer_letters, code);
+           range_holds(newer_letters, sizeof newer_letters / sizeof *newer_letters, code);
 }
 
 bool unicode_is_number(int32_t code)
 {
     utf8proc_category_t c = utf8proc_category(code);
     return (c >= UTF8PROC_CATEGORY_ND && c <= UTF8PROC_CATEGORY_NO) ||
-           in_ranges(newer_numbers, sizeof newer_numbers / sizeof *newer_numbers, code);
+           range_holds(newer_numbers, sizeof newer_numbers / sizeof *newer_numbers, code);
 }
 
 bool unicode_is_space(int32_t code)

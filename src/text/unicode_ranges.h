@@ -3,11 +3,7 @@
 #ifndef MPA_TEXT_UNICODE_RANGES_H
 #define MPA_TEXT_UNICODE_RANGES_H
 
-#include <stdint.h>
-
-typedef struct {
-    int32_t first, last;
-} Range;
+#include "text/range.h"
 
 static const Range newer_letters[] = {
     {0x1C89, 0x1C8A},   {0xA7CB, 0xA7CD},   {0xA7DA, 0xA7DC},   {0x105C0, 0x105F3}, {0x10D4A, 0x10D65},

@@ -1,10 +1,14 @@
-/* The published rules against Python: golden/mpa/rules.json by ref/golden_mpa.py. */
+/* The published rules against Python: golden/mpa/rules.json by ref/golden_mpa.py, and all code points:
+ * golden/mpa/characters.json by ref/golden_characters.py. */
+#include "base/hash.h"
 #include "base/json.h"
+#include "base/utf8.h"
 #include "data/match.h"
 #include "mpa/reply.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,9 +103,95 @@ static void test_parse(void **state)
     }
 }
 
+/* Goes on with the hash by what is left of the character between each pair of the contexts. */
+static uint64_t hash_in_contexts(uint64_t h, int32_t code, const json_t *contexts, Text *text, Text *out)
+{
+    Error e = {0};
+    char bytes[4];
+    const size_t count = (size_t)utf8_encode(code, bytes);
+    for (size_t i = 0; i < json_array_size(contexts); i++) {
+        const json_t *around = json_array_get(contexts, i);
+        text_clear(text);
+        text_add(text, json_string_value(json_array_get(around, 0)), &e);
+        text_add_bytes(text, bytes, count, &e);
+        text_add(text, json_string_value(json_array_get(around, 1)), &e);
+        normalise(out, text_string(text));
+        h = hash_text(h, text_string(out));
+    }
+    return h;
+}
+
+/* Each code point, alone and around final sigma. */
+static void test_all_code_points(void **state)
+{
+    (void)state;
+    Error e = {0};
+    Json j = {0};
+    Text text = {0};
+    Text out = {0};
+    assert_int_equal(json_open(&j, "golden/mpa/characters.json", 1 << 20, &e), OK);
+    const json_t *contexts = json_object_get(j.root, "contexts");
+    const json_t *hashes = json_object_get(j.root, "hashes");
+    const int32_t block = (int32_t)json_integer_value(json_object_get(j.root, "block"));
+    assert_int_equal(json_array_size(contexts), 5);
+    assert_int_equal((int32_t)json_array_size(hashes) * block, 0x110000);
+    for (int32_t first = 0; first < 0x110000; first += block) {
+        char got[17];
+        uint64_t h = HASH_START;
+        for (int32_t c = first + (first == 0); c < first + block; c++)
+            if (c < 0xD800 || c >= 0xE000)
+                h = hash_in_contexts(h, c, contexts, &text, &out);
+        snprintf(got, sizeof got, "%016llx", (unsigned long long)h);
+        if (strcmp(got, json_string_value(json_array_get(hashes, (size_t)(first / block)))))
+            fail_msg("U+%04X to U+%04X: Python differs; read src/text/unicode_python.c", (unsigned)first,
+                     (unsigned)(first + block - 1));
+    }
+    text_free(&text);
+    text_free(&out);
+    json_close(&j);
+}
+
+/* Which characters stand for a letter of "Question:" or "Answer:". Beyond plane 1 none has case. */
+static void check_letter(const char *word, size_t at, const char *same)
+{
+    for (int32_t c = 1; c < 0x20000; c++) {
+        char *found[2];
+        char bytes[5] = {0};
+        char text[40];
+        Error e = {0};
+        if (c >= 0xD800 && c < 0xE000)
+            continue;
+        utf8_encode(c, bytes);
+        snprintf(text, sizeof text, "%.*s%s%s x?", (int)at, word, bytes, word + at + 1);
+        reply_parse(text, found, found + 1, &e);
+        if ((found[0] || found[1]) != (strstr(same, bytes) != NULL))
+            fail_msg("%s: U+%04X is taken otherwise by Python; read src/mpa/reply.c", text, (unsigned)c);
+        free(found[0]);
+        free(found[1]);
+    }
+}
+
+static void test_letters(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"Question:", "Answer:"};
+    Error e = {0};
+    Json j = {0};
+    assert_int_equal(json_open(&j, "golden/mpa/characters.json", 1 << 20, &e), OK);
+    for (int w = 0; w < 2; w++)
+        for (size_t i = 0; words[w][i] != ':'; i++) {
+            const char letter[] = {(char)(words[w][i] | 32), 0};
+            const json_t *same = json_object_get(json_object_get(j.root, "letters"), letter);
+            assert_non_null(same);
+            check_letter(words[w], i, json_string_value(same));
+        }
+    json_close(&j);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_normalise), cmocka_unit_test(test_keep),
-                                       cmocka_unit_test(test_parse)};
+                                       cmocka_unit_test(test_parse), cmocka_unit_test(test_all_code_points),
+                                       cmocka_unit_test(test_letters)};
     return cmocka_run_group_tests(tests, load, unload);
 }
