@@ -42,6 +42,14 @@ def ignorable(c):
     return not cased(c) and ("A" + known(c)[1] + SIGMA).lower().endswith(FINAL)
 
 
+def digit(c):
+    return bool(re.match(r"\d", known(c)[1]))
+
+
+def upper_length(c):
+    return len(known(c)[1].upper())
+
+
 # ---------------------------------------------------------------- tables
 
 def ranges(member):
@@ -100,6 +108,11 @@ typedef struct {{
 {table("Range", "cased_letters", ranges(cased))}
 /* Case_Ignorable */
 {table("Range", "ignorables", ranges(ignorable))}
+/* \\d, from a zero on, ten by ten */
+{table("Range", "digits", ranges(digit))}
+/* str.upper() makes two or three characters */
+{table("Range", "upper_two", ranges(lambda c: upper_length(c) == 2))}
+{table("Range", "upper_three", ranges(lambda c: upper_length(c) == 3))}
 /* str.lower(): characters first, first + step, ..., last become that plus `add` */
 {table("LowerRun", "lower_runs", lower_runs())}/* clang-format on */
 
@@ -134,9 +147,18 @@ def same_letter(letter):
     return "".join(chr(c) for c in ALL if re.match(letter, chr(c), re.IGNORECASE))
 
 
+def digits():
+    """The zeros of all scripts; nine more digits stand behind each."""
+    zeros = [c for c in ALL if digit(c) and unicodedata2.digit(chr(c)) == 0]
+    assert sorted(c for c in ALL if digit(c)) == [z + i for z in zeros for i in range(10)]
+    assert all(unicodedata2.digit(chr(z + i)) == i for z in zeros for i in range(10))
+    return zeros
+
+
 def golden():
     rows = dict(made_with=sys.version.split()[0], unicode=unicodedata2.unidata_version, contexts=CONTEXTS, block=BLOCK,
-                hashes=list(blocks()), letters={x: same_letter(x) for x in string.ascii_lowercase})
+                hashes=list(blocks()), digits=digits(), upper=[[c, upper_length(c)] for c in ALL if upper_length(c) > 1],
+                letters={x: same_letter(x) for x in string.ascii_lowercase})
     with open(path("golden", "mpa", "characters.json"), "w", encoding="utf-8") as f:
         json.dump(rows, f, ensure_ascii=False)
     print("golden/mpa/characters.json")

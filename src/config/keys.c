@@ -123,8 +123,8 @@ const Key config_keys[] = {
      false},
     {KEY(evaluate, image_root), KEY_PATH, "", ANY, NULL, "folder of the test pictures, as data.image_root",
      false},
-    {KEY(evaluate, metric), KEY_WORDS, "", ANY, "mpa vqa anls relaxed", "default: mpa and the task's own",
-     false},
+    {KEY(evaluate, metric), KEY_WORDS, "", ANY, "mpa vqa vqa-2015 anls relaxed",
+     "default: mpa and the task's own; vqa needs labels", false},
     {KEY(evaluate, holdout), KEY_REAL, "0.1", 0, 0.9, NULL,
      "without questions: this part of the pictures is kept from training, and agreement with the teacher on "
      "them "

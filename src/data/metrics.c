@@ -1,25 +1,27 @@
-/* The metrics. Labels and predictions are UTF-8; what each metric does to them before it compares
- * (case, punctuation, articles) is part of its definition. Sources: the published MPA code (mpa),
- * the VQA evaluation (vqa), the ST-VQA challenge (anls), the ChartQA paper (relaxed). */
+/* The metrics; VQA accuracy is in vqa.c. Labels and predictions are UTF-8; what a metric does to them before it
+ * compares is part of its definition, and Python's. Sources: the published MPA code (mpa); the code of the
+ * Robust Reading challenges, which lmms-eval shares (anls); lmms-eval's relaxed_correctness, which is Qwen-VL's
+ * (relaxed). Where others differ: src/MODEL.md, "Scores". */
 #include "data/metrics.h"
 
 #include "base/memory.h"
 #include "base/number.h"
 #include "base/text.h"
 #include "base/utf8.h"
-#include "base/word.h"
 #include "data/distance.h"
 #include "data/match.h"
+#include "text/unicode.h"
+#include "text/unicode_python.h"
 
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 const Metric metrics[METRICS] = {
     [METRIC_MPA] = {"mpa", metric_mpa},
     [METRIC_VQA] = {"vqa", metric_vqa},
+    [METRIC_VQA_2015] = {"vqa-2015", metric_vqa_2015},
     [METRIC_ANLS] = {"anls", metric_anls},
     [METRIC_RELAXED] = {"relaxed", metric_relaxed},
 };
@@ -61,192 +63,149 @@ double metric_mpa(const char *prediction, const json_t *answers, Error *e)
     return right;
 }
 
-/* ----------------------------------------------------------------------------------- VQA accuracy */
-
-/* The VQA evaluation's form of a word: number words as digits, articles dropped (""). */
-static const char *vqa_word(const char *word)
-{
-    static const char *const pairs[][2] = {{"none", "0"},  {"zero", "0"},  {"one", "1"},  {"two", "2"},
-                                           {"three", "3"}, {"four", "4"},  {"five", "5"}, {"six", "6"},
-                                           {"seven", "7"}, {"eight", "8"}, {"nine", "9"}, {"ten", "10"},
-                                           {"a", ""},      {"an", ""},     {"the", ""}};
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
-        if (!strcmp(word, pairs[i][0]))
-            return pairs[i][1];
-    return word;
-}
-
-/* Which of the marks vanish from s, by the VQA evaluation's rule: those that stand beside a
- * space somewhere, and all of them where a comma stands between digits. The others become
- * spaces. */
-static void vqa_vanishing(const char *s, const char *marks, bool *vanishes)
-{
-    bool all = false;
-    for (const char *p = s; *p; p++)
-        all |= *p == ',' && p > s && isdigit((unsigned char)p[-1]) && isdigit((unsigned char)p[1]);
-    for (size_t i = 0; marks[i]; i++) {
-        vanishes[i] = all;
-        for (const char *p = s; *p; p++)
-            vanishes[i] |= *p == marks[i] && (p[1] == ' ' || (p > s && p[-1] == ' '));
-    }
-}
-
-/* Appends the word in the form in which it is compared; a dropped one leaves nothing. */
-static void vqa_add_word(Text *out, const Text *word, Error *e)
-{
-    const char *form = vqa_word(text_string(word));
-    if (*form)
-        text_format(out, e, "%s%s", out->count ? " " : "", form);
-}
-
-/* Lower case; marks vanish or become spaces; points are kept before a digit only; apostrophes
- * vanish (so that "dont" is "don't"); words by vqa_word, with one space between. */
-static Status vqa_normalise(Text *out, const char *s, Error *e)
-{
-    static const char marks[] = ";/[]\"{}()=+\\_-><@`,?!";
-    bool vanishes[sizeof marks];
-    Text word = {0};
-    text_add(out, "", e);
-    vqa_vanishing(s, marks, vanishes);
-    for (; *s && e->status == OK; s++) {
-        const char *mark = strchr(marks, *s);
-        if (mark && vanishes[mark - marks])
-            continue;
-        if (mark || isspace((unsigned char)*s)) {
-            vqa_add_word(out, &word, e);
-            text_clear(&word);
-        } else if (*s != '\'' && (*s != '.' || isdigit((unsigned char)s[1]))) {
-            const char lower = (char)tolower((unsigned char)*s);
-            text_add_bytes(&word, &lower, 1, e);
-        }
-    }
-    vqa_add_word(out, &word, e);
-    text_free(&word);
-    return e->status;
-}
-
-double metric_vqa(const char *prediction, const json_t *answers, Error *e)
-{
-    Text said = {0};
-    Text answer = {0};
-    const double n = (double)json_array_size(answers);
-    double matching = 0;
-    vqa_normalise(&said, prediction, e);
-    for (size_t i = 0; i < json_array_size(answers) && e->status == OK; i++) {
-        text_clear(&answer);
-        vqa_normalise(&answer, label(answers, i), e);
-        matching += !strcmp(text_string(&answer), text_string(&said));
-    }
-    text_free(&said);
-    text_free(&answer);
-    if (e->status != OK || !(matching > 0))
-        return 0;
-    if (n < 4)
-        return 1;
-    /* Left out in turn: a matching label sees one match less, another sees all. */
-    const double less = fmin(1, (matching - 1) / 3);
-    const double all = fmin(1, matching / 3);
-    return (matching * less + (n - matching) * all) / n;
-}
-
 /* ------------------------------------------------------------------------------------------- ANLS */
 
-/* s without the spaces around it. */
-static const char *trimmed(const char *s, size_t *length)
+/* The code points of a text. Owned. */
+typedef struct {
+    int32_t *code;
+    int64_t count;
+} Codes;
+
+/* In lower case, one space for each white space within and none around. */
+static Codes words_of(const char *s, Error *e)
 {
-    while (isspace((unsigned char)*s))
-        s++;
-    size_t n = strlen(s);
-    while (n && isspace((unsigned char)s[n - 1]))
-        n--;
-    *length = n;
-    return s;
+    Text lower = {0};
+    python_lower(&lower, s, e);
+    const char *p = text_string(&lower);
+    const char *end = p + lower.count;
+    Codes words = {memory_new((int64_t)lower.count, sizeof *words.code, e), 0};
+    bool space = false;
+    while (p < end && e->status == OK) {
+        int used;
+        const int32_t code = utf8_decode(p, end, &used);
+        p += used;
+        if (unicode_is_python_space(code)) {
+            space = words.count > 0;
+            continue;
+        }
+        if (space)
+            words.code[words.count++] = ' ';
+        words.code[words.count++] = code;
+        space = false;
+    }
+    text_free(&lower);
+    return words;
 }
 
-/* The code points of s in lower case, without the spaces around it; an invalid byte counts as one.
- * Owned; NULL without memory. */
-static int32_t *code_points(const char *s, int64_t *count, Error *e)
+/* The length of str.upper() of the text as it stands. */
+static int64_t upper_length(const char *s)
 {
-    size_t length;
-    const char *p = trimmed(s, &length);
-    const char *end = p + length;
-    int32_t *out = memory_new((int64_t)length, sizeof *out, e);
-    int64_t n = 0;
-    while (out && p < end) {
+    const char *end = s + strlen(s);
+    int64_t length = 0;
+    while (s < end) {
         int used;
-        const int32_t c = utf8_decode(p, end, &used);
-        out[n] = c < 0 ? c : (int32_t)utf8proc_tolower(c);
-        n++;
-        p += used;
+        const int32_t code = utf8_decode(s, end, &used);
+        length += code < 0 ? 0 : python_upper_length(code);
+        s += used;
     }
-    *count = n;
-    return out;
+    return length;
 }
 
 double metric_anls(const char *prediction, const json_t *answers, Error *e)
 {
-    int64_t n;
-    int32_t *said = code_points(prediction, &n, e);
+    Codes said = words_of(prediction, e);
     double best = 0;
     for (size_t i = 0; i < json_array_size(answers) && e->status == OK; i++) {
-        int64_t m;
-        int32_t *answer = code_points(label(answers, i), &m, e);
-        const int64_t longer = max_i64(n, m);
-        const int64_t distance = text_distance(said, n, answer, m, e);
-        const double similarity = longer ? 1 - (double)distance / (double)longer : 1;
-        if (similarity > 0.5 && similarity > best)
-            best = similarity;
-        free(answer);
+        Codes answer = words_of(label(answers, i), e);
+        const int64_t longer = max_i64(upper_length(prediction), upper_length(label(answers, i)));
+        const int64_t distance = text_distance(said.code, said.count, answer.code, answer.count, e);
+        best = fmax(best, longer ? 1 - (double)distance / (double)longer : 1);
+        free(answer.code);
     }
-    free(said);
-    return e->status == OK ? best : 0;
+    free(said.code);
+    return e->status == OK && best >= 0.5 ? best : 0;
 }
 
 /* ------------------------------------------------------------------------------- relaxed accuracy */
 
-/* A number; with a percent sign, as hundredths. */
-static bool chart_number(const char *s, double *value)
+/* What Python's float() reads: digits of any script as ASCII, an underscore between digits left out; longer
+ * texts than `room` are no numbers of a chart. */
+static bool plain_number(char *out, size_t room, const char *s, size_t count)
 {
-    char copy[64];
-    size_t n;
-    s = trimmed(s, &n);
-    const bool percent = n && s[n - 1] == '%';
-    n -= percent;
-    while (n && isspace((unsigned char)s[n - 1]))
-        n--;
-    if (!n || n >= sizeof copy)
+    const char *end = s + count;
+    size_t n = 0;
+    bool after_digit = false;
+    while (s < end && n + 1 < room) {
+        int used;
+        const int32_t code = utf8_decode(s, end, &used);
+        const int digit = python_digit(code);
+        s += used;
+        if (code == '_' && after_digit && s < end && python_digit(utf8_decode(s, end, &used)) >= 0)
+            continue;
+        if (code < 0 || (code > 127 && digit < 0))
+            return false;
+        out[n++] = (char)(digit >= 0 ? '0' + digit : code);
+        after_digit = digit >= 0;
+    }
+    out[n] = 0;
+    return s == end;
+}
+
+/* float(s) of Python; false where it raises. */
+static bool python_real(const char *s, size_t count, double *value)
+{
+    char plain[400];
+    char *end;
+    s = unicode_strip(s, &count);
+    if (!count || !plain_number(plain, sizeof plain, s, count))
         return false;
-    memcpy(copy, s, n);
-    copy[n] = 0;
-    const bool ok = parse_real(copy, value);
-    *value = percent ? *value / 100 : *value;
+    if (strpbrk(plain, "xX(")) /* which strtod alone takes */
+        return false;
+    *value = strtod(plain, &end);
+    return end != plain && !*end;
+}
+
+/* A number; with percent signs at its end, as hundredths. */
+static bool chart_number(const char *s, size_t count, double *value)
+{
+    const size_t all = count;
+    while (count && s[count - 1] == '%')
+        count--;
+    const bool ok = python_real(s, count, value);
+    *value = ok && count < all ? *value / 100 : *value;
     return ok;
 }
 
-/* Equal but for case and the spaces around. */
-static bool same_text(const char *a, const char *b, Error *e)
+/* Equal but for case. */
+static bool same_text(const char *a, size_t count, const char *b, Error *e)
 {
-    int64_t n;
-    int64_t m;
-    int32_t *x = code_points(a, &n, e);
-    int32_t *y = code_points(b, &m, e);
-    const bool same = x && y && n == m && !memcmp(x, y, (size_t)n * sizeof *x);
-    free(x);
-    free(y);
+    Text copy = {0};
+    Text x = {0};
+    Text y = {0};
+    text_add_bytes(&copy, a, count, e);
+    python_lower(&x, text_string(&copy), e);
+    python_lower(&y, b, e);
+    const bool same = e->status == OK && !strcmp(text_string(&x), text_string(&y));
+    text_free(&copy);
+    text_free(&x);
+    text_free(&y);
     return same;
 }
 
 double metric_relaxed(const char *prediction, const json_t *answers, Error *e)
 {
     bool right = false;
+    size_t count = strlen(prediction);
+    const char *said = unicode_strip(prediction, &count);
     for (size_t i = 0; i < json_array_size(answers) && !right && e->status == OK; i++) {
         const char *answer = label(answers, i);
-        double p;
-        double a;
-        if (chart_number(prediction, &p) && chart_number(answer, &a) && (a < 0 || a > 0))
+        double p = 0;
+        double a = 0;
+        const bool numbers = chart_number(said, count, &p) && chart_number(answer, strlen(answer), &a);
+        if (numbers && !(a >= 0 && a <= 0))
             right = fabs(p - a) / fabs(a) <= 0.05;
         else
-            right = same_text(prediction, answer, e);
+            right = same_text(said, count, answer, e);
     }
     return right;
 }

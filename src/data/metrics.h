@@ -19,11 +19,13 @@ extern const Metric metrics[METRICS]; /* METRIC_MPA, ... */
 
 /* The paper's: the most frequent label, normalised, is contained in the normalised prediction. */
 Score metric_mpa;
-/* VQA accuracy (VQA, TextVQA, OK-VQA): each label is left out in turn; the mean of
- * min(1, matching labels / 3) over these. With fewer than 4 labels: 1 if any matches. */
+/* VQA accuracy (TextVQA, OK-VQA) as lmms-eval computes it: each label is left out in turn; the mean of
+ * min(1, other labels that match / 3). So fewer than four labels cannot give 1, and one label gives 0. */
 Score metric_vqa;
+/* The same by VQA's own evaluation, which compares texts as they are where all labels agree. */
+Score metric_vqa_2015;
 /* Average normalised Levenshtein similarity (ST-VQA): the best of 1 - distance / longer length; 0
- * unless that is above 0.5. */
+ * if that is below 0.5. */
 Score metric_anls;
 /* Relaxed accuracy (ChartQA): numbers within 5 %, other answers equal but for case. */
 Score metric_relaxed;

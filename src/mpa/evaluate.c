@@ -147,9 +147,25 @@ static bool has_model(const Job *j, int model, Error *e)
 
 static bool is_wanted(const Config *c, int metric)
 {
+    const int own = task_find(c->data.task)->metric;
     if (c->evaluate.metric)
         return c->evaluate.metric & 1u << metric;
-    return metric == METRIC_MPA || metric == task_find(c->data.task)->metric;
+    /* One label, as held-out pictures have, leaves VQA accuracy nothing to compare with. */
+    return metric == METRIC_MPA || (metric == own && (*c->evaluate.questions || own != METRIC_VQA));
+}
+
+/* VQA accuracy leaves each label out in turn: with three others or more an answer can be right. */
+static void warn_of_few_labels(const Job *j, const Items *items)
+{
+    int64_t few = 0;
+    for (int64_t i = 0; i < items->count; i++)
+        few += json_array_size(items->item[i].answers) < 4;
+    if (few && (is_wanted(&j->config, METRIC_VQA) || is_wanted(&j->config, METRIC_VQA_2015)))
+        log_warning(
+            &j->log,
+            "evaluate: %lld of %lld questions have fewer than 4 labels, with which VQA accuracy gives no "
+            "answer its full score; evaluate.metric = mpa is made for them",
+            (long long)few, (long long)items->count);
 }
 
 /* The metrics of one model's predictions, in percent: {"mpa": 51.5, ...}. Owned reference. */
@@ -266,6 +282,8 @@ static Status run(Job *j, Error *e)
         json_decref(scores);
         return no_questions(j, e);
     }
+    if (e->status == OK)
+        warn_of_few_labels(j, &items);
     if (*j->config.evaluate.predictions) {
         evaluate(j, MODELS, &items, scores, e);
     } else {

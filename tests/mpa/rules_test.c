@@ -5,6 +5,7 @@
 #include "base/utf8.h"
 #include "data/match.h"
 #include "mpa/reply.h"
+#include "text/unicode_python.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -151,6 +152,32 @@ static void test_all_code_points(void **state)
     json_close(&j);
 }
 
+/* Digits of all scripts, and the characters that upper case makes longer. */
+static void test_digits_and_lengths(void **state)
+{
+    (void)state;
+    Error e = {0};
+    Json j = {0};
+    assert_int_equal(json_open(&j, "golden/mpa/characters.json", 1 << 20, &e), OK);
+    const json_t *zeros = json_object_get(j.root, "digits");
+    const json_t *longer = json_object_get(j.root, "upper");
+    size_t zero = 0;
+    size_t next = 0;
+    assert_true(json_array_size(zeros) > 50 && json_array_size(longer) > 90);
+    for (int32_t c = 0; c < 0x110000; c++) {
+        const int32_t from = (int32_t)json_integer_value(json_array_get(zeros, zero));
+        const json_t *row = json_array_get(longer, next);
+        const bool is_longer = json_integer_value(json_array_get(row, 0)) == c;
+        const int wanted = is_longer && c ? (int)json_integer_value(json_array_get(row, 1)) : 1;
+        if (python_digit(c) != (from && c >= from && c < from + 10 ? c - from : -1) ||
+            python_upper_length(c) != wanted)
+            fail_msg("U+%04X: Python differs; read src/text/unicode_python.c", (unsigned)c);
+        zero += from && c == from + 9;
+        next += wanted > 1;
+    }
+    json_close(&j);
+}
+
 /* Which characters stand for a letter of "Question:" or "Answer:". Beyond plane 1 none has case. */
 static void check_letter(const char *word, size_t at, const char *same)
 {
@@ -190,8 +217,11 @@ static void test_letters(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_normalise), cmocka_unit_test(test_keep),
-                                       cmocka_unit_test(test_parse), cmocka_unit_test(test_all_code_points),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_normalise),
+                                       cmocka_unit_test(test_keep),
+                                       cmocka_unit_test(test_parse),
+                                       cmocka_unit_test(test_all_code_points),
+                                       cmocka_unit_test(test_digits_and_lengths),
                                        cmocka_unit_test(test_letters)};
     return cmocka_run_group_tests(tests, load, unload);
 }
