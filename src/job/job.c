@@ -82,6 +82,26 @@ Status job_write_json(const Job *j, const char *name, const json_t *value, int i
     return e->status;
 }
 
+json_t *job_read_lines(const Job *j, const char *name, Error *e)
+{
+    Text text = {0};
+    json_t *lines = json_array();
+    char *path = job_path(j, name, e);
+    if (path && file_exists(path))
+        file_read(&text, path, (size_t)1 << 31, e);
+    const char *p = text_string(&text);
+    for (const char *end = strchr(p, '\n'); end && e->status == OK; end = strchr(p, '\n')) {
+        json_error_t why;
+        json_t *line = json_loadb(p, (size_t)(end - p), 0, &why);
+        if (line)
+            json_append(lines, line, e);
+        p = end + 1;
+    }
+    text_free(&text);
+    free(path);
+    return lines;
+}
+
 Status job_read_list(Json *list, const char *path, Error *e)
 {
     *list = (Json){0};

@@ -41,28 +41,22 @@ Status audit_write(const Job *j, const Text *audit, Error *e)
     return job_write_text(j, "audit.jsonl", audit, e);
 }
 
-json_t *audit_raw_texts(const Job *j, Error *e)
+json_t *audit_lines(const Job *j, Error *e)
 {
-    Text text = {0};
     Text id = {0};
     json_t *all = json_object();
-    char *path = job_path(j, "audit.jsonl", e);
-    if (path && file_exists(path))
-        file_read(&text, path, (size_t)1 << 31, e);
-    const char *p = text_string(&text);
-    for (const char *end = strchr(p, '\n'); end; end = strchr(p, '\n')) {
-        json_error_t why;
-        json_t *o = json_loadb(p, (size_t)(end - p), 0, &why);
+    json_t *lines = job_read_lines(j, "audit.jsonl", e);
+    json_t *line;
+    size_t i;
+    json_array_foreach(lines, i, line)
+    {
         text_clear(&id);
-        if (json_object_get(o, "question_id")) {
-            id_text(&id, json_object_get(o, "question_id"), e);
-            json_put(all, text_string(&id), json_incref(json_object_get(o, "raw")), e);
+        if (json_object_get(line, "question_id")) {
+            id_text(&id, json_object_get(line, "question_id"), e);
+            json_put(all, text_string(&id), json_incref(line), e);
         }
-        json_decref(o);
-        p = end + 1;
     }
-    text_free(&text);
+    json_decref(lines);
     text_free(&id);
-    free(path);
     return all;
 }

@@ -16,8 +16,8 @@ typedef struct {
 /* Appends the line. */
 Status audit_add(Text *audit, const AuditLine *line, Error *e);
 Status audit_write(const Job *j, const Text *audit, Error *e);
-/* The annotator's words of the audit.jsonl that is there, from id (as text) to string; an empty
- * object when there is none. Owned reference. */
-json_t *audit_raw_texts(const Job *j, Error *e);
+/* The lines of the audit.jsonl that is there, by id (as text); an empty object when there is none.
+ * Owned reference. */
+json_t *audit_lines(const Job *j, Error *e);
 
 #endif

@@ -223,7 +223,7 @@ static Status write_parity(const Job *j, const Pairs *p, int64_t *kept, Error *e
 
 static Status write_audit(const Job *j, const Pairs *p, Error *e)
 {
-    json_t *raw = audit_raw_texts(j, e);
+    json_t *before = audit_lines(j, e);
     Text audit = {0};
     Text id = {0};
     for (int64_t i = 0; i < p->count && e->status == OK; i++) {
@@ -233,7 +233,8 @@ static Status write_audit(const Job *j, const Pairs *p, Error *e)
         audit_add(&audit,
                   &(AuditLine){.id = pair->id,
                                .image = pair->image,
-                               .raw = json_string_value(json_object_get(raw, text_string(&id))),
+                               .raw = json_string_value(
+                                   json_object_get(json_object_get(before, text_string(&id)), "raw")),
                                .question = pair->question,
                                .answer = pair->answer,
                                .student = pair->said[STUDENT],
@@ -248,7 +249,7 @@ static Status write_audit(const Job *j, const Pairs *p, Error *e)
     audit_write(j, &audit, e);
     text_free(&audit);
     text_free(&id);
-    json_decref(raw);
+    json_decref(before);
     return e->status;
 }
 

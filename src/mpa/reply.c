@@ -45,12 +45,12 @@ static const char *word_at(const char *p, const char *end, const char *word)
     return p;
 }
 
-/* The text from p to end without the spaces around it. Owned; NULL after a failure. */
-static char *stripped(const char *p, const char *end, Error *e)
+/* The text from p to end without the spaces around it. */
+static Span stripped(const char *p, const char *end)
 {
     size_t count = (size_t)(end - p);
     const char *first = unicode_strip(p, &count);
-    return memory_copy_bytes(first, count, e);
+    return (Span){first, count};
 }
 
 /* The first '?' from p on before the line ends; NULL: none. */
@@ -71,24 +71,32 @@ static const char *question_at(const char *p, const char *end, const char **star
     return after ? mark_in_line(*start, end) : NULL;
 }
 
-Status reply_parse(const char *text, char **question, char **answer, Error *e)
+void reply_find(const char *text, Span *question, Span *answer)
 {
     const char *end = text + strlen(text);
-    *question = NULL;
-    *answer = NULL;
-    for (const char *p = text; p < end && !*question && e->status == OK; p++) {
+    *question = *answer = (Span){0};
+    for (const char *p = text; p < end && !question->start; p++) {
         const char *start;
         const char *mark = question_at(p, end, &start);
         if (mark)
-            *question = stripped(start, mark, e);
+            *question = stripped(start, mark);
     }
-    for (const char *p = text; p < end && !*answer && e->status == OK; p++) {
+    for (const char *p = text; p < end && !answer->start; p++) {
         const char *after = word_at(p, end, "answer:");
         if (after) {
             const char *first = skip_spaces(after, end);
             const char *stop = strchr(first, '\n');
-            *answer = stripped(first, stop ? stop : end, e);
+            *answer = stripped(first, stop ? stop : end);
         }
     }
+}
+
+Status reply_parse(const char *text, char **question, char **answer, Error *e)
+{
+    Span q;
+    Span a;
+    reply_find(text, &q, &a);
+    *question = q.start ? memory_copy_bytes(q.start, q.count, e) : NULL;
+    *answer = a.start ? memory_copy_bytes(a.start, a.count, e) : NULL;
     return e->status;
 }

@@ -132,7 +132,7 @@ static Status check_results(const Stage *s, const Job *j, Error *e)
     return e->status != OK ? e->status : error_take(e, &first);
 }
 
-Status stage_check(const Job *j, const Stage *const *wanted, int count, Error *e)
+Status stage_check_results(const Job *j, const Stage *const *wanted, int count, Error *e)
 {
     Error first = {0};
     for (int i = 0; i < count && e->status == OK; i++) {
@@ -140,7 +140,12 @@ Status stage_check(const Job *j, const Stage *const *wanted, int count, Error *e
         check_results(wanted[i], j, &one);
         error_take(one.status == BAD_USAGE ? &first : e, &one);
     }
-    error_take(e, &first);
+    return error_take(e, &first);
+}
+
+Status stage_check(const Job *j, const Stage *const *wanted, int count, Error *e)
+{
+    stage_check_results(j, wanted, count, e);
     for (int i = 0; i < count && e->status == OK; i++)
         if (!is_done(wanted[i], j, e))
             wanted[i]->needs(j, e);

@@ -23,8 +23,10 @@ extern const Stage stage_annotate, stage_identify, stage_level, stage_evaluate;
 enum { STAGES = 4 };
 extern const Stage *const stages[STAGES];
 
-/* What the stages lack is said before hours are spent on the first: BAD_USAGE names everything that
- * has changed since their results were made, unless j->redo allows to make them anew. */
+/* BAD_USAGE names everything that has changed since the stages' results were made, unless j->redo
+ * allows to make them anew. */
+Status stage_check_results(const Job *j, const Stage *const *wanted, int count, Error *e);
+/* The same, and what the stages lack: said before hours are spent on the first. */
 Status stage_check(const Job *j, const Stage *const *wanted, int count, Error *e);
 /* Whether the configuration gives evaluation something to measure. */
 bool stage_measures(const Job *j);

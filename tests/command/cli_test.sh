@@ -45,14 +45,12 @@ verdict() { # WHY NAME
 expect 0 'out:^mpa [0-9]+\.[0-9]+' --version
 expect 0 'out:^JPEG: (libjpeg-turbo|stb_image)$' --version
 expect 0 'out:mpa identify' --help
-for command in run annotate identify level evaluate ask trace compare tokenize inspect bench merge; do
+for command in run annotate identify level evaluate ask trace compare tokenize inspect bench merge explain; do
     expect 0 "out:^usage: mpa $command" $command --help
 done
 expect 2 'a command is needed'
 expect 2 'did you mean annotate\?' anotate
-for command in report explain; do
-    expect 2 "unknown command $command" $command x
-done
+expect 2 'unknown command publish' publish x
 expect 2 'did you mean --prompt\?' ask --promt x
 expect 2 '--model is needed' ask --prompt x
 expect 2 'a configuration file is needed' run

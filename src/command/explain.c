@@ -1,0 +1,73 @@
+/* `mpa explain`: everything that happened to one picture of a run. */
+#include "command/command.h"
+
+#include "base/file.h"
+#include "base/lock.h"
+#include "base/parallel.h"
+#include "base/printable.h"
+#include "base/signals.h"
+#include "mpa/stage.h"
+#include "report/explain.h"
+#include "report/story.h"
+#include "tensor/gemm.h"
+
+static Status print(const json_t *story, bool json, Error *e)
+{
+    Text text = {0};
+    if (json) {
+        json_print(&text, story, JSON_INDENT(2) | JSON_REAL_PRECISION(9), e);
+        text_add(&text, "\n", e);
+        command_print(text_string(&text), text.count, e);
+    } else {
+        explain_text(&text, story, e);
+        if (e->status == OK)
+            output("%s", text_string(&text));
+    }
+    text_free(&text);
+    return e->status;
+}
+
+/* What is told must be true: the stages that it is about are looked at first. */
+static Status explain(Job *j, const char *id, bool json, Error *e)
+{
+    FolderLock lock = {0};
+    j->folder = j->config.run.dir;
+    parallel_set_threads((int)j->config.run.threads);
+    gemm_start(e);
+    if (e->status == OK && !file_is_folder(j->folder))
+        story_nothing(j, e);
+    folder_lock(&lock, j->folder, e);
+    stage_check_results(j, stages, STAGES - 1, e);
+    json_t *story = story_of(j, id, e);
+    if (e->status == OK)
+        print(story, json, e);
+    json_decref(story);
+    folder_unlock(&lock);
+    return e->status;
+}
+
+static Status run(Invocation *in, Error *e)
+{
+    Job j = {.log = in->log, .version = MPA_VERSION, .hashes = json_object(), .stop = signals_flag()};
+    bool json = false;
+    const Option options[] = {{.name = "json", .given = &json}, {0}};
+    j.log.quiet = !j.log.verbose; /* the story is all that is wanted */
+    options_parse(options, in->arguments, &in->count, e);
+    if (e->status == OK && in->count < 2)
+        error_set(e, BAD_USAGE, "a configuration file and the id of a picture are needed");
+    if (e->status == OK)
+        config_load(&j.config, in->arguments[0], in->arguments + 2, in->count - 2, e);
+    if (e->status == OK)
+        config_require(&j.config, &j.config.run.dir, e);
+    if (e->status == OK)
+        explain(&j, in->arguments[1], json, e);
+    config_free(&j.config);
+    json_decref(j.hashes);
+    return e->status;
+}
+
+const Command command_explain = {"explain", run, "CONF ID [--json] [section.key=value ...]",
+                                 "everything that happened to one picture",
+                                 "ID is its question_id; audit.jsonl has them all. The aligned student is "
+                                 "asked once more, where there is one.\n"
+                                 "  --json    one object, for programs\n"};

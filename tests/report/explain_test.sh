@@ -1,0 +1,71 @@
+#!/bin/sh
+# `mpa explain`: the story of a picture, from files put there by hand and from a run. Where a case fails, read src/report/story.c and
+# src/report/explain.c.
+set -u
+: "${MPA:=./mpa}"
+work=$(mktemp -d "${TMPDIR:-/tmp}/mpa-explain-XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+passed=0
+failed=0
+
+# says STATUS WORDS ARGUMENT...: exit status, and words (fixed) in what is printed
+says() {
+    wanted=$1
+    words=$2
+    shift 2
+    "$MPA" explain "$work/run.ini" "$@" >"$work/log" 2>&1
+    status=$?
+    if [ $status = "$wanted" ] && grep -qF -e "$words" "$work/log"; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "failed: mpa explain $*: status $status, wanted $wanted and '$words'"
+        cat "$work/log"
+    fi
+}
+
+cat >"$work/run.ini" <<END
+[run]
+dir = $work/run
+[teacher]
+model = $PWD/weights/demo-teacher
+[student]
+model = $PWD/weights/demo-student
+[data]
+task = okvqa
+images = $PWD/conf/world/okvqa/train
+limit = 22
+[level]
+recipe = 2025-10
+epochs = 2
+batch = 4
+micro_batch = 2
+[evaluate]
+holdout = 0.2
+END
+
+says 2 'nothing has happened here yet' 1
+"$MPA" annotate "$work/run.ini" >"$work/log" 2>&1
+says 0 '  not done yet' 3
+says 0 'The teacher wrote:' 3
+says 0 '    | Question: [What money is used in this country]?' 3
+says 0 '    | Answer: [euro]' 3
+"$MPA" run "$work/run.ini" --force >"$work/log" 2>&1
+says 0 '    | What money is used in this countryAnswer the following question in a single word or phrase.' 3
+says 0 'compared as "euro": "euro" is in it' 3
+says 0 'Decision: kept, because only the teacher is right' 3
+says 0 'The aligned student said:' 3
+says 0 '"question_at": [' 3 --json
+says 3 'there is no picture 99 in this run; the nearest: 9, ' 99
+says 2 'the id of a picture' # a usage error
+says 2 'level.epochs was 2, is 3' 3 level.epochs=3
+dropped=$(sed -n 's/^{"question_id":\([0-9]*\),.*"decision":"not kept".*/\1/p' "$work/run/audit.jsonl" | head -n 1)
+says 0 'Decision: not kept, because the student is right' "$dropped"
+says 0 'was not kept, so the student was not trained on it' "$dropped"
+# Nothing that acts on a terminal.
+sed -i.bak 's/Question: What/\\u001b[31mQuestion: What/' "$work/run/audit.jsonl"
+"$MPA" explain "$work/run.ini" 3 2>&1 | LC_ALL=C grep -q "$(printf '\033')"
+[ $? = 1 ] && passed=$((passed + 1)) || { failed=$((failed + 1)) && echo 'failed: an escape reaches the terminal'; }
+
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
