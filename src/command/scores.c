@@ -53,7 +53,10 @@ static void print_row(const json_t *scores, const char *model, const char *title
     if (!o)
         return;
     output("  %-18s", title);
-    json_object_foreach(o, name, v) output("  %-7s %6.1f", name, json_number_value(v));
+    json_object_foreach(o, name, v)
+    {
+        output("  %-7s %6.1f", name, json_number_value(v));
+    }
     output("\n");
 }
 

@@ -57,7 +57,7 @@ static void replay(const FuzzReader *r, const char *path)
     unsigned char *bytes = memory_new((int64_t)(2 * map.size), 1, &e);
     if (e.status != OK)
         fail_msg("%s", e.text);
-    r->run(map.data, map.size);
+    r->run(map.size ? map.data : (const unsigned char *)"", map.size);
     for (int i = 0; i < changes(); i++) {
         if (map.size)
             memcpy(bytes, map.data, map.size);

@@ -178,9 +178,34 @@ static void test_indices(void **state)
     hostile_end(&h, 12);
 }
 
+/* Sizes that are each allowed, and together more than any machine has, are refused before they are taken. */
+static void test_sizes_together(void **state)
+{
+    (void)state;
+    Hostile h;
+    char path[400];
+    json_error_t why;
+    hostile_begin(&h);
+    json_t *config = json_load_file("weights/tiny-smolvlm-b/config.json", 0, &why);
+    json_t *text = json_object_get(config, "text_config");
+    json_object_set_new(text, "vocab_size", json_integer(1 << 24));
+    json_object_set_new(text, "hidden_size", json_integer(3 << 22));
+    json_object_set_new(text, "num_attention_heads", json_integer(1 << 10));
+    json_object_set_new(text, "num_key_value_heads", json_integer(1 << 10));
+    json_object_del(text, "head_dim");
+    char *dump = json_dumps(config, 0);
+    snprintf(path, sizeof path, "%s", hostile_file(&h, "config.json", dump, strlen(dump)));
+    hostile_case(&h, "bench --config", 4, "MiB of memory",
+                 (const char *const[]){"bench", "--config", path, "--only", "decode", NULL});
+    hostile_case(&h, "inspect", 3, "tokenizer", (const char *const[]){"inspect", h.scratch.folder, NULL});
+    free(dump);
+    json_decref(config);
+    hostile_end(&h, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_safetensors), cmocka_unit_test(test_fields),
-                                       cmocka_unit_test(test_indices)};
+                                       cmocka_unit_test(test_indices), cmocka_unit_test(test_sizes_together)};
     return cmocka_run_group_tests_name("hostile/weights", tests, NULL, NULL);
 }

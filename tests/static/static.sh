@@ -91,7 +91,7 @@ report() { # TOOL
     fi
     if command -v cppcheck >/dev/null; then
         cppcheck -q -j"$(nproc)" --enable=warning,performance,portability --std=c99 --template='{file}:{line}:{column}: {severity}: {message} [{id}]' \
-            -D'json_object_foreach(o,k,v)=for(;;)' -D'json_array_foreach(o,k,v)=for(;;)' --suppress=missingIncludeSystem -Isrc $files >"$log" 2>&1
+            --suppress=missingIncludeSystem -Isrc $files >"$log" 2>&1
         report cppcheck
     fi
     if command -v clang-tidy >/dev/null; then
