@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* C1, marks and overrides of direction, separators of lines and paragraphs, invisible operators of tags. */
-static bool is_acting(int32_t code)
+bool code_acts(int32_t code)
 {
     return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x61C || code == 0x200E ||
            code == 0x200F || (code >= 0x2028 && code <= 0x202E) || (code >= 0x2066 && code <= 0x206F) ||
@@ -24,7 +24,7 @@ void make_printable(char *text, bool lines)
         int used;
         const int32_t code = utf8_decode(from, end, &used);
         const bool kept = lines && (code == '\n' || code == '\t');
-        if (is_acting(code) && !kept) {
+        if (code_acts(code) && !kept) {
             *to = '?';
             to++;
         } else {

@@ -9,6 +9,7 @@
 #include "command/scores.h"
 #include "image/image.h"
 #include "mpa/stage.h"
+#include "report/page.h"
 #include "tensor/gemm.h"
 
 #include <stdio.h>
@@ -99,6 +100,7 @@ static Status run_stages(Invocation *in, const Stage *const *wanted, int count, 
 {
     Job j = {.version = MPA_VERSION, .hashes = json_object()};
     FolderLock lock = {0};
+    const bool whole = count == STAGES;
     bool dump = false;
     read_config(&j, in, &dump, e);
     if (dump) {
@@ -117,6 +119,8 @@ static Status run_stages(Invocation *in, const Stage *const *wanted, int count, 
             run_one(wanted[i], &j, e);
         if (scores)
             scores_print(&j, e);
+        if (whole)
+            page_of_run(&j, e);
         folder_unlock(&lock);
     }
     config_free(&j.config);

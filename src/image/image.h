@@ -1,8 +1,8 @@
-/* Pictures: decoding to RGB, Pillow's resize, normalisation. */
+/* Pictures: decoding to RGB, Pillow's resize, normalisation, encoding. */
 #ifndef MPA_IMAGE_IMAGE_H
 #define MPA_IMAGE_IMAGE_H
 
-#include "base/error.h"
+#include "base/text.h"
 
 /* 8-bit RGB, row by row: data[(y * width + x) * 3 + c]. Owned: image_free. */
 typedef struct {
@@ -31,6 +31,9 @@ typedef enum { BICUBIC, LANCZOS } Filter;
 /* Pillow's Image.resize, bit for bit. *out is a new image, empty after a failure. BAD_INPUT: a size
  * below 1. */
 Status image_resize(Image *out, const Image *in, int64_t width, int64_t height, Filter filter, Error *e);
+
+/* Appends the picture (a side of at most 65535) as a JPEG file; quality from 1 to 100. */
+Status image_jpeg(Text *out, const Image *in, int quality, Error *e);
 
 /* One channel value as transformers' slow image processors make it: v = float32(double(u8) *
  * rescale); (v - mean) / std in float32. With `divide` as torchvision makes it: v = u8 / 255 in

@@ -4,13 +4,9 @@
 #include "report/explain.h"
 
 #include "base/text.h"
+#include "report/record.h"
 
 #include <string.h>
-
-static const char *text_in(const json_t *o, const char *key)
-{
-    return json_string_value(json_object_get(o, key));
-}
 
 /* Strangers' words, each line behind a bar. */
 static Status quote(Text *out, const char *words, Error *e)

@@ -15,14 +15,10 @@
 #include "mpa/depends.h"
 #include "mpa/holdout.h"
 #include "mpa/reply.h"
+#include "report/record.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static const char *text_in(const json_t *o, const char *key)
-{
-    return json_string_value(json_object_get(o, key));
-}
 
 static json_t *copy_of(const json_t *o, const char *key)
 {

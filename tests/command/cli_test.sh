@@ -45,7 +45,7 @@ verdict() { # WHY NAME
 expect 0 'out:^mpa [0-9]+\.[0-9]+' --version
 expect 0 'out:^JPEG: (libjpeg-turbo|stb_image)$' --version
 expect 0 'out:mpa identify' --help
-for command in run annotate identify level evaluate ask trace compare tokenize inspect bench merge explain; do
+for command in run annotate identify level evaluate ask trace compare tokenize inspect bench merge explain report; do
     expect 0 "out:^usage: mpa $command" $command --help
 done
 expect 2 'a command is needed'

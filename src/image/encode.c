@@ -1,0 +1,40 @@
+/* Pictures for pages, by stb_image_write: only this file knows it. */
+#include "image/image.h"
+
+#include <stdlib.h>
+
+#define STB_IMAGE_WRITE_IMPLEMENTATION
+#define STBI_WRITE_NO_STDIO
+
+#if defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#endif
+#include <stb/stb_image_write.h>
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
+
+/* Where the encoder's bytes go. */
+typedef struct {
+    Text *out;
+    Error *e;
+} Sink;
+
+static void take(void *sink, void *bytes, int count)
+{
+    const Sink *s = sink;
+    text_add_bytes(s->out, bytes, (size_t)count, s->e);
+}
+
+Status image_jpeg(Text *out, const Image *in, int quality, Error *e)
+{
+    Sink s = {out, e};
+    if (e->status != OK)
+        return e->status;
+    if (!stbi_write_jpg_to_func(take, &s, (int)in->width, (int)in->height, 3, in->data, quality))
+        error_set(e, FAILED, "a picture of %lld x %lld pixels cannot be encoded as JPEG",
+                  (long long)in->width, (long long)in->height);
+    return e->status;
+}

@@ -1,0 +1,42 @@
+/* What a run has recorded, read once, and only what is true: results that something has changed under are
+ * left out. */
+#ifndef MPA_REPORT_RECORD_H
+#define MPA_REPORT_RECORD_H
+
+#include "job/job.h"
+
+/* Lists and objects are empty where there is nothing. Owned: record_close. */
+typedef struct {
+    const Job *job;       /* borrowed */
+    json_t *audit;        /* lines of audit.jsonl by id */
+    json_t *scores;       /* scores.json */
+    json_t *steps;        /* lines of metrics.jsonl */
+    json_t *losses;       /* by id: the losses of a pair in training, one per epoch */
+    json_t *made;         /* provenance.json */
+    double seconds;       /* of the training; 0: not to be shown */
+    json_t *left_out;     /* names of results that are not true any more */
+    json_t *test[MODELS]; /* rows of evaluation/MODEL.json by id; MODEL_STUDENT, ... */
+} Record;
+
+Status record_read(Record *r, const Job *j, Error *e);
+void record_close(Record *r);
+/* Reads the seconds of the training, which are others each time. */
+Status record_times(Record *r, Error *e);
+
+/* A test question as a model answered it: the row, and whether the published rule finds it right. */
+typedef struct {
+    const char *said; /* NULL: there is no answer. Borrowed */
+    bool right;
+} Answer;
+Answer record_answer(const Record *r, int model, const char *id, Error *e);
+/* Whether the line of audit.jsonl is of a pair that was kept. */
+bool record_kept(const json_t *line);
+/* Of pictures by data, of test questions by evaluation; MODELS names, "aligned student". */
+extern const char *const model_title[MODELS];
+
+/* The text of a field; NULL: none. Borrowed. */
+const char *text_in(const json_t *o, const char *key);
+/* A JSON value that nothing here changes, for jansson's functions that want it writable. */
+json_t *readable(const json_t *value);
+
+#endif
