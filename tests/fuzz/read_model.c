@@ -3,9 +3,9 @@
 
 #include "fuzz/readers.h"
 
+#include "base/file.h"
 #include "base/folder.h"
 #include "base/memory.h"
-#include "base/path.h"
 #include "base/utf8.h"
 #include "image/image.h"
 #include "model/vlm.h"
@@ -35,53 +35,68 @@ void fuzz_safetensors(const uint8_t *bytes, size_t count)
     safetensors_close(&s);
 }
 
-/* The folder of the process with these files of a checkpoint of weights/, but for `without`. */
-static void link_files(const char *checkpoint, const char *without)
+/* A folder with links to the files of a checkpoint of weights/, made once; in it `file` has these bytes. Good until
+ * the next call. */
+static const char *folder_with(const char *checkpoint, const char *file, const uint8_t *bytes, size_t count)
 {
-    Error e = {0};
-    char **names;
-    int64_t count;
+    static char folder[500];
+    char name[200];
     char here[500];
-    if (!getcwd(here, sizeof here) || folder_list(&names, &count, checkpoint, NULL, &e) != OK)
-        abort();
-    for (int64_t i = 0; i < count; i++) {
-        char target[1000];
-        snprintf(target, sizeof target, "%s/%s/%s", here, checkpoint, names[i]);
-        const char *path = fuzz_path(names[i]);
-        unlink(path);
-        demand(!strcmp(names[i], without) || !symlink(target, path));
+    Error e = {0};
+    snprintf(folder, sizeof folder, "%s", fuzz_path(strrchr(checkpoint, '/') + 1));
+    if (!file_is_folder(folder)) {
+        char **names;
+        int64_t n;
+        demand(getcwd(here, sizeof here) && folder_make(folder, &e) == OK);
+        demand(folder_list(&names, &n, checkpoint, NULL, &e) == OK);
+        for (int64_t i = 0; i < n; i++) {
+            char target[1000], link[1000];
+            snprintf(target, sizeof target, "%s/%s/%s", here, checkpoint, names[i]);
+            snprintf(link, sizeof link, "%s/%s", folder, names[i]);
+            demand(!symlink(target, link));
+        }
+        names_free(names, n);
     }
-    names_free(names, count);
+    snprintf(name, sizeof name, "%s/%s", strrchr(checkpoint, '/') + 1, file);
+    fuzz_file(name, bytes, count);
+    return folder;
+}
+
+/* Makes the file a link to the checkpoint's own again. */
+static void put_back(const char *folder, const char *checkpoint, const char *file)
+{
+    char here[500], target[1000], link[1000];
+    demand(getcwd(here, sizeof here) != NULL);
+    snprintf(target, sizeof target, "%s/%s/%s", here, checkpoint, file);
+    snprintf(link, sizeof link, "%s/%s", folder, file);
+    demand(!unlink(link) && !symlink(target, link));
 }
 
 /* The index of a checkpoint of four files. */
 void fuzz_index(const uint8_t *bytes, size_t count)
 {
+    static const char checkpoint[] = "weights/tiny-qwen2vl-a";
     static const char name[] = "model.safetensors.index.json";
     Checkpoint c;
     Error e = {0};
-    unlink(fuzz_path("model.safetensors"));
-    link_files("weights/tiny-qwen2vl-a", name);
-    fuzz_file(name, bytes, count);
-    checkpoint_open(&c, fuzz_path("."), &e);
+    const char *folder = folder_with(checkpoint, name, bytes, count);
+    checkpoint_open(&c, folder, &e);
     demand_verdict(&e);
     for (int64_t i = 0; i < c.files; i++)
         demand(c.file[i].count > 0);
     checkpoint_close(&c);
-    unlink(fuzz_path(name));
+    put_back(folder, checkpoint, name);
 }
 
-/* One file of a model folder; the bytes say which family it is of. */
-static void read_folder(const char *name, const uint8_t *bytes, size_t count, const char *family)
+static void read_folder(const char *checkpoint, const char *file, const uint8_t *bytes, size_t count)
 {
     Vlm vlm;
     Error e = {0};
-    link_files(family, name);
-    fuzz_file(name, bytes, count);
-    vlm_open(&vlm, fuzz_path("."), &e);
+    const char *folder = folder_with(checkpoint, file, bytes, count);
+    vlm_open(&vlm, folder, &e);
     demand_verdict(&e);
     vlm_close(&vlm);
-    unlink(fuzz_path(name));
+    put_back(folder, checkpoint, file);
 }
 
 static bool holds(const uint8_t *bytes, size_t count, const char *word)
@@ -93,38 +108,31 @@ static bool holds(const uint8_t *bytes, size_t count, const char *word)
     return false;
 }
 
+/* The bytes say which family they are of. */
 void fuzz_config(const uint8_t *bytes, size_t count)
 {
     const char *family = holds(bytes, count, "qwen")     ? "weights/tiny-qwen2vl-b"
                          : holds(bytes, count, "intern") ? "weights/tiny-internvl2-a"
                          : holds(bytes, count, "llava")  ? "weights/tiny-tinyllava-a"
                                                          : "weights/tiny-smolvlm-a";
-    unlink(fuzz_path("model.safetensors"));
-    unlink(fuzz_path("model.safetensors.index.json"));
-    unlink(fuzz_path("tokenizer.model"));
-    unlink(fuzz_path("arcade100k.tiktoken"));
-    unlink(fuzz_path("tokenizer.json"));
-    read_folder("config.json", bytes, count, family);
+    read_folder(family, "config.json", bytes, count);
 }
 
 void fuzz_preprocessor(const uint8_t *bytes, size_t count)
 {
-    unlink(fuzz_path("tokenizer.model"));
-    unlink(fuzz_path("arcade100k.tiktoken"));
-    unlink(fuzz_path("model.safetensors"));
-    unlink(fuzz_path("model.safetensors.index.json"));
-    read_folder("preprocessor_config.json", bytes, count,
-                holds(bytes, count, "edge") ? "weights/tiny-smolvlm-a" : "weights/tiny-qwen2vl-b");
+    read_folder(holds(bytes, count, "edge") ? "weights/tiny-smolvlm-a" : "weights/tiny-qwen2vl-b",
+                "preprocessor_config.json", bytes, count);
 }
 
-/* The tokenizer of the folder, with one text through it: all ids are below its size, and they are text. */
-static void read_tokenizer(void)
+/* A tokenizer with one text through it: all ids are below its size, and they are text. */
+static void read_tokenizer(const char *checkpoint, const char *file, const uint8_t *bytes, size_t count)
 {
     static const char text[] = "a b <x> 12 \xC3\xA9\xCC\x81 \xE4\xBD\xA0\xFF";
     Error e = {0};
     Ids ids = {0};
     Text back = {0};
-    Tokenizer *t = tokenizer_open(fuzz_path("."), &e);
+    const char *folder = folder_with(checkpoint, file, bytes, count);
+    Tokenizer *t = tokenizer_open(folder, &e);
     demand_verdict(&e);
     demand((t != NULL) == (e.status == OK));
     if (t && tokenizer_encode(t, &ids, text, sizeof text - 1, &e) == OK) {
@@ -136,35 +144,25 @@ static void read_tokenizer(void)
     tokenizer_close(t);
     text_free(&back);
     ids_free(&ids);
+    put_back(folder, checkpoint, file);
 }
 
 void fuzz_tokenizer(const uint8_t *bytes, size_t count)
 {
-    unlink(fuzz_path("tokenizer.model"));
-    unlink(fuzz_path("arcade100k.tiktoken"));
-    fuzz_file("tokenizer.json", bytes, count);
-    read_tokenizer();
-    unlink(fuzz_path("tokenizer.json"));
+    read_tokenizer("weights/tiny-smolvlm-b", "tokenizer.json", bytes, count);
 }
 
 /* tokenizer.model, or where the bytes are JSON, tokenizer_config.json beside a good one. */
 void fuzz_sentencepiece(const uint8_t *bytes, size_t count)
 {
     const bool json = count && bytes[0] == '{';
-    link_files("weights/tiny-internvl2-a", json ? "tokenizer_config.json" : "tokenizer.model");
-    fuzz_file(json ? "tokenizer_config.json" : "tokenizer.model", bytes, count);
-    read_tokenizer();
-    unlink(fuzz_path("tokenizer.model"));
-    unlink(fuzz_path("tokenizer_config.json"));
+    read_tokenizer("weights/tiny-internvl2-b", json ? "tokenizer_config.json" : "tokenizer.model", bytes,
+                   count);
 }
 
 void fuzz_tiktoken(const uint8_t *bytes, size_t count)
 {
-    unlink(fuzz_path("tokenizer.model"));
-    link_files("weights/tiny-tinyllava-a", "arcade100k.tiktoken");
-    fuzz_file("arcade100k.tiktoken", bytes, count);
-    read_tokenizer();
-    unlink(fuzz_path("arcade100k.tiktoken"));
+    read_tokenizer("weights/tiny-tinyllava-b", "arcade100k.tiktoken", bytes, count);
 }
 
 static bool is_ascii(const uint8_t *bytes, size_t count)

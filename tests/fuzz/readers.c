@@ -2,6 +2,10 @@
 
 #include "fixture/scratch.h"
 
+#include "base/folder.h"
+#include "base/path.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,21 +47,46 @@ void demand_verdict(const Error *e)
     demand((e->status == OK) == !*e->text);
 }
 
-/* Lives as long as the process. */
-static Scratch *scratch(void)
+static void remove_tree(const char *path)
 {
-    static Scratch s;
-    if (!*s.folder)
-        scratch_make(&s);
-    return &s;
+    Error e = {0};
+    char **names;
+    int64_t count;
+    if (remove(path) == 0 || folder_list(&names, &count, path, NULL, &e) != OK)
+        return;
+    for (int64_t i = 0; i < count; i++) {
+        char *below = path_join(path, names[i], &e);
+        if (below)
+            remove_tree(below);
+        free(below);
+    }
+    names_free(names, count);
+    remove(path);
+}
+
+static Scratch scratch;
+
+static void remove_scratch(void)
+{
+    remove_tree(scratch.folder);
+}
+
+/* Lives as long as the process. */
+static Scratch *folder(void)
+{
+    if (!*scratch.folder) {
+        scratch_make(&scratch);
+        atexit(remove_scratch);
+    }
+    return &scratch;
 }
 
 const char *fuzz_path(const char *name)
 {
-    return scratch_path(scratch(), name);
+    return scratch_path(folder(), name);
 }
 
 const char *fuzz_file(const char *name, const uint8_t *bytes, size_t count)
 {
-    return scratch_write(scratch(), name, bytes, count);
+    return scratch_write(folder(), name, bytes, count);
 }

@@ -6,7 +6,7 @@
 #   tests/torture/torture.sh [EVERY [KILLS]]     one of EVERY calls of a kind is tried (default 1: all), but at least one; KILLS at random
 #                                                moments of each stage (default 500)
 #
-# TORTURE_SEED chooses which of them (printed where something fails), TORTURE_STAGES the stages.
+# TORTURE_SEED chooses which of them (printed where something fails), TORTURE_STAGES the stages; TORTURE_SMALL: each fails in one way only.
 set -u
 every=${1:-1}
 kills=${2:-500}
@@ -88,7 +88,10 @@ for name in ${TORTURE_STAGES:-$stages}; do
     while read -r kind calls; do
         [ "$calls" -gt 0 ] || continue
         for ((n = 1 + RANDOM % (calls < every ? calls : every); n <= calls; n += every)); do
-            case $kind in
+            case $kind${TORTURE_SMALL:+-small} in
+            alloc-small) trial "$name" alloc $n $ENOMEM ever "0 4" ;;
+            write-small) trial "$name" write $n $ENOSPC once 4 && trial "$name" write $n 0 short 0 ;;
+            *-small) trial "$name" "$kind" $n $EIO once "0 1 3" ;;
             alloc)
                 trial "$name" alloc $n $ENOMEM once "0 4"
                 trial "$name" alloc $n $ENOMEM ever "0 4"
