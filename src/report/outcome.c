@@ -13,15 +13,37 @@ static const json_t *score_of(const Record *r, const char *model, const char *me
     return json_object_get(json_object_get(r->scores, model), metric);
 }
 
-/* [low, high] of a score, or of the share of the gap that was closed (model "gap_closed"), which may stand there
- * for the published metric alone. NULL: none. */
+/* What scores.json says of an interval: [low, high], or NULL. */
+static const json_t *pair_or_null(const json_t *interval)
+{
+    return json_array_size(interval) == 2 ? interval : NULL;
+}
+
 static const json_t *interval_of(const Record *r, const char *model, const char *metric)
 {
     const json_t *of_model = json_object_get(json_object_get(r->scores, "intervals"), model);
-    const json_t *one = json_object_get(of_model, metric);
-    if (json_is_array(of_model) && metric == metrics[METRIC_MPA].name)
-        one = of_model;
-    return json_array_size(one) == 2 ? one : NULL;
+    return pair_or_null(json_object_get(of_model, metric));
+}
+
+/* Of the share of the gap that was closed. */
+static const json_t *closed_interval(const Record *r, const char *metric)
+{
+    const json_t *gap = json_object_get(json_object_get(r->scores, "intervals"), "gap");
+    return pair_or_null(json_object_get(json_object_get(gap, metric), "closed"));
+}
+
+/* (aligned - student) / (teacher - student); false where one of them is not known, or there is no gap. */
+static bool closed_share(const Record *r, const char *metric, double *share)
+{
+    double score[MODELS];
+    bool known = true;
+    for (int m = 0; m < MODELS; m++) {
+        known &= score_of(r, score_name[m], metric) != NULL;
+        score[m] = json_number_value(score_of(r, score_name[m], metric));
+    }
+    const double gap = score[MODEL_TEACHER] - score[MODEL_STUDENT];
+    *share = known && gap > 0 ? (score[MODEL_ALIGNED] - score[MODEL_STUDENT]) / gap : 0;
+    return known && gap > 0;
 }
 
 static double bound(const json_t *interval, size_t i)
@@ -38,11 +60,12 @@ static bool is_agreement(const Record *r)
 
 static Status headline(Text *out, const Record *r, Error *e)
 {
-    const json_t *closed = json_object_get(r->scores, "gap_closed");
-    const double share = 100 * json_number_value(closed);
+    const char *metric = metrics[METRIC_MPA].name;
+    double share;
+    const bool closed = closed_share(r, metric, &share);
     text_add(out, "<h1>", e);
-    if (closed && share > 0)
-        text_format(out, e, "%.0f&nbsp;%% of the gap to the teacher %s closed", share,
+    if (closed && share > 0.005)
+        text_format(out, e, "%.0f&nbsp;%% of the gap to the teacher %s closed", 100 * share,
                     is_agreement(r) ? "in agreement was" : "was");
     else if (closed)
         text_add(out, "The gap to the teacher was not closed", e);
@@ -143,18 +166,11 @@ static Status score_cell(Text *out, const Record *r, const char *model, const ch
 /* The share of the gap that was closed, by one metric. */
 static Status gap_cell(Text *out, const Record *r, const char *metric, Error *e)
 {
-    double score[MODELS];
-    bool known = true;
-    for (int m = 0; m < MODELS; m++) {
-        known &= score_of(r, score_name[m], metric) != NULL;
-        score[m] = json_number_value(score_of(r, score_name[m], metric));
-    }
-    const double before = score[MODEL_TEACHER] - score[MODEL_STUDENT];
-    const double after = score[MODEL_TEACHER] - score[MODEL_ALIGNED];
-    const json_t *interval = interval_of(r, "gap_closed", metric);
-    if (!known || !(before > 0 || before < 0))
+    const json_t *interval = closed_interval(r, metric);
+    double share;
+    if (!closed_share(r, metric, &share))
         return text_add(out, "<td class=\"n\">\xE2\x80\x93</td>", e);
-    text_format(out, e, "<td class=\"n\">%.0f&nbsp;%%", 100 * (before - after) / before);
+    text_format(out, e, "<td class=\"n\">%.0f&nbsp;%%", 100 * share);
     if (interval)
         text_format(out, e, "<small>%.0f to %.0f&nbsp;%%</small>", 100 * bound(interval, 0),
                     100 * bound(interval, 1));

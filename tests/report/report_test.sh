@@ -69,7 +69,7 @@ rows '{"question_id": "@", "image_path": "@", "PA_question": "@", "PA_answer": "
 rows '{"question_id": "@", "image_path": "@", "GT_question": "@", "GT_answer": "@", "predictions": "wrong @"}' >"$work/run/evaluation/aligned.json"
 rows '{"question_id": "@", "image_path": "@", "GT_question": "@", "GT_answer": "@", "predictions": "no"}' >"$work/run/evaluation/student.json"
 cp "$work/run/evaluation/aligned.json" "$work/run/evaluation/teacher.json"
-printf '{"student": {"mpa": 20.0}, "aligned": {"mpa": 60.0}, "teacher": {"mpa": 100.0}, "gap_before": 80.0, "gap_after": 40.0, "gap_closed": 0.5, "intervals": {"aligned": {"mpa": [51.25, 68.75]}, "gap_closed": [0.42, 0.58]}}\n' >"$work/run/scores.json"
+printf '{"student": {"mpa": 20.0}, "aligned": {"mpa": 60.0}, "teacher": {"mpa": 100.0}, "gap_before": 80.0, "gap_after": 40.0, "gap_closed": 0.5, "intervals": {"aligned": {"mpa": [51.25, 68.75]}, "gap": {"mpa": {"closed": [0.42, 0.58]}}}}\n' >"$work/run/scores.json"
 printf '{"step": %d, "epoch": %d, "loss": %d, "lr": 0.5, "grad_norm": 2, "tokens": 30, "pairs": {"<script>alert(1)</script>": %d}}\n' 1 1 7 8 2 2 3 4 \
     >"$work/run/metrics.jsonl"
 cat >"$work/a.ini" <<END
