@@ -72,7 +72,7 @@ const char *const page_style[] = {
     "th{color:var(--soft);font-size:.85rem;"
     "padding:.4rem .8rem .4rem 0;border:0}.cells thead td{border:0;padding:0;width:20%}\n",
     ".cells .c2{background:var(--tint)}.c2 b{color:var(--good)}.c1 b{color:var(--bad)}\n"
-    ".way{width:34%}.way svg{width:100%;height:1rem;display:block}.kinds td,.kinds th{padding:.3rem .8rem "
+    ".way{width:24%}.way svg{width:100%;height:1rem;display:block}.kinds td,.kinds th{padding:.3rem .8rem "
     ".3rem 0;"
     "}.kinds "
     "td.n{white-space:nowrap}rect.learned{fill:var(--aligned);opacity:.35}rect.lost{fill:var(--bad);opacity:."
