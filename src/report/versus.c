@@ -4,6 +4,7 @@
 #include "config/keys.h"
 #include "data/metrics.h"
 
+#include <math.h>
 #include <string.h>
 
 static const char *const score_name[] = {"student", "aligned", "teacher"};
@@ -95,24 +96,49 @@ static Status kept_row(Text *out, const Record *r, int count, Error *e)
     return text_add(out, "</tr>\n", e);
 }
 
-/* How many test questions only one of two aligned students has right: the other run's, or run A's. */
-static Status only_row(Text *out, const Record *r, int count, bool others, Error *e)
+/* The test questions that two aligned students answered. */
+typedef struct {
+    int64_t count, only_a, only_b; /* in all, and those that only one has right */
+} Answered;
+
+static Answered answered(const Record *a, const Record *b, Error *e)
 {
-    text_format(out, e, "<tr><td>questions that only %s has right</td>",
-                others ? "this run's student" : "A&#39;s student");
-    for (int i = 0; i < count; i++) {
-        const char *id;
-        const json_t *row;
-        int64_t only = 0;
-        json_object_foreach(r->test[MODEL_ALIGNED], id, row)
-        {
-            const Answer a = record_answer(r, MODEL_ALIGNED, id, e);
-            const Answer b = record_answer(r + i, MODEL_ALIGNED, id, e);
-            only += a.said && b.said && a.right != b.right && b.right == others;
-        }
+    Answered n = {0};
+    const char *id;
+    const json_t *row;
+    json_object_foreach(a->test[MODEL_ALIGNED], id, row)
+    {
+        const Answer x = record_answer(a, MODEL_ALIGNED, id, e);
+        const Answer y = record_answer(b, MODEL_ALIGNED, id, e);
+        n.count += x.said && y.said;
+        n.only_a += x.said && y.said && x.right && !y.right;
+        n.only_b += x.said && y.said && !x.right && y.right;
+    }
+    return n;
+}
+
+/* Right answers of B over A in percent, d = (b - a) / n, with the interval d +- 1.96 s of a difference of paired
+ * shares, s = sqrt(a + b - (b - a)^2 / n) / n (McNemar's numbers; Agresti, Categorical Data Analysis, 11.1). */
+static Status difference(Text *out, const Answered *n, Error *e)
+{
+    const double count = (double)n->count;
+    const double gain = (double)(n->only_b - n->only_a);
+    const double half = 1.96 * sqrt((double)(n->only_a + n->only_b) - gain * gain / count) / count;
+    text_format(out, e, "%+.1f<small>%+.1f to %+.1f</small>", 100 * gain / count, 100 * (gain / count - half),
+                100 * (gain / count + half));
+    text_format(out, e, "<small>only this run right: %lld</small><small>only A right: %lld</small>",
+                (long long)n->only_b, (long long)n->only_a);
+    return e->status;
+}
+
+static Status difference_row(Text *out, const Record *r, int count, Error *e)
+{
+    text_add(out, "<tr><td>aligned, mpa, over A\xE2\x80\x99s, with its 95&nbsp;% interval</td><td></td>", e);
+    for (int i = 1; i < count; i++) {
+        const Answered n = answered(r, r + i, e);
         text_add(out, "<td class=\"n\">", e);
-        if (i)
-            html_count(out, only, e);
+        if (n.count)
+            difference(out, &n, e);
         text_add(out, "</td>", e);
     }
     return text_add(out, "</tr>\n", e);
@@ -126,10 +152,8 @@ static Status scores(Text *out, const Record *r, int count, Error *e)
     for (int m = 0; m < METRICS; m++)
         for (size_t i = 0; i < sizeof score_name / sizeof *score_name; i++)
             score_row(out, r, count, score_name[i], metrics[m].name, e);
-    if (json_object_size(r->test[MODEL_ALIGNED])) {
-        only_row(out, r, count, true, e);
-        only_row(out, r, count, false, e);
-    }
+    if (json_object_size(r->test[MODEL_ALIGNED]))
+        difference_row(out, r, count, e);
     kept_row(out, r, count, e);
     return text_add(out, "</table>\n", e);
 }
