@@ -165,6 +165,10 @@ class Family:
                     scale = 2.0 if name == "lm_head.weight" else 1.0
                     p.copy_(noise.mul_(1.4).div_(math.sqrt(p[0].numel())).mul_(scale))
 
+    def is_unused(self, name):
+        """Is this parameter on disk, but no part of the computation?"""
+        return False
+
     def part_of(self, name):
         """The group of learning rates that a parameter belongs to."""
         if name.startswith(self.projector):

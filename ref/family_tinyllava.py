@@ -186,9 +186,12 @@ class TinyLlavaFamily(OwnFamily):
             out["pixel_values"] = torch.cat([pixel_values(p, processor.size, processor.pad) for p in pictures])
         return out
 
+    def is_unused(self, name):
+        return re.search(self.unused, name) is not None
+
     def trace(self, model, s, grad=False):
         """What is on disk only has no gradient."""
-        return {k: v for k, v in super().trace(model, s, grad).items() if not re.search(self.unused, k)}
+        return {k: v for k, v in super().trace(model, s, grad).items() if not self.is_unused(k)}
 
     def after_tower(self, x):
         """The rows of the last layer that the projector takes."""
@@ -242,7 +245,9 @@ class FactoryFamily(TinyLlavaFamily):
         "a-two": case("tiny-tinyllava-factory-a", "older?", None, ["wide", "tall"], alone=True),
         "b-one": case("tiny-tinyllava-factory-b", "Is it?", "a 9", ["tall"], grad=True, alone=False),
     }
-    training = {"train-a": ("tiny-tinyllava-factory-a", 3, BASE, False)}
+    training = {"train-a": ("tiny-tinyllava-factory-a", 3, BASE, False),
+                "train-lora": ("tiny-tinyllava-factory-a", 3,
+                               dict(training.LORA, lora_target="q_proj mlp.fc2 connector._connector.2"), True)}
     stages = (r"vision_tower\._vision_tower\.vision_model\.(embeddings|encoder\.layers\.[01])|connector\._connector"
               r"|language_model\.model\.(embed_tokens|layers\.\d+|norm)")
     vision, projector, text = "vision_tower", "connector._connector", "language_model.model"

@@ -9,7 +9,7 @@ golden/text/arcade100k.tiktoken  ranks
 golden/text/tiktoken.json        {cases, lists}
 A case is [text, ids, what they decode to, the same without special tokens]; a list is one of ids without a
 text, as a model may write them."""
-import json, random, tempfile
+import base64, json, random, tempfile
 
 from sentencepiece import sentencepiece_model_pb2 as pb
 
@@ -173,7 +173,9 @@ def judged(name, bytes_, config, rng, counts):
 
 
 def rank_cases(rng, counts):
+    """With ranks for digits side by side, as arcade100k has them: the pattern never lets them merge."""
     file = slow.ranks(TEXTS, 400)
+    file += b"".join(base64.b64encode(t) + b" %d\n" % (400 + i) for i, t in enumerate([b"12", b"123", b"90", b"25"]))
     with tempfile.TemporaryDirectory() as folder:
         with open(folder + "/arcade100k.tiktoken", "wb") as f:
             f.write(file)

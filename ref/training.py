@@ -107,7 +107,7 @@ def train(family, model, samples, c, foreach):
         optimiser.step()
         optimiser.zero_grad()
     if c.get("method") == "lora":
-        return log, lora.trained(model)
+        return log, {n: v for n, v in lora.trained(model).items() if not family.is_unused(n)}
     return log, {n: p.detach().clone() for n, p in model.named_parameters()}
 
 
