@@ -60,16 +60,16 @@ static void print_row(const json_t *scores, const char *model, const char *title
     output("\n");
 }
 
+/* By the first metric that all three were scored by, which is the paper's unless that was left out. */
 static void print_gap(const json_t *scores)
 {
-    const json_t *before = json_object_get(scores, "gap_before");
-    const json_t *after = json_object_get(scores, "gap_after");
-    const json_t *closed = json_object_get(scores, "gap_closed");
-    if (!before || !after)
+    const json_t *gap = json_object_iter_value(json_object_iter(json_object_get(scores, "gap")));
+    const json_t *closed = json_object_get(gap, "closed");
+    if (!gap)
         return;
-    output("  gap to the teacher  %.1f before, %.1f after", json_number_value(before),
-           json_number_value(after));
-    if (closed)
+    output("  gap to the teacher  %.1f before, %.1f after", json_number_value(json_object_get(gap, "before")),
+           json_number_value(json_object_get(gap, "after")));
+    if (json_is_number(closed))
         output(": %.0f %% closed", 100 * json_number_value(closed));
     output("\n");
 }

@@ -60,3 +60,38 @@ json_t *audit_lines(const Job *j, Error *e)
     text_free(&id);
     return all;
 }
+
+/* The reason with the most pairs; NULL: none is left. */
+static const char *most_frequent_reason(json_t *counts)
+{
+    const char *most = NULL;
+    const char *reason;
+    json_t *count;
+    json_object_foreach(counts, reason, count)
+    {
+        if (!most || json_integer_value(count) > json_integer_value(json_object_get(counts, most)))
+            most = reason;
+    }
+    return most;
+}
+
+Status audit_reasons(const Job *j, Text *out, Error *e)
+{
+    json_t *counts = json_object();
+    json_t *lines = job_read_lines(j, "audit.jsonl", e);
+    for (size_t i = 0; i < json_array_size(lines); i++) {
+        const char *reason = json_string_value(json_object_get(json_array_get(lines, i), "reason"));
+        if (reason)
+            json_put(counts, reason, json_integer(1 + json_integer_value(json_object_get(counts, reason))),
+                     e);
+    }
+    for (const char *most = most_frequent_reason(counts); most && e->status == OK;
+         most = most_frequent_reason(counts)) {
+        text_format(out, e, "%s%lld %s", out->count ? ", " : "",
+                    (long long)json_integer_value(json_object_get(counts, most)), most);
+        json_object_del(counts, most);
+    }
+    json_decref(lines);
+    json_decref(counts);
+    return e->status;
+}

@@ -1,6 +1,7 @@
 /* Stage 4, evaluation: student, aligned student and teacher answer a labelled set. Reads
  * [evaluate] questions and their pictures; writes evaluation/MODEL.json and scores.json. Answers
- * that are there are scored again, not asked again. */
+ * that are there are scored again, not asked again, also those of models that evaluate.models does
+ * not name: so scores.json always has every model that has answered. */
 #include "mpa/stage.h"
 
 #include "base/file.h"
@@ -10,6 +11,7 @@
 #include "job/answerer.h"
 #include "mpa/holdout.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* The models that can be scored. */
@@ -128,11 +130,17 @@ static Status predict(const Job *j, int model, Items *items, char **texts, Error
     return e->status;
 }
 
-/* Whether there is such a model in this run; says so when it was asked for and is not. */
+static bool is_named(const Job *j, int model)
+{
+    return j->config.evaluate.models & 1u << model;
+}
+
+/* Whether the model can be scored: it has answered, or it is named and there. Says so when it is
+ * named and is not there. */
 static bool has_model(const Job *j, int model, Error *e)
 {
-    if (!(j->config.evaluate.models & 1u << model))
-        return false;
+    if (!is_named(j, model))
+        return job_has(j, models[model].file);
     char *folder = folder_of(j, model, e);
     const bool has =
         folder || *given_answers(&j->config, model) || job_has(j, result_name[models[model].result]);
@@ -187,33 +195,57 @@ static json_t *score(const Config *c, const Items *items, char *const *texts, Er
     return o;
 }
 
-/* The score by which the gap is measured. */
-static double gap_score(const json_t *scores, int model, bool *known)
+/* A model's score by the metric; *known becomes false where it has none. */
+static double score_of(const json_t *scores, int model, const char *metric, bool *known)
 {
-    const json_t *v = json_object_get(json_object_get(scores, models[model].name), metrics[METRIC_MPA].name);
+    const json_t *v = json_object_get(json_object_get(scores, models[model].name), metric);
     *known &= v != NULL;
     return json_number_value(v);
 }
 
-/* The gap between teacher and student before and after, and the share of it that was closed. */
-static void add_gap(json_t *scores, Error *e)
+/* By one metric: the gap between teacher and student before and after, and the share of it that was
+ * closed (null where there was none). Owned reference; NULL: not all three are scored by it. */
+static json_t *gap_by(const json_t *scores, const char *metric)
 {
     bool known = true;
-    const double student = gap_score(scores, MODEL_STUDENT, &known);
-    const double aligned = gap_score(scores, MODEL_ALIGNED, &known);
-    const double teacher = gap_score(scores, MODEL_TEACHER, &known);
+    const double student = score_of(scores, MODEL_STUDENT, metric, &known);
+    const double aligned = score_of(scores, MODEL_ALIGNED, metric, &known);
+    const double teacher = score_of(scores, MODEL_TEACHER, metric, &known);
     const double before = teacher - student;
     const double after = teacher - aligned;
     if (!known)
-        return;
-    json_put(scores, "gap_before", json_real(before), e);
-    json_put(scores, "gap_after", json_real(after), e);
-    if (before > 0 || before < 0)
-        json_put(scores, "gap_closed", json_real((before - after) / before), e);
+        return NULL;
+    json_t *share = before > 0 || before < 0 ? json_real((before - after) / before) : json_null();
+    return json_pack("{s:f, s:f, s:o}", "before", before, "after", after, "closed", share);
 }
 
-/* Scores the texts of all items as `name`; NULL among them: no prediction. */
-static Status add_scores(const Job *j, json_t *scores, const char *name, const Items *items,
+/* The gap by every metric; that of the paper's metric also stands in gap_before, gap_after and
+ * gap_closed. */
+static void add_gaps(json_t *scores, Error *e)
+{
+    static const char *const parts[] = {"before", "after", "closed"};
+    json_t *all = json_object();
+    for (int m = 0; m < METRICS; m++) {
+        json_t *gap = gap_by(scores, metrics[m].name);
+        if (gap)
+            json_put(all, metrics[m].name, gap, e);
+    }
+    const json_t *first = json_object_get(all, metrics[METRIC_MPA].name);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        char name[20];
+        json_t *v = json_object_get(first, parts[i]);
+        snprintf(name, sizeof name, "gap_%s", parts[i]);
+        if (v && !json_is_null(v))
+            json_put(scores, name, json_incref(v), e);
+    }
+    if (json_object_size(all))
+        json_put(scores, "gap", json_incref(all), e);
+    json_decref(all);
+}
+
+/* Scores the texts of all items as `name`; NULL among them: no prediction. Where there are none at
+ * all, that is an error for what is `named`. */
+static Status add_scores(const Job *j, json_t *scores, const char *name, bool named, const Items *items,
                          char *const *texts, Error *e)
 {
     int64_t without = 0;
@@ -221,6 +253,11 @@ static Status add_scores(const Job *j, json_t *scores, const char *name, const I
         return e->status;
     for (int64_t i = 0; i < items->count; i++)
         without += !texts[i];
+    if (without == items->count && !named) {
+        log_warning(&j->log, "evaluate: %s: the answers that are there are to other questions; not scored",
+                    name);
+        return OK;
+    }
     if (without == items->count)
         return error_set(e, BAD_INPUT,
                          "evaluate: none of the %lld questions has a prediction by %s; are the ids the same?",
@@ -243,7 +280,7 @@ static Status evaluate(const Job *j, int model, Items *items, json_t *scores, Er
     } else {
         predict(j, model, items, texts, e);
     }
-    add_scores(j, scores, name, items, texts, e);
+    add_scores(j, scores, name, model == MODELS || is_named(j, model), items, texts, e);
     names_free(texts, items->count);
     return e->status;
 }
@@ -298,7 +335,7 @@ static Status run(Job *j, Error *e)
         error_set(e, BAD_USAGE,
                   "evaluate: there is no model to score; set student.model, teacher.model or "
                   "evaluate.predictions");
-    add_gap(scores, e);
+    add_gaps(scores, e);
     job_write_json(j, "scores.json", scores, 2, e);
     json_decref(scores);
     items_free(&items);

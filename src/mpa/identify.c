@@ -270,6 +270,22 @@ static Status load_pairs(const Job *j, Pairs *p, Error *e)
     return e->status;
 }
 
+/* How many pairs are kept, and why the others are not. */
+static Status report(const Job *j, const Pairs *p, int64_t kept, Error *e)
+{
+    Text reasons = {0};
+    audit_reasons(j, &reasons, e);
+    if (e->status == OK)
+        log_info(&j->log, "identify: %lld of %lld pairs kept", (long long)kept, (long long)p->count);
+    if (e->status == OK && reasons.count)
+        log_info(&j->log, "identify: %s", text_string(&reasons));
+    if (e->status == OK && p->one_sided)
+        log_warning(&j->log, "identify: %lld answers or pairs have no counterpart and were left out",
+                    (long long)p->one_sided);
+    text_free(&reasons);
+    return e->status;
+}
+
 static Status run(Job *j, Error *e)
 {
     Pairs p = {0};
@@ -283,11 +299,7 @@ static Status run(Job *j, Error *e)
     result_begin(j, RESULT_PARITY, NULL, e);
     write_audit(j, &p, e);
     write_parity(j, &p, &kept, e);
-    if (e->status == OK)
-        log_info(&j->log, "identify: %lld of %lld pairs kept", (long long)kept, (long long)p.count);
-    if (e->status == OK && p.one_sided)
-        log_warning(&j->log, "identify: %lld answers or pairs have no counterpart and were left out",
-                    (long long)p.one_sided);
+    report(j, &p, kept, e);
     pairs_free(&p);
     return e->status;
 }

@@ -12,6 +12,7 @@
 #include "job/questions.h"
 #include "mpa/holdout.h"
 #include "model/adapter.h"
+#include "mpa/audit.h"
 #include "tensor/gemm.h"
 #include "train/estimate.h"
 #include "train/lora.h"
@@ -103,6 +104,20 @@ static Status read_pair(const Job *j, Questions *pairs, const Json *source, size
     return e->status;
 }
 
+/* There is nothing to learn: why, as far as the audit knows. */
+static Status no_pairs(const Job *j, const char *path, Error *e)
+{
+    Text reasons = {0};
+    audit_reasons(j, &reasons, e);
+    if (e->status == OK)
+        error_set(e, FAILED, "%s: holds no pairs, so there is nothing to learn%s%s", path,
+                  reasons.count ? ". What became of the annotations: "
+                                : ": the teacher was never right where the student was wrong",
+                  text_string(&reasons));
+    text_free(&reasons);
+    return e->status;
+}
+
 /* The kept pairs. *source holds their answers. */
 static Status read_pairs(const Job *j, Questions *pairs, Json *source, Error *e)
 {
@@ -120,10 +135,7 @@ static Status read_pairs(const Job *j, Questions *pairs, Json *source, Error *e)
             "teacher (evaluate.holdout)",
             (long long)held);
     if (e->status == OK && !pairs->count)
-        error_set(e, FAILED,
-                  "%s: holds no pairs, so there is nothing to learn: the teacher was never right where "
-                  "the student was wrong",
-                  path);
+        no_pairs(j, path, e);
     free(path);
     return e->status;
 }

@@ -115,34 +115,74 @@ static void test_predictions(void **state)
     assert_int_equal(stage_run(&stage_evaluate, &w->job, &w->e), BAD_INPUT);
 }
 
-/* Files of predictions put in by hand are scored without models, and the gap is computed from them. */
+/* Predictions put in by hand: the student knows nothing, the aligned student one of two answers, the
+ * teacher both. */
+static void put_predictions(World *w)
+{
+    static const char *const models[] = {"student", "aligned", "teacher"};
+    static const char *const second[] = {"x", "two", "two"};
+    static const char *const first[] = {"x", "x", "bern"};
+    put(w, "q.json", questions);
+    assert_int_equal(folder_make(scratch_path(&w->s, "evaluation"), &w->e), OK);
+    for (int i = 0; i < 3; i++) {
+        char name[60];
+        char text[200];
+        snprintf(name, sizeof name, "evaluation/%s.json", models[i]);
+        snprintf(text, sizeof text,
+                 "[{\"question_id\":1,\"predictions\":\"%s\"},{\"question_id\":2,\"predictions\":\"%s\"}]",
+                 first[i], second[i]);
+        put(w, name, text);
+    }
+}
+
+static void evaluate_with(World *w, const char *lines)
+{
+    char text[300];
+    snprintf(text, sizeof text, "[data]\ntask = okvqa\n[evaluate]\nquestions = q.json\n%s", lines);
+    configure(w, text);
+    if (stage_run(&stage_evaluate, &w->job, &w->e) != OK)
+        fail_msg("%s", w->e.text);
+}
+
+static bool near(const json_t *v, double wanted)
+{
+    return json_is_number(v) && fabs(json_number_value(v) - wanted) < 1e-7;
+}
+
+/* Predictions that are there are scored without models, and the gap is computed by every metric. */
 static void test_gap(void **state)
 {
     World *w = *state;
-    static const char *const models[] = {"student", "aligned", "teacher"},
-                             *const said[] = {"\"x\"", "\"two\"", "\"two\""},
-                             *const first[] = {"x", "x", "bern"};
-    put(w, "q.json", questions);
-    configure(w, "[data]\ntask = okvqa\n[evaluate]\nquestions = q.json\nmetric = mpa\n");
-    assert_int_equal(folder_make(scratch_path(&w->s, "evaluation"), &w->e), OK);
-    for (int i = 0; i < 3; i++) {
-        char name[60], text[200];
-        snprintf(name, sizeof name, "evaluation/%s.json", models[i]);
-        snprintf(text, sizeof text,
-                 "[{\"question_id\":1,\"predictions\":\"%s\"},{\"question_id\":2,\"predictions\":%s}]",
-                 first[i], said[i]);
-        put(w, name, text);
-    }
-    if (stage_run(&stage_evaluate, &w->job, &w->e) != OK)
-        fail_msg("%s", w->e.text);
+    put_predictions(w);
+    evaluate_with(w, "");
     assert_true(fabs(score(w, "student", "mpa") - 0) < 1e-9 && fabs(score(w, "aligned", "mpa") - 50) < 1e-9 &&
                 fabs(score(w, "teacher", "mpa") - 100) < 1e-9);
     Json j;
     assert_int_equal(json_open(&j, scratch_path(&w->s, "scores.json"), 10000, &w->e), OK);
-    assert_true(fabs(json_number_value(json_object_get(j.root, "gap_before")) - 100) < 1e-9);
-    assert_true(fabs(json_number_value(json_object_get(j.root, "gap_after")) - 50) < 1e-9);
-    assert_true(fabs(json_number_value(json_object_get(j.root, "gap_closed")) - 0.5) < 1e-9);
+    assert_true(near(json_object_get(j.root, "gap_before"), 100));
+    assert_true(near(json_object_get(j.root, "gap_after"), 50));
+    assert_true(near(json_object_get(j.root, "gap_closed"), 0.5));
+    const json_t *vqa = json_object_get(json_object_get(j.root, "gap"), "vqa");
+    assert_true(near(json_object_get(vqa, "before"), 87.5)); /* of three labels of four, 3/4 */
+    assert_true(near(json_object_get(vqa, "after"), 37.5));
+    assert_true(near(json_object_get(vqa, "closed"), 50 / 87.5));
+    assert_null(json_object_get(json_object_get(j.root, "gap"), "anls"));
     json_close(&j);
+}
+
+/* Scoring one model leaves the scores of the others; what answers other questions is left out. */
+static void test_other_models_stay(void **state)
+{
+    World *w = *state;
+    put_predictions(w);
+    evaluate_with(w, "models = student\n");
+    assert_true(fabs(score(w, "aligned", "mpa") - 50) < 1e-9 &&
+                fabs(score(w, "teacher", "mpa") - 100) < 1e-9);
+    put(w, "evaluation/teacher.json", "[{\"question_id\":9,\"predictions\":\"x\"}]");
+    evaluate_with(w, "models = student\n");
+    assert_true(fabs(score(w, "aligned", "mpa") - 50) < 1e-9 && isnan(score(w, "teacher", "mpa")));
+    configure(w, "[data]\ntask = okvqa\n[evaluate]\nquestions = q.json\nmodels = teacher\n");
+    assert_int_equal(stage_run(&stage_evaluate, &w->job, &w->e), BAD_INPUT);
 }
 
 /* Nothing to learn is said, not turned into an untrained student. */
@@ -156,6 +196,12 @@ static void test_nothing_to_learn(void **state)
     configure(w, "[student]\nmodel = .\n");
     assert_int_equal(stage_run(&stage_level, &w->job, &w->e), FAILED);
     assert_non_null(strstr(w->e.text, "nothing to learn"));
+    put(w, "audit.jsonl",
+        "{\"reason\": \"the annotation holds no answer\"}\n{\"reason\": \"the student is right\"}\n"
+        "{\"reason\": \"the student is right\"}\n");
+    configure(w, "[student]\nmodel = .\n");
+    assert_int_equal(stage_run(&stage_level, &w->job, &w->e), FAILED);
+    assert_non_null(strstr(w->e.text, "2 the student is right, 1 the annotation holds no answer"));
     put(w, "parity.json",
         "[{\"id\":1,\"image\":\"x.jpg\",\"conversations\":[{\"from\":\"human\",\"value\":\"<image>\\nq\"}]}"
         "]");
@@ -169,6 +215,6 @@ static void test_nothing_to_learn(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {CASE(test_as_python), CASE(test_predictions), CASE(test_gap),
-                                       CASE(test_nothing_to_learn)};
+                                       CASE(test_other_models_stay), CASE(test_nothing_to_learn)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
