@@ -1,8 +1,7 @@
-/* Messages and progress. Nothing but this file and main.c's usage lines writes to standard error. What is
+/* Messages. Nothing but this file, progress.c and main.c's usage lines writes to standard error. What is
  * formatted is made printable; the colours and the wiping of a line are ours. */
 #include "base/log.h"
 
-#include "base/memory.h"
 #include "base/printable.h"
 
 #include <stdarg.h>
@@ -25,8 +24,12 @@ void log_init(Log *l, bool quiet, bool verbose)
     const char *term = getenv("TERM");
     const char *no_color = getenv("NO_COLOR");
     bool terminal = isatty(2) && term && *term && strcmp(term, "dumb");
-    *l = (Log){quiet, verbose, terminal, terminal && !(no_color && *no_color),
-               terminal ? terminal_width() : 0};
+    *l = (Log){.quiet = quiet,
+               .verbose = verbose,
+               .terminal = terminal,
+               .colour = terminal && !(no_color && *no_color),
+               .width = terminal ? terminal_width() : 0,
+               .pause = 10};
 }
 
 bool output_is_terminal(void)
@@ -81,38 +84,4 @@ double clock_seconds(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-void progress_begin(Progress *p, const Log *l, const char *label, int64_t done, int64_t total)
-{
-    double now = clock_seconds();
-    *p = (Progress){l, label, total, done, now, now};
-}
-
-void progress_show(Progress *p, int64_t done, const char *note)
-{
-    double now = clock_seconds();
-    double pause = p->log->terminal ? 0.2 : 10;
-    bool end = done >= p->total;
-    if (p->log->quiet || (!end && now - p->last < pause))
-        return;
-    p->last = now;
-    double spent = now - p->start;
-    double rate = spent > 0 ? (double)(done - p->first) / spent : 0;
-    char line[200];
-    int n = snprintf(line, sizeof line, "%s %lld/%lld", p->label, (long long)done, (long long)p->total);
-    if (n > 0 && n < 150 && rate > 0)
-        n += snprintf(line + n, sizeof line - (size_t)n, "  %.3g/s  %s %.0f s", rate, end ? "in" : "left",
-                      end ? spent : (double)(p->total - done) / rate);
-    if (n > 0 && n < 150)
-        n += snprintf(line + n, sizeof line - (size_t)n, "  %.0f MiB", (double)memory_peak() / 1048576);
-    if (note && n > 0 && n < 150)
-        snprintf(line + n, sizeof line - (size_t)n, "  %.40s", note);
-    if (p->log->terminal) {
-        fputs("\r", stderr);
-        printable_printf(stderr, "%.*s", p->log->width - 1, line);
-        fputs(end ? "\x1b[K\n" : "\x1b[K", stderr);
-    } else {
-        printable_printf(stderr, "%s\n", line);
-    }
 }

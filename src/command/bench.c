@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "base/printable.h"
+#include "base/progress.h"
 #include "base/word.h"
 #include "model/family.h"
 #include "tensor/gemm.h"
@@ -103,6 +104,7 @@ void bench_measure(Bench *b, const char *only)
     for (int i = 0; i < PARTS && b->error->status == OK; i++)
         if (wanted & 1u << i) {
             const ArenaMark mark = arena_mark(&b->arena);
+            progress_inside(-1, "measures %s", parts[i].name);
             parts[i].measure(b);
             arena_release(&b->arena, mark);
         }
@@ -181,12 +183,15 @@ static Status run(Invocation *in, Error *e)
     bench_check_parts(only, e);
     parallel_set_threads((int)count);
     Bench b = {.error = e};
+    Progress work;
+    progress_begin(&work, &in->log, "bench", 0, 0);
     if (e->status == OK)
         model ? vlm_open(&b.vlm, model, e) : vlm_invent(&b.vlm, config, e);
-    if (e->status != OK)
-        return e->status;
-    arena_init(&b.arena);
-    bench_measure(&b, only);
+    if (e->status == OK) {
+        arena_init(&b.arena);
+        bench_measure(&b, only);
+    }
+    progress_end(&work);
     if (e->status == OK)
         json ? print_json(&b, model ? model : config) : print_table(&b, model ? model : config);
     arena_free(&b.arena);

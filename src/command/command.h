@@ -27,7 +27,7 @@ typedef struct {
 
 extern const Command command_run, command_annotate, command_identify, command_level, command_evaluate;
 extern const Command command_ask, command_trace, command_compare, command_tokenize, command_inspect;
-extern const Command command_bench, command_merge, command_explain, command_report;
+extern const Command command_bench, command_merge, command_explain, command_report, command_plan;
 
 /* Takes the options out of the arguments; BAD_USAGE where an argument is left over. */
 Status command_options(Invocation *in, const Option *options, Error *e);

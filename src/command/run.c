@@ -6,6 +6,7 @@
 #include "base/lock.h"
 #include "base/parallel.h"
 #include "base/signals.h"
+#include "command/plan.h"
 #include "command/scores.h"
 #include "image/image.h"
 #include "mpa/stage.h"
@@ -86,6 +87,23 @@ static Status check_redo(const Job *j, const Stage *const *wanted, int count, Er
                      count > 1 ? "the name of a stage" : wanted[0]->name);
 }
 
+/* What the run will need, before hours are spent on its first stages. */
+static Status show_plan(Job *j, Error *e)
+{
+    Text text = {0};
+    if (e->status != OK)
+        return e->status;
+    plan_make(&text, j, false, e);
+    const char *p = text_string(&text);
+    while (*p) {
+        const int length = (int)strcspn(p, "\n");
+        log_info(&j->log, "%.*s", length, p);
+        p += length + (p[length] == '\n');
+    }
+    text_free(&text);
+    return e->status;
+}
+
 static Status run_one(const Stage *s, Job *j, Error *e)
 {
     const double begin = clock_seconds();
@@ -115,6 +133,8 @@ static Status run_stages(Invocation *in, const Stage *const *wanted, int count, 
             scores = false;
         }
         stage_check(&j, wanted, count, e);
+        if (count > 1)
+            show_plan(&j, e);
         for (int i = 0; i < count; i++)
             run_one(wanted[i], &j, e);
         if (scores)
@@ -159,7 +179,7 @@ static const char help[] =
     "  --adapter DIR    the student with a LoRA adapter (a PEFT folder): student.adapter = DIR\n"
     "  --redo STAGE     make the results of a stage and of those after it anew (all: of every stage);\n"
     "                   what is still true of the answers is kept\n"
-    "  --force          start even if memory seems too small\n";
+    "  --force          start even if memory seems too small, or too few updates are planned to learn from\n";
 
 const Command command_run = {"run", run, "CONF [section.key=value ...]",
                              "annotate, identify, level and evaluate, in order; resumes where it stopped",

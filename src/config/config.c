@@ -45,7 +45,7 @@ static Status check_pixels(const Config *c, const int64_t *low, const int64_t *h
 static Status check_together(const Config *c, Error *e)
 {
     const LevelConfig *l = &c->level;
-    if (e->status == OK && l->batch % l->micro_batch)
+    if (e->status == OK && !config_is_fitted(c, &l->batch) && l->batch % l->micro_batch)
         error_set(e, BAD_USAGE, "%s = %lld does not divide %s = %lld", config_name(c, &l->micro_batch),
                   (long long)l->micro_batch, config_name(c, &l->batch), (long long)l->batch);
     check_pixels(c, &c->image.min_pixels, &c->image.max_pixels, e);
@@ -101,7 +101,7 @@ static const char *text_of(const Config *c, int row)
 const char *config_key(const Config *c, int i, const char **text)
 {
     if (config_keys[i].name && text)
-        *text = text_of(c, i);
+        *text = config_row_is_fitted(c, i) ? "auto" : text_of(c, i);
     return config_keys[i].name;
 }
 
@@ -111,6 +111,12 @@ const char *config_text(const Config *c, const char *key)
     while (strcmp(config_keys[row].name, key))
         row++;
     return text_of(c, row);
+}
+
+bool config_is_given(const Config *c, const void *field)
+{
+    const Setting *s = c->setting + config_row((size_t)((const char *)field - (const char *)c));
+    return s->value && (!strcmp(s->origin, "file") || !strcmp(s->origin, "command line"));
 }
 
 Status config_require(const Config *c, const char *const *field, Error *e)
@@ -143,10 +149,13 @@ Status config_dump(const Config *c, Text *out, Error *e)
         if (strncmp(section, k->name, length + 1))
             text_format(out, e, "%s[%.*s]\n", *section ? "\n" : "", (int)length, k->name);
         section = k->name;
+        const bool fitted = config_row_is_fitted(c, i);
         text_format(out, e, "# %s%s%s%s\n# default: %s; this value: %s\n", k->meaning, k->words ? " (" : "",
                     k->words ? k->words : "", k->words ? ")" : "", *k->fallback ? k->fallback : "none",
-                    s->value ? s->origin : "default");
-        dump_value(out, k->name + length + 1, text_of(c, i), e);
+                    fitted     ? "none yet, fitted to the number of pairs by level.recipe = auto"
+                    : s->value ? s->origin
+                               : "default");
+        dump_value(out, k->name + length + 1, fitted ? "" : text_of(c, i), e);
     }
     return e->status;
 }
@@ -155,6 +164,7 @@ Status config_training(const Config *c, Text *out, Error *e)
 {
     for (int i = 0; config_keys[i].name && e->status == OK; i++)
         if (config_keys[i].trains)
-            text_format(out, e, "; %s %s", config_keys[i].name, text_of(c, i));
+            text_format(out, e, "; %s %s", config_keys[i].name,
+                        config_row_is_fitted(c, i) ? "auto" : text_of(c, i));
     return e->status;
 }

@@ -12,7 +12,7 @@
  * 1u << the number of each word. */
 enum { MISSING_ERROR, MISSING_SKIP };
 enum { SELECT_PARITY, SELECT_ALL, SELECT_RANDOM };
-enum { RECIPE_NONE = -1, RECIPE_2025_10, RECIPE_2024_12, RECIPES };
+enum { RECIPE_AUTO, RECIPE_2025_10, RECIPE_2024_12, RECIPES };
 enum { METHOD_FULL, METHOD_LORA };
 enum { DECAY_NO_BIAS_NORM, DECAY_ALL };
 enum { SCHEDULE_COSINE, SCHEDULE_LINEAR, SCHEDULE_CONSTANT };
@@ -114,6 +114,13 @@ const char *config_name(const Config *c, const void *field);
 const char *config_key(const Config *c, int i, const char **text);
 /* The value of one key as text. Borrowed. */
 const char *config_text(const Config *c, const char *key);
+/* Whether the user has given the field's key a value, in the file or on the command line. */
+bool config_is_given(const Config *c, const void *field);
+/* Whether level.recipe = auto decides the key of this field of c->level: it is one of those that are
+ * fitted to the number of pairs, and nobody has set it. */
+bool config_is_fitted(const Config *c, const void *field);
+/* Gives such a key its value; another call may give it a new one. Keys that are not fitted stay. */
+Status config_fit(Config *c, const void *field, double value, Error *e);
 
 /* Appends every key with value, origin, default and meaning, as an INI file. */
 Status config_dump(const Config *c, Text *out, Error *e);

@@ -66,8 +66,10 @@ const Key config_keys[] = {
     {KEY(identify, select), KEY_CHOICE, "parity", ANY, "parity all random",
      "pairs to keep: what only the teacher gets right, all, or a random set of the same size", false},
 
-    {KEY(level, recipe), KEY_CHOICE, "", ANY, "2025-10 2024-12",
-     "settings of the published trainer at this date, for all keys of [level] that are not set", LEVEL},
+    {KEY(level, recipe), KEY_CHOICE, "auto", ANY, "auto 2025-10 2024-12",
+     "the published trainer's settings for keys that are not set; auto: 2025-10, epochs, batch and warm-up "
+     "fitted to the number of pairs",
+     LEVEL},
     {KEY(level, method), KEY_CHOICE, "full", ANY, "full lora",
      "what is trained: all weights, or low-rank adapters beside them", LEVEL},
     {KEY(level, chat_newline), KEY_BOOL, "no", ANY, NULL, "yes: one more line end before each end of turn",
@@ -115,7 +117,7 @@ const Key config_keys[] = {
     {KEY(level, lora_init), KEY_PATH, "", ANY, NULL,
      "folder of an adapter (PEFT) to start from; default: A random, B 0", LEVEL},
     {KEY(level, save_every), KEY_INTEGER, "100", COUNT, NULL,
-     "save a state to resume from every N optimiser steps; 0: never", false},
+     "save a state to resume from every N optimiser steps, and every ten minutes; 0: never", false},
     {KEY(level, dtype), KEY_CHOICE, "", ANY, "float32 bfloat16",
      "number type of the weights in aligned/; default: the student's", LEVEL},
 

@@ -37,7 +37,7 @@ extern const Key config_keys[]; /* ended by a NULL name */
 /* Where a value comes from. */
 typedef struct Setting {
     char *value;        /* owned; paths are resolved; NULL: the default */
-    const char *origin; /* "default", "recipe", "file" or "command line"; borrowed */
+    const char *origin; /* "default", "recipe", "auto", "file" or "command line"; borrowed */
     int line;           /* in the file; 0: set elsewhere */
 } Setting;
 
@@ -63,5 +63,7 @@ void config_bind(Config *c);
 Status config_read_file(Config *c, const char *path, Error *e);
 /* Gives the keys of [level] that are not set the values of level.recipe (recipes.c). */
 Status config_apply_recipe(Config *c, Error *e);
+/* Whether the key of this row is decided by level.recipe = auto. */
+bool config_row_is_fitted(const Config *c, int row);
 
 #endif

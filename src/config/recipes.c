@@ -1,10 +1,17 @@
 /* The recipes: presets of [level] with the settings of the published trainer (src/MODEL.md,
- * "Training step"). What the user sets stays. */
+ * "Training step"). What the user sets stays.
+ *
+ * auto has no column: the defaults of keys.c are those of 2025-10 but for the sizes of pictures,
+ * which stay those of [image], so that the student learns from what it is asked about. What it fits
+ * to the number of pairs is chosen by train/fit.c. */
 #include "config/keys.h"
+
+#include <stdio.h>
+#include <string.h>
 
 #define FIELD(key) offsetof(Config, level.key)
 
-/* One row per key, one column per recipe. */
+/* One row per key, one column per recipe that is a preset. */
 static const struct {
     size_t field;
     const char *value[RECIPES];
@@ -29,11 +36,40 @@ static const struct {
 Status config_apply_recipe(Config *c, Error *e)
 {
     const Place here = {"recipe", "recipe", 0, ""};
-    const int recipe = c->level.recipe;
-    for (size_t i = 0; recipe != RECIPE_NONE && i < sizeof presets / sizeof *presets; i++) {
+    for (size_t i = 0; i < sizeof presets / sizeof *presets; i++) {
         const int row = config_row(presets[i].field);
-        if (!c->setting[row].value)
-            config_set_row(c, &here, row, presets[i].value[recipe], e);
+        const char *value = presets[i].value[c->level.recipe];
+        if (value && !c->setting[row].value)
+            config_set_row(c, &here, row, value, e);
     }
+    return e->status;
+}
+
+/* -------------------------------------------------------------------------- level.recipe = auto */
+
+static const char fitted_origin[] = "auto";
+
+bool config_row_is_fitted(const Config *c, int row)
+{
+    const size_t field = config_keys[row].field;
+    const Setting *s = c->setting + row;
+    return c->level.recipe == RECIPE_AUTO && (!s->value || !strcmp(s->origin, fitted_origin)) &&
+           (field == FIELD(epochs) || field == FIELD(batch) || field == FIELD(warmup_ratio));
+}
+
+bool config_is_fitted(const Config *c, const void *field)
+{
+    return config_row_is_fitted(c, config_row((size_t)((const char *)field - (const char *)c)));
+}
+
+Status config_fit(Config *c, const void *field, double value, Error *e)
+{
+    char text[40];
+    const int row = config_row((size_t)((const char *)field - (const char *)c));
+    if (e->status != OK || !config_row_is_fitted(c, row))
+        return e->status;
+    snprintf(text, sizeof text, "%.17g", value);
+    config_set_row(c, &(Place){"level.recipe = auto", fitted_origin, 0, ""}, row, text, e);
+    config_bind(c);
     return e->status;
 }

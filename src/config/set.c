@@ -235,6 +235,11 @@ static Status unknown_key(const Place *at, const char *section, const char *key,
     return wrong(at, text, e);
 }
 
+static bool is_number(const Key *k)
+{
+    return k->type == KEY_INTEGER || k->type == KEY_REAL;
+}
+
 /* The value as the setting keeps it: a path resolved, a line behind the lines before it. Owned;
  * NULL without memory. */
 static char *kept_value(const Key *k, const Setting *before, const Place *at, const char *value, Error *e)
@@ -255,7 +260,7 @@ Status config_set_row(Config *c, const Place *at, int row, const char *value, Er
     Value parsed = {0};
     if (e->status != OK)
         return e->status;
-    const bool none = !*value && !*k->fallback; /* as in a dump: nothing is set */
+    const bool none = !*value && (!*k->fallback || is_number(k)); /* as in a dump: nothing is set */
     if (!none && !parse(k, value, &parsed)) {
         char text[400];
         char allowed[200];

@@ -5,6 +5,7 @@
  * has ended. (GenerationMixin.generate) */
 #include "generate/generate.h"
 
+#include "base/progress.h"
 #include "base/random.h"
 #include "model/family.h"
 
@@ -123,9 +124,12 @@ static Status generation_loop(Run *run, Generation *g, int64_t count)
     if (generation_init(run, g, count) != OK)
         return run->error->status;
     ArenaMark mark = arena_mark(run->arena);
+    progress_inside(0, "reads %lld prompts", (long long)count);
     generation_step(run, g, batch_pack(run, g->prompts, count));
     for (int64_t n = 1; run->error->status == OK && g->n_active && n < g->d->max_new_tokens; n++) {
         arena_release(run->arena, mark);
+        progress_inside((double)(count - g->n_active), "token %lld of %lld answers", (long long)n + 1,
+                        (long long)g->n_active);
         if (g->d->stop && *g->d->stop)
             error_set(run->error, INTERRUPTED, "interrupted");
         else

@@ -42,23 +42,28 @@ static Status describe(void *who, json_t *context, Error *e)
     return e->status;
 }
 
-/* annotate.batch, or the largest of 32, 16, ... whose memory is at most half of what there is,
- * judged by the first question. */
+int64_t answerer_group(const Job *j, const Vlm *vlm, int64_t rows, int64_t max_new_tokens)
+{
+    const uint64_t half = job_memory(j) / 2;
+    int64_t batch = j->config.annotate.batch;
+    if (batch)
+        return batch;
+    batch = 32;
+    while (batch > 1 && half && (uint64_t)generate_bytes(vlm, batch, rows, max_new_tokens) > half)
+        batch /= 2;
+    return batch;
+}
+
+/* The group for questions like the first. */
 static Status choose_batch(const LocalModel *m, const Question *q, int64_t *batch, Error *e)
 {
     const PictureOptions options = job_picture_options(m->job);
-    const uint64_t half = job_memory(m->job) / 2;
     const int64_t answer = m->a->max_new_tokens;
     Samples first;
     samples_load(&first, &m->vlm, q, 1, &options, NULL, e);
     const int64_t rows = e->status == OK ? first.sample->count : 0;
     samples_free(&first);
-    *batch = m->job->config.annotate.batch;
-    if (!*batch) {
-        *batch = 32;
-        while (*batch > 1 && half && (uint64_t)generate_bytes(&m->vlm, *batch, rows, answer) > half)
-            *batch /= 2;
-    }
+    *batch = answerer_group(m->job, &m->vlm, rows, answer);
     return job_check_memory(m->job, generate_bytes(&m->vlm, *batch, rows, answer), "a group of answers", e);
 }
 

@@ -25,6 +25,9 @@ struct Answerer {
 /* The model in the checkpoint folder, with run.seed, [image] and generation_config.json. What is
  * answered is kept in a journal, which journal_remove removes. */
 Answerer answerer_model(const Job *j, const char *folder, const char *journal, int64_t max_new_tokens);
+/* How many questions of `rows` tokens a model answers at a time: annotate.batch, or the largest of 32, 16,
+ * ... whose memory is at most half of what there is. */
+int64_t answerer_group(const Job *j, const Vlm *vlm, int64_t rows, int64_t max_new_tokens);
 /* The rows {question_id, predictions} of a JSON file, joined by id as text; the last of a duplicate
  * counts, a null is an empty answer. An answer belongs to its question: where a row's field
  * `question` is a string, it and `suffix` must be the text that is asked. question NULL: ids alone

@@ -2,10 +2,12 @@
  * bytes are those of Python's json.dump, as the published code's are. */
 #include "job/job.h"
 
+#include "base/disk.h"
 #include "base/file.h"
 #include "base/path.h"
 #include "model/adapter.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,20 +144,34 @@ uint64_t job_memory(const Job *j)
     return allowed && (!available || allowed < available) ? allowed : available;
 }
 
-Status job_check_memory(const Job *j, int64_t need, const char *what, Error *e)
+/* NO_MEMORY "WHAT needs about N MiB of ROOM; REMEDY"; a warning with --force. */
+static Status lacks(const Job *j, const char *what, int64_t need, const char *room, int64_t there,
+                    const char *remedy, Error *e)
 {
     const double mib = 1048576;
+    char text[400];
+    snprintf(text, sizeof text, "%s needs about %.0f MiB of %s, %.0f MiB are available", what,
+             (double)need / mib, room, (double)there / mib);
+    if (e->status != OK || !j->force)
+        return error_set(e, NO_MEMORY, "%s; %s; --force starts anyway", text, remedy);
+    log_warning(&j->log, "%s; continues because of --force", text);
+    return OK;
+}
+
+Status job_check_disk(const Job *j, int64_t need, int64_t largest, const char *what, Error *e)
+{
+    const DiskRoom room = disk_room(j->folder);
+    if (e->status == OK && need > room.bytes)
+        lacks(j, what, need, "disk space", room.bytes, "free some, or take another run.dir", e);
+    if (e->status == OK && largest > room.largest)
+        lacks(j, what, largest, "disk space in one file", room.largest, "raise the limit (ulimit -f)", e);
+    return e->status;
+}
+
+Status job_check_memory(const Job *j, int64_t need, const char *what, Error *e)
+{
     const uint64_t room = job_memory(j);
     if (e->status != OK || !room || (uint64_t)need <= room)
         return e->status;
-    if (j->force) {
-        log_warning(&j->log,
-                    "%s needs about %.0f MiB of memory, %.0f MiB are available; continues because of --force",
-                    what, (double)need / mib, (double)room / mib);
-        return OK;
-    }
-    return error_set(e, NO_MEMORY,
-                     "%s needs about %.0f MiB of memory, %.0f MiB are available; use smaller batches or "
-                     "pictures; --force starts anyway",
-                     what, (double)need / mib, (double)room / mib);
+    return lacks(j, what, need, "memory", (int64_t)room, "use smaller batches or pictures", e);
 }

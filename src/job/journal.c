@@ -7,6 +7,7 @@
 #include "base/map_guard.h"
 #include "base/number.h"
 #include "job/fingerprint.h"
+#include "base/progress.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -258,6 +259,7 @@ static Status ask_rest(Journal *w, int64_t known, Error *e)
             progress_show(&progress, known, NULL);
     }
     free(open);
+    progress_end(&progress);
     return e->status;
 }
 

@@ -3,6 +3,7 @@
  * positions and (with an answer) labels of the same count. */
 #include "model/sample.h"
 
+#include "base/progress.h"
 #include "model/family.h"
 
 #include <stdlib.h>
@@ -102,6 +103,8 @@ Status samples_load(Samples *s, const Vlm *vlm, const Question *q, int64_t count
     s->picture = memory_new(pictures, sizeof *s->picture, e);
     for (int64_t i = 0; i < count && e->status == OK; i++) {
         const Picture *first = s->picture + s->pictures;
+        if (count > 1)
+            progress_inside(-1, "reads picture %lld of %lld", (long long)i + 1, (long long)count);
         for (int64_t k = 0; k < q[i].n_images && e->status == OK; k++) {
             vlm_picture(vlm, s->picture + s->pictures, q[i].images[k], picture, e);
             s->pictures++;

@@ -38,6 +38,11 @@ static Status needs(const Job *j, Error *e)
 
 /* ----------------------------------------------------------------------------------- the answers */
 
+static bool is_named(const Job *j, int model)
+{
+    return j->config.evaluate.models & 1u << model;
+}
+
 /* The checkpoint folder of a model; NULL: there is none in this run. Owned. */
 static char *folder_of(const Job *j, int model, Error *e)
 {
@@ -112,8 +117,9 @@ static Status predict(const Job *j, int model, Items *items, char **texts, Error
     const Config *c = &j->config;
     const Result r = models[model].result;
     const char *given = given_answers(c, model);
-    bool use;
-    stage_use(&stage_evaluate, j, r, &use, e);
+    bool use = true; /* a model that is not named is scored by the answers that it has given */
+    if (is_named(j, model))
+        stage_use(&stage_evaluate, j, r, &use, e);
     char *source = use ? job_path(j, result_name[r], e) : folder_of(j, model, e);
     if (!use)
         result_begin(j, r, NULL, e);
@@ -130,17 +136,14 @@ static Status predict(const Job *j, int model, Items *items, char **texts, Error
     return e->status;
 }
 
-static bool is_named(const Job *j, int model)
-{
-    return j->config.evaluate.models & 1u << model;
-}
-
-/* Whether the model can be scored: it has answered, or it is named and there. Says so when it is
- * named and is not there. */
+/* Whether the model can be scored: it has given answers that are still true, or it is named and there.
+ * Says so when it is named and is not there. */
 static bool has_model(const Job *j, int model, Error *e)
 {
-    if (!is_named(j, model))
-        return job_has(j, models[model].file);
+    if (!is_named(j, model)) {
+        const ResultState state = result_state(j, models[model].result, NULL, e);
+        return state == STATE_TRUE || state == STATE_BY_HAND;
+    }
     char *folder = folder_of(j, model, e);
     const bool has =
         folder || *given_answers(&j->config, model) || job_has(j, result_name[models[model].result]);

@@ -1,12 +1,14 @@
 /* Stage 3, parity leveler: the student is fine-tuned on the kept pairs only. Reads parity.json and
  * the pictures; writes metrics.jsonl, timings.jsonl and aligned/. Interrupted, it leaves a state
  * in level.state/ from which it goes on. (The paper, section "Parity Leveler".) */
+#include "mpa/level.h"
 #include "mpa/stage.h"
 
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/hash.h"
 #include "base/number.h"
+#include "base/progress.h"
 #include "data/items.h"
 #include "job/fingerprint.h"
 #include "job/questions.h"
@@ -15,10 +17,12 @@
 #include "mpa/audit.h"
 #include "tensor/gemm.h"
 #include "train/estimate.h"
+#include "train/fit.h"
 #include "train/lora.h"
 #include "train/save.h"
 #include "train/schedule.h"
 #include "train/train.h"
+#include "train/unchanged.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,7 +146,7 @@ static Status read_pairs(const Job *j, Questions *pairs, Json *source, Error *e)
 
 /* ------------------------------------------------------------------------------------ the training */
 
-static TrainOptions options_of(const Config *c)
+TrainOptions level_options(const Config *c)
 {
     const LevelConfig *l = &c->level;
     return (TrainOptions){.level = *l,
@@ -180,37 +184,114 @@ static Status describe(const Job *j, const Questions *pairs, Text *out, Error *e
     return e->status;
 }
 
-/* Fine-tuning must fit into memory with one micro-batch of samples like the first and every block
- * recomputed: less is impossible. */
-static Status check_memory(const Job *j, const Vlm *vlm, const Questions *pairs, const TrainOptions *o,
-                           Error *e)
+int64_t level_memory(const Vlm *vlm, const Question *first, int64_t pairs, const TrainOptions *o, Error *e)
 {
     const ChatOptions chat = {o->level.chat_newline};
-    const int64_t micro = min_i64(o->level.micro_batch, pairs->count);
-    Samples first;
-    samples_load(&first, vlm, pairs->question, 1, &o->pictures, &chat, e);
-    PassSize size = pass_size(&first);
+    const int64_t micro = min_i64(o->level.micro_batch, pairs);
+    Samples samples;
+    samples_load(&samples, vlm, first, 1, &o->pictures, &chat, e);
+    PassSize size = pass_size(&samples);
     size.rows *= micro;
     size.picture_tokens *= micro;
-    if (e->status == OK)
-        job_check_memory(j, estimate_state(vlm, &o->level) + estimate_pass(vlm, size, true), "fine-tuning",
-                         e);
-    samples_free(&first);
+    samples_free(&samples);
+    return e->status == OK ? estimate_state(vlm, &o->level) + estimate_pass(vlm, size, true) : 0;
+}
+
+int64_t level_disk(const Job *j, const Vlm *vlm, int64_t *largest, Error *e)
+{
+    char *states = job_path(j, state_folder, e);
+    const int64_t need = estimate_disk(vlm, &j->config.level, largest);
+    const int64_t there = states ? state_bytes(states) : 0;
+    free(states);
+    return max_i64(0, need - there);
+}
+
+static Status check_room(const Job *j, const Vlm *vlm, const Questions *pairs, const TrainOptions *o,
+                         Error *e)
+{
+    int64_t largest = 0;
+    job_check_memory(j, level_memory(vlm, pairs->question, pairs->count, o, e), "fine-tuning", e);
+    const int64_t disk = level_disk(j, vlm, &largest, e);
+    return job_check_disk(j, disk, largest, "fine-tuning (two states and aligned/)", e);
+}
+
+/* The settings that auto fits to the pairs. */
+static Status fit(Job *j, int64_t pairs, Error *e)
+{
+    Text said = {0};
+    fit_level(&j->config, pairs, &said, e);
+    if (e->status == OK && said.count)
+        log_info(&j->log, "level: %s", text_string(&said));
+    text_free(&said);
     return e->status;
+}
+
+/* FAILED with this text, which ends in a remedy; a warning with --force. */
+static Status refuse(const Job *j, bool forced, const char *text, Error *e)
+{
+    if (e->status != OK || forced) {
+        if (e->status == OK)
+            log_warning(&j->log, "%s; continues%s", text, j->force ? " because of --force" : "");
+        return e->status;
+    }
+    return error_set(e, FAILED, "%s; --force goes on anyway", text);
+}
+
+/* Training that cannot teach is refused before it starts. Who has set epochs, batch and warm-up alike
+ * has chosen the number of updates, and is only warned. */
+static Status check_updates(const Job *j, int64_t pairs, Error *e)
+{
+    const LevelConfig *l = &j->config.level;
+    const int64_t updates = e->status == OK ? fit_updates(l, pairs) : 0;
+    const bool chosen = updates && config_is_given(&j->config, &l->epochs) &&
+                        config_is_given(&j->config, &l->batch) &&
+                        config_is_given(&j->config, &l->warmup_ratio);
+    char text[500];
+    if (e->status != OK || updates >= FIT_LEAST_UPDATES)
+        return e->status;
+    snprintf(
+        text, sizeof text,
+        "level: ONLY %lld OF %lld STEPS HAVE A LEARNING RATE ABOVE 0, SO THE STUDENT LEARNS %s (wanted at "
+        "least %d; %lld pairs, batch %lld, epochs %lld, warmup_ratio %g): use level.recipe = auto and "
+        "leave out these keys, or a smaller level.batch, or more level.epochs",
+        (long long)updates, (long long)schedule_steps(l, pairs), updates ? "ALMOST NOTHING" : "NOTHING",
+        (int)FIT_LEAST_UPDATES, (long long)pairs, (long long)l->batch, (long long)l->epochs, l->warmup_ratio);
+    return refuse(j, j->force || chosen, text, e);
+}
+
+/* An aligned student that is the student is no result: it is taken away again, and the state stays,
+ * so that --force only has to write it. */
+static Status check_changed(const Job *j, const char *aligned, Error *e)
+{
+    bool same = false;
+    checkpoint_unchanged(&same, j->config.student.model, aligned, e);
+    if (!same)
+        return e->status;
+    if (!j->force)
+        save_remove(aligned, e);
+    return refuse(
+        j, j->force,
+        "level: THE ALIGNED STUDENT HAS THE STUDENT'S WEIGHTS, BIT FOR BIT, AS THEY ARE WRITTEN: it "
+        "has learned nothing. Use a higher level.learning_rate, more level.epochs, or level.dtype = "
+        "float32, which keeps small updates",
+        e);
 }
 
 static void show_step(void *user, const TrainProgress *p)
 {
+    Progress *progress = user;
     char note[60];
+    if (!progress->done) /* the first step of this process, which may go on where another stopped */
+        progress->first = p->step - 1;
     snprintf(note, sizeof note, "loss %.4f, %lld tokens", p->loss, (long long)p->tokens);
-    progress_show(user, p->step, note);
+    progress_show(progress, p->step, note);
 }
 
 static Status train_and_save(const Job *j, Vlm *vlm, const Questions *pairs, Error *e)
 {
     Text print = {0};
     Progress progress;
-    const TrainOptions o = options_of(&j->config);
+    const TrainOptions o = level_options(&j->config);
     const int64_t steps = schedule_steps(&o.level, pairs->count);
     char *state = job_path(j, state_folder, e);
     char *metrics = job_path(j, "metrics.jsonl", e);
@@ -221,14 +302,16 @@ static Status train_and_save(const Job *j, Vlm *vlm, const Questions *pairs, Err
     if (!resumes)
         state_remove_all(state, e);
     describe(j, pairs, &print, e);
-    check_memory(j, vlm, pairs, &o, e);
+    check_room(j, vlm, pairs, &o, e);
     if (e->status == OK)
         log_info(&j->log, "level: %lld pairs, %lld steps", (long long)pairs->count, (long long)steps);
     progress_begin(&progress, &j->log, "level", 0, steps);
     const TrainFiles files = {state, metrics, timings, text_string(&print)};
-    const TrainWatch watch = {j->stop, show_step, &progress};
+    const TrainWatch watch = {.stop = j->stop, .progress = show_step, .user = &progress};
     train(vlm, pairs->question, pairs->count, &o, &files, &watch, e);
+    progress_end(&progress);
     save_checkpoint(vlm, aligned, o.level.dtype, o.level.method == METHOD_LORA, e);
+    check_changed(j, aligned, e);
     result_end(j, RESULT_ALIGNED, NULL, 0, e);
     state_remove_all(state, e);
     text_free(&print);
@@ -263,6 +346,8 @@ static Status run(Job *j, Error *e)
     Json source = {0};
     Vlm vlm;
     read_pairs(j, &pairs, &source, e);
+    fit(j, pairs.count, e);
+    check_updates(j, pairs.count, e);
     if (e->status == OK && job_open_model(j, &vlm, j->config.student.model, NULL, e) == OK) {
         start_adapters(j, &vlm, e);
         train_and_save(j, &vlm, &pairs, e);

@@ -2,6 +2,7 @@
 #include "mpa/stage.h"
 
 #include "base/file.h"
+#include "base/progress.h"
 #include "mpa/holdout.h"
 
 #include <string.h>
@@ -167,8 +168,13 @@ Status stage_run(const Stage *s, Job *j, Error *e)
     if (s->one_result) /* says why it is made anew, or taken */
         stage_use(s, j, s->last, &use, e);
     if (!done) {
+        Progress work; /* shown before, between and after the parts that count what they have done */
+        progress_begin(&work, &j->log, s->name, 0, 0);
         s->needs(j, e);
-        return e->status == OK ? s->run(j, e) : e->status;
+        if (e->status == OK)
+            s->run(j, e);
+        progress_end(&work);
+        return e->status;
     }
     log_info(&j->log, "%s: %s is there already", s->name, result_name[s->last]);
     result_settle(j, s->last, e);

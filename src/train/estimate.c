@@ -64,6 +64,21 @@ int64_t estimate_pass(const Vlm *vlm, PassSize size, bool recompute)
     return kept + max_i64(backward, head_cross_entropy_bytes(vlm->vocab)) + thread_bytes(size.longest);
 }
 
+int64_t estimate_disk(const Vlm *vlm, const LevelConfig *o, int64_t *largest)
+{
+    enum { STATES = 2, KINDS = 3 }; /* a state has master, mean and square */
+    const Checkpoint *c = &vlm->checkpoint;
+    int64_t result = 0;
+    for (int64_t i = 0; i < c->params; i++) {
+        const Param *p = c->param[i];
+        const Dtype type = o->dtype == DTYPE_FLOAT32 ? F32 : o->dtype == DTYPE_BFLOAT16 ? BF16 : p->stored;
+        result += p->count * (int64_t)dtype_size(type);
+    }
+    const int64_t state = o->save_every ? optimiser_values(vlm, o) * KINDS * (int64_t)sizeof(float) : 0;
+    *largest = max_i64(state, result / max_i64(1, c->files));
+    return STATES * state + result;
+}
+
 bool estimate_recompute(int64_t bytes, int64_t room)
 {
     return room && bytes > room / 2;

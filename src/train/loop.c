@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/number.h"
+#include "base/progress.h"
 #include "base/random.h"
 #include "model/loss.h"
 #include "train/estimate.h"
@@ -37,6 +38,7 @@ typedef struct {
     Arena arena;    /* of a pass; its memory is used again by the next */
     int64_t *order; /* [count], of the current epoch */
     int64_t steps;
+    double saved; /* when a state was saved last, or the run began, by the watch's clock */
     Error *error;
 } Trainer;
 
@@ -109,6 +111,20 @@ static bool is_stopped(const Trainer *t)
     return t->watch.stop && *t->watch.stop;
 }
 
+static double now_of(const Trainer *t)
+{
+    return t->watch.clock ? t->watch.clock() : clock_seconds();
+}
+
+/* The state as it is now, if states are wanted. */
+static Status save_state(Trainer *t)
+{
+    if (t->options->level.save_every)
+        state_save(&t->optimiser, t->files, t->error);
+    t->saved = now_of(t);
+    return t->error->status;
+}
+
 /* All passes of a step; their gradients are added up. Between two passes the run can be stopped:
  * the state is then the one before this step. */
 static Status run_passes(Trainer *t, Step *s)
@@ -118,10 +134,11 @@ static Status run_passes(Trainer *t, Step *s)
     optimiser_clear_gradients(&t->optimiser);
     for (int64_t i = 0; i < s->count && t->error->status == OK; i += level->micro_batch) {
         if (is_stopped(t)) {
-            if (level->save_every)
-                state_save(&t->optimiser, t->files, t->error);
+            save_state(t);
             return error_set(t->error, INTERRUPTED, "interrupted");
         }
+        progress_inside((double)i / (double)s->count, "sample %lld of %lld of the step", (long long)i + 1,
+                        (long long)s->count);
         run_pass(t, s, s->which + i, min_i64(level->micro_batch, s->count - i), step_labels);
     }
     return t->error->status;
@@ -180,12 +197,14 @@ static Status write_logs(Trainer *t, const Step *s, double seconds)
     return append_line(t->files->timings_path, line, t->error);
 }
 
-/* After every save_every-th step, but not the last: then the result itself is saved. */
+/* After every save_every-th step, when the last state is SAVE_SECONDS old, and after the last step:
+ * writing the result can fail too. */
 static bool state_is_due(const Trainer *t)
 {
+    enum { SAVE_SECONDS = 600 };
     int64_t every = t->options->level.save_every;
     int64_t step = t->optimiser.step;
-    return every && step % every == 0 && step < t->steps;
+    return every && (step % every == 0 || step == t->steps || now_of(t) - t->saved >= SAVE_SECONDS);
 }
 
 static Status run_step(Trainer *t, Step *s)
@@ -197,7 +216,7 @@ static Status run_step(Trainer *t, Step *s)
         return t->error->status;
     write_logs(t, s, clock_seconds() - begin);
     if (state_is_due(t))
-        state_save(&t->optimiser, t->files, t->error);
+        save_state(t);
     if (t->error->status == OK && t->watch.progress) {
         const TrainProgress p = {t->optimiser.step, t->steps, s->sum.loss, s->sum.tokens,
                                  (int64_t)t->arena.peak};
@@ -233,25 +252,64 @@ static Status run_steps(Trainer *t)
     return t->error->status;
 }
 
+/* Owned: trainer_free. */
+static Status trainer_init(Trainer *t, Vlm *vlm, const Question *pairs, int64_t count, const TrainOptions *o,
+                           Error *e)
+{
+    *t = (Trainer){.vlm = vlm,
+                   .pairs = pairs,
+                   .count = count,
+                   .options = o,
+                   .steps = schedule_steps(&o->level, count),
+                   .error = e};
+    arena_init(&t->arena);
+    t->order = memory_new(count, sizeof *t->order, e);
+    return optimiser_init(&t->optimiser, vlm, &o->level, e);
+}
+
+static void trainer_free(Trainer *t)
+{
+    optimiser_free(&t->optimiser);
+    arena_free(&t->arena);
+    free(t->order);
+}
+
 Status train(Vlm *vlm, const Question *pairs, int64_t count, const TrainOptions *o, const TrainFiles *f,
              const TrainWatch *watch, Error *e)
 {
-    Trainer t = {.vlm = vlm,
-                 .pairs = pairs,
-                 .count = count,
-                 .options = o,
-                 .files = f,
-                 .steps = schedule_steps(&o->level, count),
-                 .error = e};
+    Trainer t;
+    trainer_init(&t, vlm, pairs, count, o, e);
+    t.files = f;
     if (watch)
         t.watch = *watch;
-    arena_init(&t.arena);
-    t.order = memory_new(count, sizeof *t.order, e);
-    optimiser_init(&t.optimiser, vlm, &o->level, e);
     state_resume(&t.optimiser, f, e);
+    t.saved = now_of(&t);
     run_steps(&t);
-    optimiser_free(&t.optimiser);
-    arena_free(&t.arena);
-    free(t.order);
+    trainer_free(&t);
+    return e->status;
+}
+
+Status train_time(Vlm *vlm, const Question *pairs, int64_t count, const TrainOptions *o, double *pass,
+                  double *update_seconds, Error *e)
+{
+    enum { TIMES = 3 };
+    const double cold = 1; /* a pass shorter than this is made again: the first one also warms up caches */
+    Trainer t;
+    trainer_init(&t, vlm, pairs, count, o, e);
+    Step s = {.which = t.order, .count = count};
+    if (t.order)
+        order_epoch(&t, 0);
+    *pass = cold;
+    for (int i = 0; i < TIMES && (i == 0 || *pass < cold); i++) {
+        const double begin = clock_seconds();
+        run_pass(&t, &s, s.which, count, 0);
+        const double spent = clock_seconds() - begin;
+        *pass = i && *pass < spent ? *pass : spent;
+    }
+    const double begin = clock_seconds();
+    update(&t, &s);
+    optimiser_clear_gradients(&t.optimiser);
+    *update_seconds = clock_seconds() - begin;
+    trainer_free(&t);
     return e->status;
 }

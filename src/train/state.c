@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "base/path.h"
 #include "base/word.h"
+#include "base/progress.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,16 +167,17 @@ static Status remove_before(const char *state_folder, int64_t end, Error *e)
 Status state_save(const Optimiser *a, const TrainFiles *f, Error *e)
 {
     Paths work, whole;
+    progress_inside(0, "saves a state");
     paths_make(&work, f->state_folder, a->step, ".tmp", e);
     paths_make(&whole, f->state_folder, a->step, "", e);
     map_guard_check(e);
+    remove_before(f->state_folder, latest_before(f->state_folder, a->step, e), e);
     folder_remove(work.folder.data, e);
     folder_make(work.folder.data, e);
     write_weights(a, work.weights.data, e);
     write_description(a, f, &work, e);
     folder_remove(whole.folder.data, e);
     file_rename(work.folder.data, whole.folder.data, e);
-    remove_before(f->state_folder, latest_before(f->state_folder, a->step, e), e);
     paths_free(&work);
     paths_free(&whole);
     return e->status;
@@ -238,6 +240,31 @@ static Status read_weights(Optimiser *a, const char *path, Error *e)
     return e->status;
 }
 
+/* Where a part of a fingerprint ends; parts are separated by "; ". */
+static size_t part_length(const char *p)
+{
+    const char *end = strstr(p, "; ");
+    return end ? (size_t)(end - p) : strlen(p);
+}
+
+/* The state belongs to another run: names the first part of the fingerprints that differs. */
+static Status of_another_run(const char *path, const char *then, const char *now, Error *e)
+{
+    while (*then && *now) {
+        const size_t old = part_length(then);
+        const size_t new = part_length(now);
+        if (old != new || strncmp(then, now, old))
+            break;
+        then += then[old] ? old + 2 : old;
+        now += now[new] ? new + 2 : new;
+    }
+    return error_set(
+        e, BAD_USAGE,
+        "%s: belongs to a run with other data or settings: then \"%.*s\", now \"%.*s\"; go back to "
+        "them, or remove the folder to start anew",
+        path, (int)part_length(then), then, (int)part_length(now), now);
+}
+
 /* Loads the state of one step. False: it is not whole, and nothing was changed. */
 static bool load(Optimiser *a, const TrainFiles *f, int64_t step, Error *e)
 {
@@ -246,10 +273,7 @@ static bool load(Optimiser *a, const TrainFiles *f, int64_t step, Error *e)
     paths_make(&p, f->state_folder, step, "", e);
     bool whole = is_whole(&p, step, &d, e);
     if (whole && strcmp(d.fingerprint, f->fingerprint))
-        error_set(e, BAD_USAGE,
-                  "%s: belongs to a run with other data or settings (then: %.300s; now: %.300s); remove the "
-                  "folder to start anew",
-                  p.description.data, d.fingerprint, f->fingerprint);
+        of_another_run(p.description.data, d.fingerprint, f->fingerprint, e);
     if (whole) {
         read_weights(a, p.weights.data, e);
         file_truncate(f->metrics_path, d.metrics, e);
@@ -278,6 +302,20 @@ Status state_resume(Optimiser *a, const TrainFiles *f, Error *e)
 static bool is_unfinished(const char *state_folder, const char *name, Error *e)
 {
     return !strncmp(name, "step-", 5) && ends_with(name, ".tmp") && is_folder_in(state_folder, name, e);
+}
+
+int64_t state_bytes(const char *state_folder)
+{
+    Error e = {0};
+    int64_t bytes = 0;
+    for (int64_t step = latest_before(state_folder, INT64_MAX, &e); step >= 0;
+         step = latest_before(state_folder, step, &e)) {
+        Paths p;
+        paths_make(&p, state_folder, step, "", &e);
+        bytes += e.status == OK ? size_or_zero(p.weights.data) : 0;
+        paths_free(&p);
+    }
+    return bytes;
 }
 
 Status state_remove_all(const char *state_folder, Error *e)

@@ -14,13 +14,15 @@ typedef struct {
     const char *fingerprint;
 } TrainFiles;
 
-/* Saves the state after a->step updates, whole or not at all. Removes all states but this one and
- * the one before. */
+/* Saves the state after a->step updates, whole or not at all. All states but this one and the one
+ * before are removed, before it is written: so there are never more than two. */
 Status state_save(const Optimiser *a, const TrainFiles *f, Error *e);
 /* Loads the latest state that is whole and cuts metrics and timings to what they held then. There
  * is none: leaves *a as it is and empties those files. BAD_USAGE: the state has another
  * fingerprint. */
 Status state_resume(Optimiser *a, const TrainFiles *f, Error *e);
+/* Bytes of the states that are there. */
+int64_t state_bytes(const char *state_folder);
 /* Removes the folder with all states. */
 Status state_remove_all(const char *state_folder, Error *e);
 

@@ -1,7 +1,8 @@
-/* Messages and progress on standard error, where it is no terminal: src/base/log.c. And signals:
+/* Messages on standard error, where it is no terminal: src/base/log.c. And signals:
  * src/base/signals.c. */
 #define _XOPEN_SOURCE 700 /* posix_openpt */
 #define _DEFAULT_SOURCE   /* TIOCSWINSZ */
+#include "fixture/capture.h"
 
 #include "base/log.h"
 #include "base/signals.h"
@@ -18,33 +19,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-/* Standard error goes into a file while a test writes to it. */
-typedef struct {
-    FILE *file;
-    int before;
-    char text[2000];
-} Capture;
-
-static void capture_begin(Capture *c)
-{
-    c->file = tmpfile();
-    assert_non_null(c->file);
-    fflush(stderr);
-    c->before = dup(2);
-    assert_true(c->before >= 0 && dup2(fileno(c->file), 2) == 2);
-}
-
-static const char *capture_end(Capture *c)
-{
-    fflush(stderr);
-    assert_int_equal(dup2(c->before, 2), 2);
-    close(c->before);
-    rewind(c->file);
-    c->text[fread(c->text, 1, sizeof c->text - 1, c->file)] = 0;
-    fclose(c->file);
-    return c->text;
-}
 
 static void write_all_kinds(bool quiet, bool verbose)
 {
@@ -70,38 +44,6 @@ static void test_kinds(void **state)
     capture_begin(&c);
     write_all_kinds(false, true);
     assert_string_equal(capture_end(&c), "info 1\ndetail\nmpa: warning: strange\nmpa: broken\n");
-}
-
-/* No line is redrawn, and within 10 s only the last one is written. */
-static void test_progress(void **state)
-{
-    (void)state;
-    Capture c;
-    Log l;
-    Progress p;
-    capture_begin(&c);
-    log_init(&l, false, false);
-    progress_begin(&p, &l, "work", 2, 5);
-    for (int64_t done = 3; done <= 5; done++)
-        progress_show(&p, done, "a note");
-    const char *text = capture_end(&c);
-    assert_memory_equal(text, "work 5/5  ", 10);
-    assert_non_null(strstr(text, "a note\n"));
-    assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
-    assert_null(strpbrk(text, "\r\x1b"));
-}
-
-static void test_quiet_progress(void **state)
-{
-    (void)state;
-    Capture c;
-    Log l;
-    Progress p;
-    capture_begin(&c);
-    log_init(&l, true, false);
-    progress_begin(&p, &l, "work", 0, 1);
-    progress_show(&p, 1, NULL);
-    assert_string_equal(capture_end(&c), "");
 }
 
 /* A child that is signalled `times` times: the status it ends with, and in *lived how many of the
@@ -206,8 +148,7 @@ static void test_terminals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds), cmocka_unit_test(test_progress),
-                                       cmocka_unit_test(test_quiet_progress), cmocka_unit_test(test_signals),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds), cmocka_unit_test(test_signals),
                                        cmocka_unit_test(test_terminals)};
     return cmocka_run_group_tests_name("base/log", tests, NULL, NULL);
 }

@@ -171,6 +171,47 @@ static void test_recipes(void **state)
     assert_true(fabs(c.level.beta2 - 0.999) < 1e-12);
     assert_true(fabs(c.level.weight_decay - 0.1) < 1e-12);
     config_free(&c);
+    load_good(&s, &c, "", NULL); /* auto: the same, but with pictures as they are asked about */
+    assert_int_equal(c.level.recipe, RECIPE_AUTO);
+    assert_true(c.level.epochs == 1 && c.level.batch == 128 && c.level.micro_batch == 4);
+    assert_true(!c.level.chat_newline && c.level.loss == LOSS_TOKEN && c.level.max_pixels == 0);
+    assert_true(fabs(c.level.beta2 - 0.999) < 1e-12 && fabs(c.level.weight_decay - 0.1) < 1e-12);
+    config_free(&c);
+    scratch_remove(&s);
+}
+
+/* What auto decides is fitted, again and again, unless it is set; a dump leaves it open. */
+static void test_fitted(void **state)
+{
+    (void)state;
+    Scratch s;
+    Config c;
+    Error e = {0};
+    Text text = {0};
+    scratch_make(&s);
+    load_good(&s, &c, "[level]\nbatch = 12\nmicro_batch = 3\n", NULL);
+    assert_true(config_is_given(&c, &c.level.batch) && !config_is_given(&c, &c.level.epochs));
+    assert_true(config_is_fitted(&c, &c.level.epochs) && config_is_fitted(&c, &c.level.warmup_ratio));
+    assert_false(config_is_fitted(&c, &c.level.batch) || config_is_fitted(&c, &c.level.beta1));
+    config_fit(&c, &c.level.batch, 3, &e);
+    config_fit(&c, &c.level.epochs, 3, &e);
+    config_fit(&c, &c.level.epochs, 5, &e);
+    assert_int_equal(config_training(&c, &text, &e), OK);
+    assert_true(c.level.batch == 12 && c.level.epochs == 5);
+    assert_non_null(strstr(text.data, "; level.epochs auto;"));
+    assert_false(config_is_given(&c, &c.level.epochs));
+    text_clear(&text);
+    assert_int_equal(config_dump(&c, &text, &e), OK);
+    assert_non_null(strstr(text.data, "\nepochs = \n"));
+    assert_non_null(strstr(text.data, "fitted to the number of pairs by level.recipe = auto\nepochs"));
+    text_free(&text);
+    config_free(&c);
+    load_good(&s, &c, "[level]\nmicro_batch = 3\nepochs =\n", NULL); /* batch is not 128 yet */
+    assert_true(config_is_fitted(&c, &c.level.epochs));
+    config_free(&c);
+    load_good(&s, &c, "[level]\nrecipe = 2025-10\n", NULL);
+    assert_false(config_is_fitted(&c, &c.level.epochs));
+    config_free(&c);
     scratch_remove(&s);
 }
 
@@ -257,7 +298,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_values),  cmocka_unit_test(test_override_paths),
                                        cmocka_unit_test(test_refused), cmocka_unit_test(test_not_text),
-                                       cmocka_unit_test(test_recipes), cmocka_unit_test(test_dump),
-                                       cmocka_unit_test(test_require), cmocka_unit_test(test_training)};
+                                       cmocka_unit_test(test_recipes), cmocka_unit_test(test_fitted),
+                                       cmocka_unit_test(test_dump),    cmocka_unit_test(test_require),
+                                       cmocka_unit_test(test_training)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

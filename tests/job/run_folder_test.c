@@ -93,7 +93,7 @@ static double score(World *w, const char *model, const char *metric)
 static const char questions[] =
     "[{\"image_id\":1,\"question_id\":1,\"question\":\"q\",\"answers\":[\"Bern\",\"Bern\",\"Bern\",\"Bonn\"]}"
     ","
-    "{\"image_id\":2,\"question_id\":2,\"question\":\"q\",\"answers\":[\"two\"]}]";
+    "{\"image_id\":2,\"question_id\":2,\"question\":\"q\",\"answers\":[\"two\",\"two\",\"two\",\"two\"]}]";
 
 /* Neither model nor pictures are needed to score a file. */
 static void test_predictions(void **state)

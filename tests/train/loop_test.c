@@ -215,8 +215,8 @@ static void dropout_by_counter(void **state)
     tiny_run_free(&r);
 }
 
-/* A state after every second step, but none after the last; none at all where none are wanted,
- * even when the run is stopped. */
+/* A state after every second step and the last; none at all where none are wanted, even when the run
+ * is stopped. */
 static void states_are_saved_when_due(void **state)
 {
     (void)state;
@@ -227,13 +227,45 @@ static void states_are_saved_when_due(void **state)
     r.options.level.save_every = 2;
     Result a = run(&r, NULL);
     for (int step = 0; step <= 4; step++)
-        assert_true(has_state(&r, step) == (step == 2));
+        assert_true(has_state(&r, step) == (step == 2 || step == 4));
+    result_free(&a);
+    r.options.level.save_every = 100;
+    a = run(&r, NULL);
+    for (int step = 0; step <= 4; step++)
+        assert_true(has_state(&r, step) == (step == 4));
     result_free(&a);
     r.options.level.save_every = 0;
     state_remove_all(r.states, &r.error);
     tiny_run_restart(&r);
     assert_int_equal(tiny_run_train(&r, &watch), INTERRUPTED);
     assert_false(file_exists(r.states));
+    tiny_run_free(&r);
+}
+
+/* A clock that goes on by 250 s whenever it is read. */
+static double slow_clock(void)
+{
+    static double seconds = 0;
+    seconds += 250;
+    return seconds;
+}
+
+/* A state that is ten minutes old is followed by another, however many steps lie between: the clock is
+ * read at the start, after each step, and after each state. */
+static void states_are_saved_by_time(void **state)
+{
+    (void)state;
+    TinyRun r;
+    Watched w = {.stop_after = 3};
+    TrainWatch watch = watch_of(&w);
+    tiny_run_make(&r, qwen2vl);
+    r.options.level.save_every = 100;
+    watch.clock = slow_clock;
+    watch.stop = NULL;
+    tiny_run_train(&r, &watch);
+    tiny_run_must(&r);
+    for (int step = 0; step <= 4; step++)
+        assert_true(has_state(&r, step) == (step == 3 || step == 4));
     tiny_run_free(&r);
 }
 
@@ -571,12 +603,12 @@ int main(void)
                                    {"dropout by counter", dropout_by_counter},
                                    {"frozen parts stay", frozen_parts_stay}};
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(states_are_saved_when_due), cmocka_unit_test(logs_say_what_happened),
-        cmocka_unit_test(shuffled_by_seed),          cmocka_unit_test(each_epoch_is_shuffled_anew),
-        cmocka_unit_test(losses_are_means),          cmocka_unit_test(options_reach_the_samples),
-        cmocka_unit_test(loss_not_finite),           cmocka_unit_test(gradient_not_finite),
-        cmocka_unit_test(many_pairs_in_a_message),   cmocka_unit_test(bad_pair_is_named),
-        cmocka_unit_test(nothing_to_train)};
+        cmocka_unit_test(states_are_saved_when_due),   cmocka_unit_test(states_are_saved_by_time),
+        cmocka_unit_test(logs_say_what_happened),      cmocka_unit_test(shuffled_by_seed),
+        cmocka_unit_test(each_epoch_is_shuffled_anew), cmocka_unit_test(losses_are_means),
+        cmocka_unit_test(options_reach_the_samples),   cmocka_unit_test(loss_not_finite),
+        cmocka_unit_test(gradient_not_finite),         cmocka_unit_test(many_pairs_in_a_message),
+        cmocka_unit_test(bad_pair_is_named),           cmocka_unit_test(nothing_to_train)};
     int failed = run_family_tests(EACH_FAMILY, families, sizeof families / sizeof *families);
     return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include "base/folder.h"
 #include "base/hash.h"
 #include "train/adamw.h"
+#include "train/estimate.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -254,10 +255,41 @@ static void of_another_run(void **state)
     fill(&f.optimiser, 77);
     f.run.files.fingerprint = "another";
     assert_int_equal(state_resume(&f.optimiser, &f.run.files, &f.run.error), BAD_USAGE);
-    assert_non_null(strstr(f.run.error.text, "then: tiny; now: another"));
+    assert_non_null(strstr(f.run.error.text, "then \"tiny\", now \"another\""));
     assert_filled(&f.optimiser, 77);
     assert_logs(&f, "1\n2\n3\n", "1\n");
     finish(&f);
+}
+
+/* Of many settings the first one that differs is named, not what stands before it. */
+static void names_what_differs(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *then, *now, *wanted;
+    } cases[] = {{"level.batch 4; level.beta1 0.9; x 1", "level.batch 4; level.beta1 0.95; x 2",
+                  "then \"level.beta1 0.9\", now \"level.beta1 0.95\""},
+                 {"12 pairs; seed 0", "12 pairs; seed 0; x 1", "then \"\", now \"x 1\""},
+                 {"12 pairs; seed 0; x 1", "12 pairs; seed 0", "then \"x 1\", now \"\""}};
+    char shared[800] = "";
+    char then[1000];
+    char now[1000];
+    for (int i = 0; i < 60; i++)
+        strcat(shared, "level.x 12; ");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Fixture f;
+        make(&f);
+        set_logs(&f, "", "");
+        snprintf(then, sizeof then, "%s%s", shared, cases[i].then);
+        snprintf(now, sizeof now, "%s%s", shared, cases[i].now);
+        f.run.files.fingerprint = then;
+        save(&f, 5);
+        f.run.files.fingerprint = now;
+        assert_int_equal(state_resume(&f.optimiser, &f.run.files, &f.run.error), BAD_USAGE);
+        if (!strstr(f.run.error.text, cases[i].wanted))
+            fail_msg("\"%s\" lacks %s", f.run.error.text, cases[i].wanted);
+        finish(&f);
+    }
 }
 
 /* Weights of the right hash, but of another model. */
@@ -342,6 +374,31 @@ static void same_form(void **state)
     finish(&f);
 }
 
+/* What is on the disk is what was said before: two states, whatever number was saved. */
+static void takes_what_was_said(void **state)
+{
+    (void)state;
+    Fixture f;
+    int64_t largest = 0;
+    const int64_t header = 100000; /* bytes, generously */
+    make(&f);
+    set_logs(&f, "", "");
+    const LevelConfig *level = &f.run.options.level;
+    assert_int_equal(state_bytes(f.run.states), 0);
+    for (int64_t step = 5; step < 8; step++)
+        save(&f, step);
+    const int64_t there = state_bytes(f.run.states);
+    const int64_t states = 2 * 12 * optimiser_values(&f.run.vlm, level);
+    assert_in_range(there, states, states + header);
+    const int64_t all = estimate_disk(&f.run.vlm, level, &largest);
+    assert_true(all > states && largest == states / 2);
+    LevelConfig none = *level;
+    none.save_every = 0;
+    assert_int_equal(estimate_disk(&f.run.vlm, &none, &largest), all - states);
+    assert_true(largest > 0 && largest <= all - states);
+    finish(&f);
+}
+
 /* What a kill left half written is neither taken nor in the way, and goes with the rest. */
 static void half_written(void **state)
 {
@@ -374,18 +431,13 @@ static void half_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(comes_back),
-        cmocka_unit_test(none_there),
-        cmocka_unit_test(two_are_kept),
-        cmocka_unit_test(damaged_is_not_taken),
-        cmocka_unit_test(renamed_is_not_taken),
-        cmocka_unit_test(all_damaged),
-        cmocka_unit_test(of_another_run),
-        cmocka_unit_test(of_other_shape),
-        cmocka_unit_test(log_too_short),
-        cmocka_unit_test(no_logs_yet),
-        cmocka_unit_test(same_form),
-        cmocka_unit_test(half_written),
+        cmocka_unit_test(comes_back),           cmocka_unit_test(none_there),
+        cmocka_unit_test(two_are_kept),         cmocka_unit_test(damaged_is_not_taken),
+        cmocka_unit_test(renamed_is_not_taken), cmocka_unit_test(all_damaged),
+        cmocka_unit_test(of_another_run),       cmocka_unit_test(names_what_differs),
+        cmocka_unit_test(of_other_shape),       cmocka_unit_test(log_too_short),
+        cmocka_unit_test(no_logs_yet),          cmocka_unit_test(same_form),
+        cmocka_unit_test(half_written),         cmocka_unit_test(takes_what_was_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,13 +98,13 @@ cmp -s "$work/e1/evaluation/student.json" "$work/e2/evaluation/student.json"
 verdict "mpa evaluate --adapter"
 
 # Training goes on from an adapter, whose settings count where none are given.
-expect 0 'rank 4, alpha 4' level "$work/run.ini" run.dir="$work/more" level.lora_init="$adapter" level.lora_rank=0 level.lora_target= level.epochs=1
+expect 0 'rank 4, alpha 4' level "$work/run.ini" run.dir="$work/more" level.lora_init="$adapter" level.lora_rank=0 level.lora_target= level.epochs=1 --force
 expect 2 'lora_rank = 5, but the adapter in level.lora_init has rank 4' level "$work/run.ini" run.dir="$work/wrong" level.lora_init="$adapter" level.lora_rank=5
 expect 2 'lora_alpha = 5, but' level "$work/run.ini" run.dir="$work/wrong" level.lora_init="$adapter" level.lora_alpha=5
 expect 2 'these are not the [0-9]+ modules' level "$work/run.ini" run.dir="$work/wrong" level.lora_init="$adapter" level.lora_target=q_proj
 expect 2 'no module that is trained has such a name' level "$work/run.ini" run.dir="$work/wrong" level.lora_target=nothing
 expect 2 'put the adapter into it first' level "$work/run.ini" run.dir="$work/wrong" student.adapter="$adapter"
-expect 0 'no module is called: nothing' level "$work/run.ini" run.dir="$work/wrong" level.lora_target='q_proj, nothing' level.epochs=1
+expect 0 'no module is called: nothing' level "$work/run.ini" run.dir="$work/wrong" level.lora_target='q_proj, nothing' level.epochs=1 --force
 
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

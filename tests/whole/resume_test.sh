@@ -23,6 +23,7 @@ epochs = 1
 batch = 4
 micro_batch = 2
 learning_rate = 1e-4
+warmup_ratio = 0.03
 save_every = 1
 [evaluate]
 questions = $PWD/conf/world/okvqa/test.json

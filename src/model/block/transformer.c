@@ -3,6 +3,7 @@
  * are called, comes from the shape's table of names alone. */
 #include "model/block/transformer.h"
 
+#include "base/progress.h"
 #include "model/load.h"
 #include "tensor/probe.h"
 
@@ -180,9 +181,14 @@ Mat *transformer_layer(Run *run, const Transformer *t, int64_t i, const Rows *ro
     return run_block(run, block, &c, sizeof c, x);
 }
 
+/* So many rows may take a layer seconds. */
+enum { MANY_ROWS = 256 };
+
 Mat *transformer(Run *run, const Transformer *t, const Rows *rows, int64_t batch, Mat *x)
 {
     for (int64_t i = 0; i < t->shape.layers; i++) {
+        if (x && x->rows >= MANY_ROWS)
+            progress_inside(-1, "%s %lld/%lld", t->name, (long long)i + 1, (long long)t->shape.layers);
         x = transformer_layer(run, t, i, rows, x);
         probe_mat(run, x, batch, "%s.%lld", t->name, (long long)i);
     }
