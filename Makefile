@@ -297,6 +297,25 @@ build/venv/ready: ref/requirements.txt
 	build/venv/bin/pip install --quiet -r ref/requirements.txt
 	@touch $@
 
+# What newer transformers writes and reads: two of its versions cannot stand in one environment.
+.PHONY: ref-venv5 newer-folders round-trip
+ref-venv5: build/venv5/ready
+
+build/venv5/ready: ref/requirements5.txt
+	@mkdir -p build
+	$(PYTHON) -m venv build/venv5
+	build/venv5/bin/pip install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch==2.13.0 torchvision==0.28.0
+	build/venv5/bin/pip install --quiet -r ref/requirements5.txt
+	@touch $@
+
+newer-folders: ref-venv5
+	build/venv5/bin/python ref/newer_folders.py
+
+# aligned/ and aligned/adapter in transformers 4.49 and 5.x and in PEFT: every key, and the logits.
+round-trip: ref-venv ref-venv5 all
+	build/venv/bin/python ref/round_trip.py
+	build/venv5/bin/python ref/round_trip.py
+
 # The list of all files with their hashes comes last.
 golden: ref-venv
 	@for program in $(sort $(wildcard ref/family_*.py ref/golden_*.py)) ref/manifest.py; do \
@@ -339,7 +358,7 @@ uninstall:
 # The Python environment is kept: it takes minutes and a gigabyte to make. `rm -rf build` removes it too.
 clean:
 	rm -f mpa libmpa.a mpa.new libmpa.a.new
-	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name venv -exec rm -rf {} +; fi
+	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name 'venv*' -exec rm -rf {} +; fi
 
 dist:
 	@mkdir -p build
@@ -361,6 +380,8 @@ help:
 	@echo 'make check-format    clang-format finds nothing to change; make format changes it'
 	@echo 'make ref-venv        Python environment for ref/, in build/venv'
 	@echo 'make golden          write golden/ anew with PyTorch and transformers'
+	@echo 'make newer-folders   write those goldens anew that transformers 5.x makes (environment: build/venv5)'
+	@echo 'make round-trip      what level writes, loaded by transformers 4.49 and 5.x and by PEFT: every key, and the logits'
 	@echo 'make world           train the small teacher and students in weights/ anew'
 	@echo 'make real-size       greedy texts and traces against PyTorch at the sizes of a model of each family, random weights'
 	@echo 'make demo-texts      after make demo: every text that its models wrote, again by transformers'

@@ -7,6 +7,8 @@ weights/tiny-qwen2vl-b: one file, float32, tied head, no generation settings.
 golden/family/qwen2vl, beside what family.py writes:
     pictures.*    pictures as the slow Qwen2VLImageProcessor gives them to the model, one of a patch's equal frames,
                   and its size rule"""
+import re
+
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
@@ -113,6 +115,7 @@ class Qwen2VL(Family):
                         dict(training.BASE, batch=4, micro_batch=2, epochs=3, loss="token", decay="all",
                              schedule="linear", beta2=0.98, epsilon=1e-7, clip=0.0), True),
         "train-leftover": ("tiny-qwen2vl-b", 5, training.BASE, False),
+        "train-turns": ("tiny-qwen2vl-a", 0, dict(training.BASE, epochs=3, batch=1), False),
         "train-lora": ("tiny-qwen2vl-a", 4, dict(training.LORA, lora_target="q_proj down_proj proj mlp.0"), True),
         "train-lora-dropout": ("tiny-qwen2vl-b", 4,
                                dict(training.LORA, lora_target="v_proj, gate_proj, fc2, qkv", lora_dropout=0.25), True),
@@ -153,6 +156,23 @@ class Qwen2VL(Family):
         end = tok(answer + "<|im_end|>\n")["input_ids"] if answer is not None else []
         out["input_ids"], out["labels"] = torch.tensor([ids + end]), torch.tensor([[-100] * len(ids) + end])
         return out
+
+    def conversation(self, processor, turns):
+        """As the published trainer does it: each turn and each answer is tokenised on its own."""
+        tok, ids, labels = processor.tokenizer, processor.tokenizer(SYSTEM)["input_ids"], []
+        p = processor.image_processor(images=[x for _, pictures, _ in turns for x in pictures], return_tensors="pt")
+        counts = [int(g.prod()) // 4 for g in p["image_grid_thw"]]
+        for human, _, answer in turns:
+            user = re.sub(r"\n?<image>\n?", PICTURE, human)
+            while "<|image_pad|>" in user:
+                user = user.replace("<|image_pad|>", "<|placeholder|>" * counts.pop(0), 1)
+            user = user.replace("<|placeholder|>", "<|image_pad|>")
+            ids += tok(f"<|im_start|>user\n{user}<|im_end|>\n<|im_start|>assistant\n")["input_ids"]
+            end = tok(answer + "<|im_end|>\n")["input_ids"]
+            labels += [-100] * (len(ids) - len(labels)) + end
+            ids += end
+        return dict(pixel_values=p["pixel_values"], image_grid_thw=p["image_grid_thw"], input_ids=torch.tensor([ids]),
+                    labels=torch.tensor([labels]))
 
     def inputs(self, processor, prompts):
         texts = [self.chat(processor, question, len(pictures)) for question, pictures in prompts]

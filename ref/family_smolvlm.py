@@ -95,6 +95,7 @@ class SmolVLM(Family):
     }
     training = {"train-a": ("tiny-smolvlm-a", 4, training.BASE, True),
                 "train-b": ("tiny-smolvlm-b", 5, dict(training.BASE, loss="token"), False),
+                "train-turns": ("tiny-smolvlm-b", 0, dict(training.BASE, epochs=3, batch=1), False),
                 "train-lora": ("tiny-smolvlm-b", 4, dict(training.LORA, lora_target="v_proj o_proj fc1 proj"), True),
                 "train-lora-dropout": ("tiny-smolvlm-a", 4,
                                        dict(training.LORA, lora_target="q_proj up_proj fc2", lora_dropout=0.25), True)}
@@ -147,6 +148,32 @@ class SmolVLM(Family):
         end = processor.tokenizer(f" {answer}<end_of_utterance>\n")["input_ids"] if answer is not None else []
         labels = [-100] * len(ids) + end
         return dict(pixels(out), input_ids=torch.tensor([ids + end]), labels=torch.tensor([labels]))
+
+    def conversation(self, processor, turns):
+        """The template's text, cut before and behind each answer; each part is tokenised on its own."""
+        messages, ids, labels, frames = [], [], [], []
+        for human, _, answer in turns:
+            texts = training.pieces(human)
+            content = [{"type": "text", "text": texts[0]}] if texts[0] else []
+            for t in texts[1:]:
+                content += [{"type": "image"}, {"type": "text", "text": t}]
+            messages += [dict(role="user", content=content),
+                         dict(role="assistant", content=[{"type": "text", "text": answer}])]
+        text = processor.apply_chat_template(messages)
+        for _, pictures, answer in turns:
+            end = f" {answer}<end_of_utterance>\n"
+            at = text.index("Assistant:" + end) + len("Assistant:")
+            part = processor(text=[text[:at]], images=[pictures] if pictures else None, return_tensors="pt")
+            ids += part["input_ids"][0].tolist()
+            frames += [part["pixel_values"]] if pictures else []
+            end_ids = processor.tokenizer(end)["input_ids"]
+            labels += [-100] * (len(ids) - len(labels)) + end_ids
+            ids += end_ids
+            text = text[at + len(end):]
+        pixel_values = torch.cat(frames, 1)
+        mask = torch.ones(pixel_values.shape[:2] + pixel_values.shape[3:], dtype=torch.int64)
+        return dict(pixel_values=pixel_values, pixel_attention_mask=mask, input_ids=torch.tensor([ids]),
+                    labels=torch.tensor([labels]))
 
     def inputs(self, processor, prompts):
         """Frames are padded by black ones at the end, which the model drops: the processor takes no batch

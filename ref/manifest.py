@@ -19,7 +19,7 @@ def seed():
 
 def writers():
     """What each program that writes goldens or checkpoints says about itself."""
-    names = [n for n in sorted(os.listdir(os.path.join(ROOT, "ref"))) if re.match(r"(family_|golden_|train_).*py$", n)]
+    names = [n for n in sorted(os.listdir(os.path.join(ROOT, "ref"))) if re.match(r"(family_|golden_|newer_|train_).*py$", n)]
     return {"ref/" + n: ast.get_docstring(ast.parse(source(n))) or "" for n in names}
 
 

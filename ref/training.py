@@ -10,7 +10,7 @@ merger and the rest have their own learning rate; biases and LayerNorm weights a
 gains are not (decay = all: everything decays); the learning rate follows the schedule over
 max(floor(micro-batches per epoch / accumulation), 1) * epochs steps and starts at 0 with warm-up; an epoch's
 leftover micro-batches make an update of their own, still divided by the full accumulation count."""
-import math, os
+import math, os, re
 
 import torch
 
@@ -23,6 +23,10 @@ PAIRS = [("odd", "How many windows does the tower have", "seventeen, 62%"),
          ("tall", "Who painted it", "Nobody knows."),
          ("odd", "What is written below the clock", "塔 n°9"),
          ("wide", "Are both doors green", "yes")]
+# Turns (human, pictures, answer) of two conversations, as LLaVA's data have them: <image> stands for the next picture.
+CONVERSATIONS = [[("Compare <image> with\n<image>\nwhat differs", ["odd", "tall"], "the towers"),
+                  ("And the colour", [], "green, 2 of 3")],
+                 [("<image>\nWhat stands there", ["wide"], "a gate"), ("Look: <image>", ["odd"], "塔"), ("Sure", [], "yes")]]
 BASE = dict(learning_rate=1e-3, vision_learning_rate=2e-4, merger_learning_rate=5e-4, weight_decay=0.1, beta1=0.9,
             beta2=0.999, epsilon=1e-8, clip=1.0, epochs=2, batch=2, micro_batch=1, warmup_ratio=0.25,
             schedule="cosine", loss="micro_batch", decay="no_bias_norm")
@@ -122,15 +126,33 @@ def reference(family, folder, samples, c):
     return log, log_error, final, errors(final, [weights for _, weights in runs])
 
 
+def pieces(human):
+    """The texts before each picture of a human's words, and the text behind the last: a line end on either side goes
+    with the mark."""
+    return re.split(r"\n?<image>\n?", human)
+
+
+def conversations(family, processor):
+    """Samples of CONVERSATIONS, and what the golden file says of them."""
+    samples, rows = [], []
+    for turns in CONVERSATIONS:
+        samples.append(family.conversation(processor, [(h, [shown(p) for p in ps], a) for h, ps, a in turns]))
+        rows.append(dict(turns=[dict(pictures=[shown_file(p) for p in ps], before=pieces(h)[:-1], text=pieces(h)[-1],
+                                     answer=a) for h, ps, a in turns]))
+    return samples, rows
+
+
 def write(family):
-    """For each row of family.training: the checkpoint, how many of PAIRS, settings, whether final weights are
-    kept."""
+    """For each row of family.training: the checkpoint, how many of PAIRS (0: CONVERSATIONS), settings, whether final
+    weights are kept."""
     for name, (checkpoint, count, c, keep) in family.training.items():
         folder, pairs = os.path.join(ROOT, "weights", checkpoint), PAIRS[:count]
         processor = family.processor(folder)
         samples = [family.sample(processor, question, answer, [shown(p)]) for p, question, answer in pairs]
-        log, log_error, final, error = reference(family, folder, samples, c)
         rows = [dict(picture=shown_file(p), question=question, answer=answer) for p, question, answer in pairs]
+        if not count:
+            samples, rows = conversations(family, processor)
+        log, log_error, final, error = reference(family, folder, samples, c)
         notes = dict(checkpoint="weights/" + checkpoint, pairs=rows, settings=c, log=log, log_error=log_error,
                      error=error if keep else {})
         save(f"family/{family.name}/{name}", final if keep else {}, notes)

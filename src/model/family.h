@@ -39,6 +39,8 @@ struct Family {
     Status (*load)(Vlm *vlm, const Json *config, Error *e);
     Status (*picture)(const Vlm *vlm, Picture *out, const Image *rgb, const PictureOptions *options,
                       Error *e);
+    /* chat() takes pictures within the text (q->before), and goes on where ids hold earlier turns. */
+    bool conversations;
     /* Appends the chat text of one user turn (pictures[q->n_images] first) up to where the answer
      * starts, which *answer_at becomes; with q->answer also that answer and its end, as training
      * sees them. */

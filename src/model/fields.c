@@ -48,9 +48,10 @@ Status field_token(const Json *config, const char *key, int64_t vocab, int64_t f
     return e->status;
 }
 
-Status preprocessor_open(Json *j, const char *folder, Error *e)
+/* FOLDER/NAME, an object; where there is no such file, j->root stays NULL. */
+static Status open_object(Json *j, const char *folder, const char *name, Error *e)
 {
-    char *path = path_join(folder, "preprocessor_config.json", e);
+    char *path = path_join(folder, name, e);
     *j = (Json){0};
     if (e->status == OK && !file_exists(path)) {
         j->path = path;
@@ -60,6 +61,23 @@ Status preprocessor_open(Json *j, const char *folder, Error *e)
     if (e->status == OK && !json_is_object(j->root))
         error_set(e, BAD_INPUT, "%s: wanted an object, found %s", path, json_kind(j->root));
     free(path);
+    return e->status;
+}
+
+Status preprocessor_open(Json *j, const char *folder, Error *e)
+{
+    const json_t *pictures;
+    open_object(j, folder, "preprocessor_config.json", e);
+    if (e->status != OK || j->root)
+        return e->status;
+    json_close(j);
+    open_object(j, folder, "processor_config.json", e);
+    field_section(j, "image_processor", &pictures, e);
+    json_t *inner = e->status == OK ? json_deep_copy(pictures) : NULL;
+    if (e->status == OK && pictures && !inner)
+        error_set(e, NO_MEMORY, "%s: out of memory", j->path);
+    json_decref(j->root);
+    j->root = inner;
     return e->status;
 }
 

@@ -15,8 +15,8 @@ Status field_text(const Json *config, const json_t *object, const char *where, c
 Status field_token(const Json *config, const char *key, int64_t vocab, int64_t fallback, int32_t *id,
                    Error *e);
 
-/* Opens FOLDER/preprocessor_config.json; where there is none, every field counts as absent.
- * Owned: json_close. */
+/* Opens FOLDER/preprocessor_config.json, or what processor_config.json says of pictures (transformers 5:
+ * image_processor); where there is neither, every field counts as absent. Owned: json_close. */
 Status preprocessor_open(Json *j, const char *folder, Error *e);
 /* Reads its rescale factor, mean and standard deviation. `resample`: the only filter allowed, by
  * Pillow's number. BAD_INPUT: another filter, or a step of the processor that is switched off. No

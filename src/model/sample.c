@@ -28,29 +28,46 @@ static void set_positions(const Vlm *vlm, Sample *s, Error *e)
                   (long long)s->next_position, (long long)vlm->max_positions);
 }
 
-static void set_labels(Sample *s, int64_t answer_at, Error *e)
+static int64_t picture_count(const Question *q)
 {
-    s->labels = e->status == OK ? memory_new(s->count, sizeof *s->labels, e) : NULL;
-    for (int64_t i = 0; s->labels && i < s->count; i++)
-        s->labels[i] = i < answer_at ? LABEL_NONE : s->ids[i];
+    int64_t count = 0;
+    for (; q; q = q->next)
+        count += q->n_images;
+    return count;
+}
+
+/* Ids and labels of all turns; labels[i] is ids[i] where it is part of an answer. */
+static Status add_turns(const Vlm *vlm, Ids *ids, Ids *labels, const Picture *pictures, const Question *q,
+                        const ChatOptions *options, Error *e)
+{
+    if (e->status == OK && !vlm->family->conversations && (q->next || q->before))
+        error_set(e, BAD_INPUT, "%s takes one turn, with its pictures in front of the text", vlm->type->name);
+    for (; q && e->status == OK; q = q->next) {
+        int64_t answer_at = 0;
+        vlm->family->chat(vlm, ids, &answer_at, pictures, q, options, e);
+        ids_repeat(labels, LABEL_NONE, answer_at - labels->count, e);
+        for (int64_t i = answer_at; i < ids->count && e->status == OK; i++)
+            ids_add(labels, ids->data[i], e);
+        pictures = pictures ? pictures + q->n_images : NULL;
+    }
+    return e->status;
 }
 
 Status vlm_sample(const Vlm *vlm, Sample *out, const Picture *pictures, const Question *q,
                   const ChatOptions *options, Error *e)
 {
     Ids ids = {0};
-    int64_t answer_at = 0;
+    Ids labels = {0};
     *out = (Sample){0};
-    if (e->status != OK)
-        return e->status;
-    if (vlm->family->chat(vlm, &ids, &answer_at, pictures, q, options, e) != OK) {
-        ids_free(&ids);
-        return e->status;
-    }
-    *out = (Sample){.ids = ids.data, .count = ids.count, .pictures = pictures, .n_pictures = q->n_images};
-    set_positions(vlm, out, e);
+    add_turns(vlm, &ids, &labels, pictures, q, options, e);
+    *out =
+        (Sample){.ids = ids.data, .count = ids.count, .pictures = pictures, .n_pictures = picture_count(q)};
     if (q->answer)
-        set_labels(out, answer_at, e);
+        out->labels = labels.data;
+    else
+        ids_free(&labels);
+    if (e->status == OK)
+        set_positions(vlm, out, e);
     if (e->status != OK)
         sample_free(out);
     return e->status;
@@ -59,15 +76,17 @@ Status vlm_sample(const Vlm *vlm, Sample *out, const Picture *pictures, const Qu
 int64_t vlm_answer_tokens(const Vlm *vlm, const Question *q, const ChatOptions *options, Error *e)
 {
     Ids ids = {0};
-    int64_t answer_at = 0;
-    Question bare = *q;
-    bare.n_images = 0;
-    if (e->status != OK)
-        return 0;
-    vlm->family->chat(vlm, &ids, &answer_at, NULL, &bare, options, e);
-    int64_t count = e->status == OK ? ids.count - answer_at : 0;
+    int64_t count = 0;
+    for (; q && e->status == OK; q = q->next) {
+        int64_t answer_at = 0;
+        Question bare = *q;
+        bare.n_images = 0;
+        bare.before = NULL;
+        vlm->family->chat(vlm, &ids, &answer_at, NULL, &bare, options, e);
+        count += ids.count - answer_at;
+    }
     ids_free(&ids);
-    return count;
+    return e->status == OK ? count : 0;
 }
 
 int64_t samples_labels(const Sample *samples, int64_t count)
@@ -98,17 +117,18 @@ Status samples_load(Samples *s, const Vlm *vlm, const Question *q, int64_t count
         return e->status;
     int64_t pictures = 0;
     for (int64_t i = 0; i < count; i++)
-        pictures += q[i].n_images;
+        pictures += picture_count(q + i);
     s->sample = memory_new(count, sizeof *s->sample, e);
     s->picture = memory_new(pictures, sizeof *s->picture, e);
     for (int64_t i = 0; i < count && e->status == OK; i++) {
         const Picture *first = s->picture + s->pictures;
         if (count > 1)
             progress_inside(-1, "reads picture %lld of %lld", (long long)i + 1, (long long)count);
-        for (int64_t k = 0; k < q[i].n_images && e->status == OK; k++) {
-            vlm_picture(vlm, s->picture + s->pictures, q[i].images[k], picture, e);
-            s->pictures++;
-        }
+        for (const Question *turn = q + i; turn; turn = turn->next)
+            for (int64_t k = 0; k < turn->n_images && e->status == OK; k++) {
+                vlm_picture(vlm, s->picture + s->pictures, turn->images[k], picture, e);
+                s->pictures++;
+            }
         vlm_sample(vlm, s->sample + i, first, q + i, chat, e);
         s->count++;
         if (q[i].id)

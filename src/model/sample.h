@@ -1,5 +1,5 @@
 /* Samples: one user turn, pictures and text, as token ids with positions; in training with its
- * answer and labels. */
+ * answer and labels, and maybe further turns. */
 #ifndef MPA_MODEL_SAMPLE_H
 #define MPA_MODEL_SAMPLE_H
 
@@ -19,13 +19,17 @@ typedef struct {
 } Sample;
 
 /* Pictures and text of one turn, and in training its answer. Borrowed. */
-typedef struct {
+typedef struct Question Question;
+struct Question {
     const char *const *images; /* [n_images] files */
     int64_t n_images;
-    const char *text;
+    const char *text;   /* behind the last picture */
     const char *answer; /* NULL: a prompt */
     const char *id;     /* for messages; NULL: none */
-} Question;
+    /* Of families that take conversations (family.h): */
+    const char *const *before; /* [n_images] the text before each picture; NULL: none before any */
+    const Question *next;      /* the turn that follows in the same conversation; NULL: none */
+};
 
 /* How the chat text may differ from the checkpoint's own. A family reads what concerns it.
  * Functions take NULL for all defaults. */
@@ -33,10 +37,11 @@ typedef struct {
     bool newline; /* one more "\n" before each end of turn, as a published trainer had it */
 } ChatOptions;
 
-/* The chat text of q, whose pictures are loaded already: pictures[q->n_images], borrowed by the
- * sample. Without an answer the sample ends where the answer starts; with one, the answer and its
- * end are labels, and nothing else is. Owned: sample_free. BAD_INPUT: more positions than the
- * model has; a text that holds the picture token. */
+/* The chat text of q and the turns that follow, whose pictures are loaded already: those of all turns,
+ * borrowed by the sample. Without an answer the sample ends where the answer starts; with one, the
+ * answer of each turn and its end are labels, and nothing else is. Owned: sample_free. BAD_INPUT: more
+ * positions than the model has; a text that holds the picture token; a conversation of which the
+ * family takes one turn only. */
 Status vlm_sample(const Vlm *vlm, Sample *out, const Picture *pictures, const Question *q,
                   const ChatOptions *options, Error *e);
 void sample_free(Sample *s);

@@ -2,19 +2,15 @@
  * the pictures; writes metrics.jsonl, timings.jsonl and aligned/. Interrupted, it leaves a state
  * in level.state/ from which it goes on. (The paper, section "Parity Leveler".) */
 #include "mpa/level.h"
+#include "mpa/kept.h"
 #include "mpa/stage.h"
 
 #include "base/file.h"
 #include "base/folder.h"
-#include "base/hash.h"
 #include "base/number.h"
 #include "base/progress.h"
-#include "data/items.h"
 #include "job/fingerprint.h"
-#include "job/questions.h"
-#include "mpa/holdout.h"
 #include "model/adapter.h"
-#include "mpa/audit.h"
 #include "tensor/gemm.h"
 #include "train/estimate.h"
 #include "train/fit.h"
@@ -40,110 +36,6 @@ static Status needs(const Job *j, Error *e)
     return stage_needs_model(j, &j->config.student.model, e);
 }
 
-/* -------------------------------------------------------------------------------------- the pairs */
-
-/* Appends the human's words without the picture's mark and the line end beside it. */
-static Status add_question(Text *out, const char *value, Error *e)
-{
-    static const char mark[] = "<image>";
-    const char *at = strstr(value, mark);
-    if (!at) {
-        text_add(out, value, e);
-        return e->status;
-    }
-    const char *before = at;
-    const char *after = at + strlen(mark);
-    before -= before > value && before[-1] == '\n';
-    after += *after == '\n';
-    text_format(out, e, "%.*s%s", (int)(before - value), value, after);
-    return e->status;
-}
-
-/* What `from` says in the entry's conversation; NULL: nothing. */
-static const char *said_by(const json_t *o, const char *from)
-{
-    const json_t *list = json_object_get(o, "conversations");
-    const json_t *turn;
-    size_t i;
-    json_array_foreach(list, i, turn)
-    {
-        const char *who = json_string_value(json_object_get(turn, "from"));
-        if (who && !strcmp(who, from))
-            return json_string_value(json_object_get(turn, "value"));
-    }
-    return NULL;
-}
-
-/* *held counts pairs whose pictures are held out. */
-static Status read_pair(const Job *j, Questions *pairs, const Json *source, size_t i, int64_t *held, Error *e)
-{
-    const json_t *o = json_array_get(source->root, i);
-    const json_t *id = json_object_get(o, "id");
-    const char *image = json_string_value(json_object_get(o, "image"));
-    const char *human = said_by(o, "human");
-    const char *gpt = said_by(o, "gpt");
-    const PictureSource pictures = picture_source_data(&j->config);
-    Text question = {0};
-    bool missing = false;
-    if (!image || !human || !gpt || (!json_is_integer(id) && !json_is_string(id)))
-        return error_set(e, BAD_INPUT,
-                         "%s: entry %zu: wanted id, image, and conversations of a human and a gpt",
-                         source->path, i);
-    const double part = holdout_part(j);
-    if (part > 0) {
-        id_text(&question, id, e);
-        const bool out = holdout_has(part, text_string(&question));
-        text_free(&question);
-        *held += out;
-        if (out)
-            return e->status;
-    }
-    char *file = picture_file(&pictures, image, &missing, e);
-    add_question(&question, human, e);
-    if (missing)
-        log_warning(&j->log, "%s: is missing; the pair is left out", image);
-    else
-        questions_add(pairs, (int64_t)i, id, file, text_string(&question), NULL, gpt, e);
-    text_free(&question);
-    return e->status;
-}
-
-/* There is nothing to learn: why, as far as the audit knows. */
-static Status no_pairs(const Job *j, const char *path, Error *e)
-{
-    Text reasons = {0};
-    audit_reasons(j, &reasons, e);
-    if (e->status == OK)
-        error_set(e, FAILED, "%s: holds no pairs, so there is nothing to learn%s%s", path,
-                  reasons.count ? ". What became of the annotations: "
-                                : ": the teacher was never right where the student was wrong",
-                  text_string(&reasons));
-    text_free(&reasons);
-    return e->status;
-}
-
-/* The kept pairs. *source holds their answers. */
-static Status read_pairs(const Job *j, Questions *pairs, Json *source, Error *e)
-{
-    int64_t held = 0;
-    char *path = job_path(j, result_name[RESULT_PARITY], e);
-    if (path && !file_exists(path))
-        error_set(e, BAD_USAGE, "%s: there are no kept pairs yet; run `mpa identify` first", path);
-    job_read_list(source, path, e);
-    for (size_t i = 0; i < json_array_size(source->root) && e->status == OK; i++)
-        read_pair(j, pairs, source, i, &held, e);
-    if (held)
-        log_info(
-            &j->log,
-            "level: %lld pairs are held out: without evaluate.questions they measure the agreement with the "
-            "teacher (evaluate.holdout)",
-            (long long)held);
-    if (e->status == OK && !pairs->count)
-        no_pairs(j, path, e);
-    free(path);
-    return e->status;
-}
-
 /* ------------------------------------------------------------------------------------ the training */
 
 TrainOptions level_options(const Config *c)
@@ -158,19 +50,12 @@ TrainOptions level_options(const Config *c)
 }
 
 /* What must be the same to resume: pairs, settings, student, arithmetic. */
-static Status describe(const Job *j, const Questions *pairs, Text *out, Error *e)
+static Status describe(const Job *j, const Kept *pairs, Text *out, Error *e)
 {
     json_t *files = fingerprint_model(j, j->config.student.model, e);
     const uint64_t model = fingerprint_json(files, e);
-    uint64_t h = HASH_START;
+    const uint64_t h = kept_hash(pairs, j, e);
     char arithmetic[GEMM_DESCRIPTION];
-    for (int64_t i = 0; i < pairs->count; i++) {
-        const char *const parts[] = {pairs->id[i], pairs->file[i], pairs->text[i], pairs->question[i].answer};
-        const uint64_t picture = fingerprint_file(j, pairs->file[i], e);
-        for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
-            h = hash_text(h, parts[k]);
-        h = hash_bytes(h, &picture, sizeof picture);
-    }
     text_format(out, e, "%lld pairs %016llx; student %016llx; seed %lld", (long long)pairs->count,
                 (unsigned long long)h, (unsigned long long)model, (long long)j->config.run.seed);
     config_training(&j->config, out, e);
@@ -206,8 +91,7 @@ int64_t level_disk(const Job *j, const Vlm *vlm, int64_t *largest, Error *e)
     return max_i64(0, need - there);
 }
 
-static Status check_room(const Job *j, const Vlm *vlm, const Questions *pairs, const TrainOptions *o,
-                         Error *e)
+static Status check_room(const Job *j, const Vlm *vlm, const Kept *pairs, const TrainOptions *o, Error *e)
 {
     int64_t largest = 0;
     job_check_memory(j, level_memory(vlm, pairs->question, pairs->count, o, e), "fine-tuning", e);
@@ -287,7 +171,7 @@ static void show_step(void *user, const TrainProgress *p)
     progress_show(progress, p->step, note);
 }
 
-static Status train_and_save(const Job *j, Vlm *vlm, const Questions *pairs, Error *e)
+static Status train_and_save(const Job *j, Vlm *vlm, const Kept *pairs, Error *e)
 {
     Text print = {0};
     Progress progress;
@@ -342,10 +226,9 @@ static Status start_adapters(const Job *j, Vlm *vlm, Error *e)
 
 static Status run(Job *j, Error *e)
 {
-    Questions pairs = {0};
-    Json source = {0};
+    Kept pairs;
     Vlm vlm;
-    read_pairs(j, &pairs, &source, e);
+    kept_read(&pairs, j, e);
     fit(j, pairs.count, e);
     check_updates(j, pairs.count, e);
     if (e->status == OK && job_open_model(j, &vlm, j->config.student.model, NULL, e) == OK) {
@@ -353,8 +236,7 @@ static Status run(Job *j, Error *e)
         train_and_save(j, &vlm, &pairs, e);
         vlm_close(&vlm);
     }
-    questions_free(&pairs);
-    json_close(&source);
+    kept_free(&pairs);
     return e->status;
 }
 

@@ -330,18 +330,42 @@ static Status load_added(Tokenizer *t, const Json *j, Error *e)
     return e->status;
 }
 
+/* What follows encoding must leave the ids as they are: ByteLevel's only moves offsets; transformers 5
+ * writes a template that is the text alone, and may put both into a list. */
+static Status check_after(const Json *j, const json_t *o, Error *e)
+{
+    const char *type;
+    const json_t *part;
+    size_t i;
+    bool adds = false;
+    if (type_of(j, o, "post_processor", &type, e) != OK || !*type || !strcmp(type, "ByteLevel"))
+        return e->status;
+    if (!strcmp(type, "Sequence")) {
+        json_array_foreach(json_object_get(o, "processors"), i, part)
+        {
+            check_after(j, part, e);
+        }
+        return e->status;
+    }
+    const json_t *template = json_object_get(o, "single");
+    json_array_foreach(template, i, part)
+    {
+        adds |= !json_object_get(part, "Sequence");
+    }
+    if (strcmp(type, "TemplateProcessing") || json_array_size(template) != 1 || adds)
+        unknown(j, "post_processor", type, e);
+    return e->status;
+}
+
 /* The decoder must be the one that byte_level_decode is. A post-processor of another kind would add
  * tokens. */
 static Status check_ends(const Json *j, Error *e)
 {
-    const char *decoder, *after;
+    const char *decoder;
     type_of(j, json_object_get(j->root, "decoder"), "decoder", &decoder, e);
     if (strcmp(decoder, "ByteLevel"))
         unknown(j, "decoder", *decoder ? decoder : "null", e);
-    type_of(j, json_object_get(j->root, "post_processor"), "post_processor", &after, e);
-    if (*after && strcmp(after, "ByteLevel"))
-        unknown(j, "post_processor", after, e);
-    return e->status;
+    return check_after(j, json_object_get(j->root, "post_processor"), e);
 }
 
 static Status load(Tokenizer *t, const char *folder, const char *path, Error *e)

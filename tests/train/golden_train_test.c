@@ -18,7 +18,14 @@
 
 #include <cmocka.h>
 
-enum { PAIRS = 8 };
+enum { PAIRS = 8, TURNS = 3, PICTURES = 3 };
+
+/* The pairs of the notes: one picture and one turn each, or "turns". */
+typedef struct {
+    Question pair[PAIRS], turn[PAIRS][TURNS];
+    const char *image[PAIRS][TURNS][PICTURES], *before[PAIRS][TURNS][PICTURES];
+    int64_t count;
+} Pairs;
 
 static LevelConfig settings_of(const json_t *o)
 {
@@ -51,24 +58,50 @@ static LevelConfig settings_of(const json_t *o)
     };
 }
 
-/* The pairs of the notes; `image` gives each its list of one. */
-static int64_t pairs_of(const Golden *g, Question pair[PAIRS], const char *image[PAIRS])
+static Question one_turn(const char **image, const json_t *o)
+{
+    *image = row_string(o, "picture");
+    return (Question){.images = image,
+                      .n_images = 1,
+                      .text = row_string(o, "question"),
+                      .answer = row_string(o, "answer"),
+                      .id = "golden"};
+}
+
+/* Turn k of a conversation, with the next one behind it. */
+static Question turn_of(Pairs *p, size_t i, const json_t *turns, size_t k)
+{
+    const json_t *o = json_array_get(turns, k);
+    const json_t *pictures = json_object_get(o, "pictures");
+    assert_true(k < TURNS && json_array_size(pictures) <= PICTURES);
+    for (size_t n = 0; n < json_array_size(pictures); n++) {
+        p->image[i][k][n] = json_string_value(json_array_get(pictures, n));
+        p->before[i][k][n] = json_string_value(json_array_get(json_object_get(o, "before"), n));
+        assert_true(p->image[i][k][n] && p->before[i][k][n]);
+    }
+    return (Question){.images = p->image[i][k],
+                      .n_images = (int64_t)json_array_size(pictures),
+                      .before = p->before[i][k],
+                      .text = row_string(o, "text"),
+                      .answer = row_string(o, "answer"),
+                      .next = k + 1 < json_array_size(turns) ? &p->turn[i][k + 1] : NULL,
+                      .id = "golden"};
+}
+
+static void read_pairs(Pairs *p, const Golden *g)
 {
     size_t i;
     json_t *o;
-    int64_t count = 0;
+    p->count = 0;
     json_array_foreach(json_object_get(g->notes.root, "pairs"), i, o)
     {
+        const json_t *turns = json_object_get(o, "turns");
         assert_true(i < PAIRS);
-        image[i] = row_string(o, "picture");
-        pair[i] = (Question){.images = image + i,
-                             .n_images = 1,
-                             .text = row_string(o, "question"),
-                             .answer = row_string(o, "answer"),
-                             .id = "golden"};
-        count++;
+        for (size_t k = 0; k < json_array_size(turns); k++)
+            p->turn[i][k] = turn_of(p, i, turns, k);
+        p->pair[i] = turns ? p->turn[i][0] : one_turn(&p->image[i][0][0], o);
+        p->count++;
     }
-    return count;
 }
 
 static bool check_values(Golden *g, const Param *p)
@@ -94,8 +127,7 @@ static void check_run(void **state)
     Golden g;
     Vlm vlm;
     Error e = {0};
-    Question pair[PAIRS];
-    const char *image[PAIRS];
+    Pairs pairs;
     Scratch scratch;
     char metrics[400], timings[400], states[400];
     scratch_make(&scratch);
@@ -107,16 +139,16 @@ static void check_run(void **state)
     golden_open(&g, ((const FamilyGolden *)*state)->golden);
     vlm_open(&vlm, golden_string(&g, "checkpoint"), &e);
     must(&e);
-    int64_t count = pairs_of(&g, pair, image);
+    read_pairs(&pairs, &g);
     const json_t *settings = json_object_get(g.notes.root, "settings");
     TrainOptions options = {.level = settings_of(settings)};
     if (options.level.method == METHOD_LORA)
         options.seed = (uint64_t)row_integer(settings, "seed");
     lora_start(&vlm, &options.level, options.seed, &e);
     must(&e);
-    assert_int_equal(schedule_steps(&options.level, count),
+    assert_int_equal(schedule_steps(&options.level, pairs.count),
                      json_array_size(json_object_get(g.notes.root, "log")));
-    train(&vlm, pair, count, &options, &files, NULL, &e);
+    train(&vlm, pairs.pair, pairs.count, &options, &files, NULL, &e);
     must(&e);
     bool log = training_log(&g, metrics);
     bool kept = json_object_size(json_object_get(g.notes.root, "error")) > 0;

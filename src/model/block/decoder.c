@@ -45,6 +45,26 @@ static Status check_formulas(const Json *config, const json_t *o, const char *wh
     return e->status;
 }
 
+/* rope_theta; transformers 5 keeps it in rope_parameters, beside the type that is rope_scaling's in older
+ * ones. */
+static Status load_theta(DecoderShape *z, const Json *config, const json_t *o, const char *where,
+                         bool scaling, Error *e)
+{
+    const json_t *newer = json_object_get(o, "rope_parameters");
+    const char *type;
+    char inner[80];
+    json_real_or(config, o, where, "rope_theta", 1, 1e12, z->rope_theta, &z->rope_theta, e);
+    if (!json_is_object(newer))
+        return e->status;
+    snprintf(inner, sizeof inner, "%s%srope_parameters", where, *where ? "." : "");
+    json_real_or(config, newer, inner, "rope_theta", 1, 1e12, z->rope_theta, &z->rope_theta, e);
+    json_string_or(config, newer, inner, "rope_type", "default", &type, e);
+    if (e->status == OK && !scaling && strcmp(type, "default"))
+        error_set(e, BAD_INPUT, "%s: %s.rope_type: wanted \"default\", found \"%s\"", config->path, inner,
+                  type);
+    return e->status;
+}
+
 Status decoder_sizes(DecoderShape *z, const Json *config, const json_t *o, const char *where, bool scaling,
                      Error *e)
 {
@@ -61,7 +81,7 @@ Status decoder_sizes(DecoderShape *z, const Json *config, const json_t *o, const
     json_integer_or(config, o, where, "max_position_embeddings", 1, INT32_MAX, z->positions, &z->positions,
                     e);
     json_real_or(config, o, where, "rms_norm_eps", 0, 1, l->eps, &l->eps, e);
-    json_real_or(config, o, where, "rope_theta", 1, 1e12, z->rope_theta, &z->rope_theta, e);
+    load_theta(z, config, o, where, scaling, e);
     if (check_formulas(config, o, where, scaling, e) != OK)
         return e->status;
     bool has_width = json_is_integer(json_object_get(o, "head_dim"));

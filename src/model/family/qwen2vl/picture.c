@@ -22,12 +22,17 @@ static Status load_fields(Qwen2VLPictures *p, const Json *j, Error *e)
 {
     static const double mean[3] = {0.48145466, 0.4578275, 0.40821073};
     static const double std[3] = {0.26862954, 0.26130258, 0.27577711};
+    const json_t *size;
     preprocessor_steps(&p->normalise, j, mean, std, 3, e);
     json_integer_or(j, j->root, "", "patch_size", 1, 256, 14, &p->patch, e);
     json_integer_or(j, j->root, "", "temporal_patch_size", 1, 16, 2, &p->temporal, e);
     json_integer_or(j, j->root, "", "merge_size", 1, 16, 2, &p->merge, e);
-    json_integer_or(j, j->root, "", "min_pixels", 1, MOST_MIN_PIXELS, 56 * 56, &p->limits.min, e);
-    json_integer_or(j, j->root, "", "max_pixels", 1, MOST_PIXELS, 28 * 28 * 1280, &p->limits.max, e);
+    /* transformers 5 calls the limits size.shortest_edge and size.longest_edge; pixels they are all the same */
+    field_section(j, "size", &size, e);
+    json_integer_or(j, size, "size", "shortest_edge", 1, MOST_MIN_PIXELS, 56 * 56, &p->limits.min, e);
+    json_integer_or(j, size, "size", "longest_edge", 1, MOST_PIXELS, 28 * 28 * 1280, &p->limits.max, e);
+    json_integer_or(j, j->root, "", "min_pixels", 1, MOST_MIN_PIXELS, p->limits.min, &p->limits.min, e);
+    json_integer_or(j, j->root, "", "max_pixels", 1, MOST_PIXELS, p->limits.max, &p->limits.max, e);
     if (e->status == OK && p->limits.min > p->limits.max)
         error_set(e, BAD_INPUT, "%s: min_pixels %lld is more than max_pixels %lld", j->path,
                   (long long)p->limits.min, (long long)p->limits.max);

@@ -30,20 +30,21 @@ static const DecoderShape decoder_shape = {
               .names = decoder_names_biased},
 };
 
-/* rope_scaling: M-RoPE's sections of a head's frequencies. */
-static void load_sections(Qwen2VL *m, const Json *config, int64_t half, Error *e)
+/* M-RoPE's sections of a head's frequencies, in rope_parameters (transformers 5) or rope_scaling. */
+static void load_sections(Qwen2VL *m, const Json *config, const json_t *text, int64_t half, Error *e)
 {
     json_t *scaling;
     json_t *section;
     const char *type;
-    json_object_in(config, config->root, "", "rope_scaling", &scaling, e);
+    const char *where = json_object_get(text, "rope_parameters") ? "rope_parameters" : "rope_scaling";
+    json_object_in(config, text, "", where, &scaling, e);
     /* "type" is the older name of "rope_type"; "mrope" and "default" mean the same here. */
     const char *key = json_object_get(scaling, "rope_type") ? "rope_type" : "type";
-    json_string_or(config, scaling, "rope_scaling", key, "default", &type, e);
+    json_string_or(config, scaling, where, key, "default", &type, e);
     if (e->status == OK && strcmp(type, "default") && strcmp(type, "mrope"))
-        error_set(e, BAD_INPUT, "%s: rope_scaling.%s: wanted \"mrope\" or \"default\", found \"%s\"",
-                  config->path, key, type);
-    if (json_array_in(config, scaling, "rope_scaling", "mrope_section", &section, e) != OK)
+        error_set(e, BAD_INPUT, "%s: %s.%s: wanted \"mrope\" or \"default\", found \"%s\"", config->path,
+                  where, key, type);
+    if (json_array_in(config, scaling, where, "mrope_section", &section, e) != OK)
         return;
     int64_t sum = 0;
     for (size_t i = 0; i < QWEN2VL_SECTIONS; i++) {
@@ -51,21 +52,25 @@ static void load_sections(Qwen2VL *m, const Json *config, int64_t half, Error *e
         sum = size_sum(sum, m->section[i] > 0 ? m->section[i] : INT64_MAX);
     }
     if (json_array_size(section) != QWEN2VL_SECTIONS || sum != half)
-        error_set(
-            e, BAD_INPUT,
-            "%s: rope_scaling.mrope_section: wanted 3 positive integers with sum %lld (half a head's width)",
-            config->path, (long long)half);
+        error_set(e, BAD_INPUT,
+                  "%s: %s.mrope_section: wanted 3 positive integers with sum %lld (half a head's width)",
+                  config->path, where, (long long)half);
 }
 
 static Status load(Vlm *vlm, const Json *config, Error *e)
 {
     DecoderShape z = decoder_shape;
     bool tied;
+    const json_t *text;
     Qwen2VL *m = arena_zero(&vlm->arena, 1, sizeof *m, e);
     vlm->model = m;
-    if (!m || decoder_sizes(&z, config, config->root, "", true, e) != OK)
+    /* transformers 5 keeps the text model's fields in an object of their own */
+    field_section(config, "text_config", &text, e);
+    const bool newer = json_object_get(text, "hidden_size") != NULL;
+    text = newer ? text : config->root;
+    if (!m || decoder_sizes(&z, config, text, newer ? "text_config" : "", true, e) != OK)
         return e->status;
-    load_sections(m, config, z.layer.head_width / 2, e);
+    load_sections(m, config, text, z.layer.head_width / 2, e);
     m->rotary = decoder_rotary(&z);
     m->rotary.section = m->section;
     m->rotary.sections = QWEN2VL_SECTIONS;
@@ -91,28 +96,29 @@ static Status picture(const Vlm *vlm, Picture *out, const Image *rgb, const Pict
     return qwen2vl_picture(&m->pictures, out, rgb, options, e);
 }
 
-/* <|im_start|>system, the default system text, <|im_start|>user, pictures, text: each picture is
- * vision_start, its tokens, vision_end. Only special tokens cut a text: the line end before the
+/* <|im_start|>system, the default system text (before the first turn), <|im_start|>user, pictures, text:
+ * each picture is vision_start, its tokens, vision_end. Only special tokens cut a text: the line end before the
  * question and the one after it may merge with the question's first and last characters. */
 static void add_prompt(const Vlm *vlm, Ids *ids, const Picture *pictures, const Question *q,
                        const char *newline, Error *e)
 {
     const Qwen2VL *m = vlm->model;
-    Text head = {0};
-    Text user = {0};
-    text_format(&head, e, "<|im_start|>system\nYou are a helpful assistant.%s<|im_end|>\n<|im_start|>user\n",
-                newline);
-    text_format(q->n_images ? &user : &head, e, "%s%s", q->text, newline);
-    chat_add_user(vlm, ids, text_string(&head), e);
+    Text text = {0};
+    if (!ids->count)
+        text_format(&text, e, "<|im_start|>system\nYou are a helpful assistant.%s<|im_end|>\n", newline);
+    text_add(&text, "<|im_start|>user\n", e);
     for (int64_t i = 0; i < q->n_images; i++) {
+        text_add(&text, q->before ? q->before[i] : "", e);
+        chat_add_user(vlm, ids, text_string(&text), e);
+        text_free(&text);
         ids_add(ids, m->vision_start, e);
         ids_repeat(ids, vlm->image, pictures[i].tokens, e);
         ids_add(ids, m->vision_end, e);
     }
-    chat_add_user(vlm, ids, text_string(&user), e);
+    text_format(&text, e, "%s%s", q->text, newline);
+    chat_add_user(vlm, ids, text_string(&text), e);
     chat_add(vlm, ids, "<|im_end|>\n<|im_start|>assistant\n", e);
-    text_free(&head);
-    text_free(&user);
+    text_free(&text);
 }
 
 /* The trainer tokenises the answer apart from the prompt; its end and the last line end count. */
@@ -233,6 +239,7 @@ const Family family_qwen2vl = {
     .ignorable = (const char *const[]){"rotary_emb.inv_freq", "rotary_pos_emb.inv_freq", NULL},
     .load = load,
     .picture = picture,
+    .conversations = true,
     .chat = chat,
     .positions = positions,
     .vision = picture_rows,

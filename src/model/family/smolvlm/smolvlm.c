@@ -101,15 +101,19 @@ static void add_picture(const Vlm *vlm, Ids *ids, const Picture *p, Error *e)
 static void add_prompt(const Vlm *vlm, Ids *ids, const Picture *pictures, const Question *q,
                        const char *newline, Error *e)
 {
-    Text user = {0};
-    if (q->n_images)
-        chat_add(vlm, ids, "<|im_start|>User:", e);
-    for (int64_t i = 0; i < q->n_images; i++)
+    const bool picture_first = q->n_images && (!q->before || !*q->before[0]);
+    Text text = {0};
+    text_format(&text, e, "%sUser:%s", ids->count ? "" : "<|im_start|>", picture_first ? "" : " ");
+    for (int64_t i = 0; i < q->n_images; i++) {
+        text_add(&text, q->before ? q->before[i] : "", e);
+        chat_add_user(vlm, ids, text_string(&text), e);
+        text_free(&text);
         add_picture(vlm, ids, pictures + i, e);
-    text_format(&user, e, "%s%s%s", q->n_images ? "" : "<|im_start|>User: ", q->text, newline);
-    chat_add_user(vlm, ids, text_string(&user), e);
+    }
+    text_format(&text, e, "%s%s", q->text, newline);
+    chat_add_user(vlm, ids, text_string(&text), e);
     chat_add(vlm, ids, "<end_of_utterance>\nAssistant:", e);
-    text_free(&user);
+    text_free(&text);
 }
 
 /* The answer begins with the space that the prompt leaves out; its end and the last line end
@@ -195,6 +199,7 @@ const Family family_smolvlm = {
     .ignorable = (const char *const[]){"rotary_emb.inv_freq", NULL},
     .load = load,
     .picture = picture,
+    .conversations = true,
     .chat = chat,
     .positions = positions_in_order,
     .vision = picture_rows,

@@ -83,7 +83,7 @@ const TestFamily test_qwen2vl = {
     .tokenizer = "tokenizer.json",
     .passes = (const char *const[]){"a-none", "a-one", "a-two", "b-none", "b-one", "b-two", NULL},
     .trainings = (const char *const[]){"train-cosine", "train-token", "train-leftover", "train-lora",
-                                       "train-lora-dropout", NULL},
+                                       "train-lora-dropout", "train-turns", NULL},
     .stages = stages,
     .joined = "visual.merger",
     .normed = "model.norm",
