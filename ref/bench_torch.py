@@ -2,7 +2,7 @@
 random weights, one after the other in every round.
 
     python ref/bench_torch.py --config CONFIG.json [--rounds 3] [--threads N] [--repeats 3] [--mpa ./mpa] [--json FILE]
-                              [--only prefill,decode,vision,train] [--peers float32,bfloat16,llama.cpp]
+                              [--only prefill,decode,vision,lora,train] [--peers float32,bfloat16,llama.cpp]
 
 A round runs mpa and its peers: PyTorch in float32, PyTorch in bfloat16 (which takes minutes where the CPU has
 no instructions for it, and is left out there unless named), and llama.cpp on the text model in bfloat16, each
@@ -10,11 +10,12 @@ in a process of its own. A ratio is taken within a round, and what is printed is
 machines change their speed from minute to minute, less so within one round. Ratios above 1: mpa is faster.
 What is measured is what src/command/bench_model.c measures: 512 tokens of prefill with the logits of the
 last; a step of decoding after 64 tokens; the vision tower on a picture of 672x448; a training step (forward,
-backward, clipping, AdamW) on 8 tokens, those of a picture, and 440 on which the loss is."""
+backward, clipping, AdamW) on 8 tokens, those of a picture, and 440 on which the loss is; the same of PEFT's
+adapters of rank 64 on every product of the text model's layers."""
 import argparse, importlib.util, json, os, resource, statistics, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PARTS = ("prefill", "decode", "vision", "train")
+PARTS = ("prefill", "decode", "vision", "lora", "train")
 PROMPT, FIRST, ANSWER, CONTEXT, STEPS = 512, 8, 440, 64, 8
 BATCHES = (1, 8, 32)
 TRAINED = 1e9  # parameters of the largest model whose training is measured
@@ -94,19 +95,28 @@ class Peer:
         pixels = self.family.random_pixels(self.config, patches, self.dtype)
         return median(lambda: self.family.vision_rows(self.model, *pixels))
 
+    def adapt(self):
+        """Adapters on the text model's layers; all else is frozen."""
+        from peft import LoraConfig, inject_adapter_in_model
+
+        names = [n for n, m in self.model.named_modules() if isinstance(m, self.torch.nn.Linear) and m is not self.head
+                 and self.family.part_of(n) == "rest"]
+        inject_adapter_in_model(LoraConfig(r=64, lora_alpha=64, target_modules=names), self.model)
+
     def train(self):
         torch, patches, tokens = self.torch, self.family.training_patches(self.config), self.family.training_tokens
         pixels = self.family.random_pixels(self.config, patches, self.dtype)
         ids = self.ids(1, FIRST + tokens + ANSWER, tokens)
         forward = self.family.training_forward(self.model, ids, *pixels)
-        optimiser = torch.optim.AdamW(self.model.parameters(), lr=1e-6, fused=True)
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        optimiser = torch.optim.AdamW(trained, lr=1e-6, fused=True)
         labels = ids[0, -ANSWER:] % self.vocab
 
         def work():
             optimiser.zero_grad()
             logits = self.head(forward()[0, -ANSWER - 1:-1]).float()
             torch.nn.functional.cross_entropy(logits, labels).backward()
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+            torch.nn.utils.clip_grad_norm_(trained, 1.0)
             optimiser.step()
         return median(work)
 
@@ -125,6 +135,9 @@ def measure_torch(a):
             out["vision, 672x448"] = peer.vision(a.patches)
     if "train" in a.only and sum(p.numel() for p in peer.model.parameters()) < TRAINED:
         out["training step"] = peer.train()
+    if "lora" in a.only:
+        peer.adapt()
+        out["LoRA step, rank 64"] = peer.train()
     return out
 
 

@@ -57,6 +57,7 @@ class Family:
     checkpoints = {}    # folder in weights: what `build` takes, and `dtype`, `shard`, `generation` (false: no such file)
     cases = {}          # name: checkpoint, prompt, answer, pictures, grad, and what `prepare` takes
     training = {}       # as training.write wants it
+    recipes = None      # a checkpoint and words for lora_target, on which training.py tries its recipes
     ends = []           # the tokens that end an answer, the usual one first
     stages = None       # the modules whose outputs are kept: a regular expression
     vision = None       # names of the vision tower, of what joins it to the text, and of the decoder

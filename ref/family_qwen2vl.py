@@ -120,6 +120,7 @@ class Qwen2VL(Family):
         "train-lora-dropout": ("tiny-qwen2vl-b", 4,
                                dict(training.LORA, lora_target="v_proj, gate_proj, fc2, qkv", lora_dropout=0.25), True),
     }
+    recipes = "tiny-qwen2vl-b", "q_proj down_proj fc1"
     ends = ["<|im_end|>", "<|endoftext|>"]
     stages = r"visual\.(patch_embed|blocks\.\d+|merger)|model\.(embed_tokens|layers\.\d+|norm)"
     vision, projector, text = "visual", "visual.merger", "model"
@@ -141,8 +142,8 @@ class Qwen2VL(Family):
         user = PICTURE * pictures + question
         return f"{SYSTEM}<|im_start|>user\n{user}<|im_end|>\n<|im_start|>assistant\n"
 
-    def sample(self, processor, question, answer, pictures):
-        """Each part of the text is tokenised on its own."""
+    def sample(self, processor, question, answer, pictures, newline=""):
+        """Each part of the text is tokenised on its own; `newline` stands before each end of turn."""
         tok, out = processor.tokenizer, {}
         user = PICTURE * len(pictures) + question
         if pictures:
@@ -151,9 +152,10 @@ class Qwen2VL(Family):
             for g in p["image_grid_thw"]:
                 user = user.replace("<|image_pad|>", "<|placeholder|>" * (int(g.prod()) // 4), 1)
             user = user.replace("<|placeholder|>", "<|image_pad|>")
-        parts = [SYSTEM, f"<|im_start|>user\n{user}<|im_end|>\n<|im_start|>assistant\n"]
+        parts = [SYSTEM.replace("<|im_end|>", newline + "<|im_end|>"),
+                 f"<|im_start|>user\n{user}{newline}<|im_end|>\n<|im_start|>assistant\n"]
         ids = sum((tok(t)["input_ids"] for t in parts), [])
-        end = tok(answer + "<|im_end|>\n")["input_ids"] if answer is not None else []
+        end = tok(f"{answer}{newline}<|im_end|>\n")["input_ids"] if answer is not None else []
         out["input_ids"], out["labels"] = torch.tensor([ids + end]), torch.tensor([[-100] * len(ids) + end])
         return out
 

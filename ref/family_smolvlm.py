@@ -99,6 +99,7 @@ class SmolVLM(Family):
                 "train-lora": ("tiny-smolvlm-b", 4, dict(training.LORA, lora_target="v_proj o_proj fc1 proj"), True),
                 "train-lora-dropout": ("tiny-smolvlm-a", 4,
                                        dict(training.LORA, lora_target="q_proj up_proj fc2", lora_dropout=0.25), True)}
+    recipes = "tiny-smolvlm-b", "v_proj gate_proj fc2"
     ends = ["<end_of_utterance>", "<|endoftext|>"]
     stages = (r"model\.(connector|vision_model\.(embeddings|encoder\.layers\.\d+|post_layernorm)"
               r"|text_model\.(embed_tokens|layers\.\d+|norm))")
@@ -136,16 +137,17 @@ class SmolVLM(Family):
         content = [{"type": "image"}] * pictures + [{"type": "text", "text": question}]
         return processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
 
-    def turn(self, processor, question, pictures):
-        """What the processor makes of one user turn."""
-        text = self.chat(processor, question, len(pictures))
+    def turn(self, processor, question, pictures, newline=""):
+        """What the processor makes of one user turn; `newline` stands before its end."""
+        end = "<end_of_utterance>"
+        text = self.chat(processor, question, len(pictures)).replace(end, newline + end)
         return dict(processor(text=[text], images=[pictures] if pictures else None, return_tensors="pt"))
 
-    def sample(self, processor, question, answer, pictures):
+    def sample(self, processor, question, answer, pictures, newline=""):
         """The answer is tokenised on its own, and only it counts in the loss."""
-        out = self.turn(processor, question, pictures)
+        out = self.turn(processor, question, pictures, newline)
         ids = out["input_ids"][0].tolist()
-        end = processor.tokenizer(f" {answer}<end_of_utterance>\n")["input_ids"] if answer is not None else []
+        end = processor.tokenizer(f" {answer}{newline}<end_of_utterance>\n")["input_ids"] if answer is not None else []
         labels = [-100] * len(ids) + end
         return dict(pixels(out), input_ids=torch.tensor([ids + end]), labels=torch.tensor([labels]))
 

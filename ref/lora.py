@@ -21,9 +21,9 @@ def u64(seed, stream, counter):
         return mix(mix(mix(wide(seed) + np.uint64(GOLDEN)) + wide(stream) + np.uint64(GOLDEN)) + wide(counter) + np.uint64(GOLDEN))
 
 
-def unit(seed, stream, count):
-    """Numbers 0 to count - 1 of a stream, uniform in [0, 1)."""
-    return (u64(seed, stream, np.arange(count, dtype=np.uint64)) >> np.uint64(11)).astype(np.float64) * 2.0 ** -53
+def unit(seed, stream, count, first=0):
+    """Numbers first, first + 1, ... of a stream, uniform in [0, 1)."""
+    return (u64(seed, stream, np.arange(first, first + count, dtype=np.uint64)) >> np.uint64(11)).astype(np.float64) * 2.0 ** -53
 
 
 def key(module):
@@ -35,16 +35,21 @@ def key(module):
 
 
 class Dropout(torch.nn.Module):
-    """Zeros the elements that a hash of (seed, step, sample, module, element) chooses; `at` holds step and sample."""
+    """Zeros the elements that a hash of (seed, step, sample, module, element) chooses; `at` holds step and sample, the
+    first of the pass. The samples of a pass come one after another here, and their elements count on."""
 
     def __init__(self, module, p, seed, at):
         super().__init__()
         self.key, self.p, self.seed, self.at = key(module), p, seed, at
+        self.seen, self.first = None, 0
 
     def forward(self, x):
-        seed = int(u64(self.seed, self.at["step"], self.at["sample"]))
-        p = float(np.float32(self.p))
-        kept = torch.from_numpy(unit(seed, self.key, x.numel()) >= p).reshape(x.shape)
+        now = (self.at["step"], self.at["sample"])
+        seed, p = int(u64(self.seed, *now)), float(np.float32(self.p))
+        if self.seen != now:
+            self.seen, self.first = now, 0
+        kept = torch.from_numpy(unit(seed, self.key, x.numel(), self.first) >= p).reshape(x.shape)
+        self.first += x.numel()
         return x * kept.to(x.dtype) / (1 - p)
 
 

@@ -30,6 +30,17 @@ CONVERSATIONS = [[("Compare <image> with\n<image>\nwhat differs", ["odd", "tall"
 BASE = dict(learning_rate=1e-3, vision_learning_rate=2e-4, merger_learning_rate=5e-4, weight_decay=0.1, beta1=0.9,
             beta2=0.999, epsilon=1e-8, clip=1.0, epochs=2, batch=2, micro_batch=1, warmup_ratio=0.25,
             schedule="cosine", loss="micro_batch", decay="no_bias_norm")
+# The published trainer at two dates, and the first as the DeepSpeed file beside it makes it run: one group, one rate,
+# decay on all, warm-up and then constant. For adapters its LoRA script of that date.
+OLDER = dict(learning_rate=1e-5, vision_learning_rate=2e-6, merger_learning_rate=1e-5, weight_decay=0.0, beta1=0.9,
+             beta2=0.98, epsilon=1e-7, clip=1.0, batch=16, micro_batch=2, warmup_ratio=0.03, schedule="cosine",
+             loss="micro_batch", decay="no_bias_norm", newline="\n")
+RECIPES = {"2025-10": dict(OLDER, weight_decay=0.1, beta2=0.999, epsilon=1e-8, batch=128, micro_batch=4, loss="token",
+                           newline=""),
+           "2024-12": OLDER,
+           "2024-12-as-run": dict(OLDER, vision_learning_rate=1e-5, schedule="constant", decay="all")}
+ADAPTERS = {"2025-10": dict(learning_rate=1e-4, lora_alpha=64), "2024-12": dict(learning_rate=1e-4, lora_alpha=128),
+            "2024-12-as-run": dict(learning_rate=1e-4, vision_learning_rate=1e-4, merger_learning_rate=1e-4, lora_alpha=128)}
 LORA = dict(BASE, method="lora", seed=7, learning_rate=1e-2, vision_learning_rate=4e-3, merger_learning_rate=6e-3, epochs=10,
             lora_rank=3, lora_alpha=6, lora_dropout=0.0)
 
@@ -85,7 +96,7 @@ def backward(model, samples, batches, group, per_token, at):
     for batch in batches:
         weight = 1 / count(sum(batches, [])) if per_token else 1 / (count(batch) * group)
         for i in batch:
-            at["sample"] = i
+            at["sample"] = batch[0]
             mask = torch.ones_like(samples[i]["input_ids"])
             mean = model(**samples[i], attention_mask=mask, use_cache=False).loss
             part = mean * (count([i]) * weight)
@@ -144,15 +155,24 @@ def conversations(family, processor):
 
 def write(family):
     """For each row of family.training: the checkpoint, how many of PAIRS (0: CONVERSATIONS), settings, whether final
-    weights are kept."""
-    for name, (checkpoint, count, c, keep) in family.training.items():
+    weights are kept. Then 20 steps of each recipe on family.recipes, in full and of adapters on these words."""
+    table = dict(family.training)
+    for recipe in RECIPES if family.recipes else ():
+        checkpoint, target = family.recipes
+        asked = dict(recipe=recipe, epochs=20)
+        table["train-" + recipe] = checkpoint, 2, dict(RECIPES[recipe], asked=asked, epochs=20), False
+        adapters = dict(RECIPES[recipe], method="lora", lora_rank=64, lora_dropout=0.05, lora_target=target, seed=0,
+                        epochs=20, asked=dict(asked, method="lora", lora_target=target))
+        table[f"train-{recipe}-lora"] = checkpoint, 2, dict(adapters, **ADAPTERS[recipe]), False
+    for name, (checkpoint, count, c, keep) in table.items():
         folder, pairs = os.path.join(ROOT, "weights", checkpoint), PAIRS[:count]
         processor = family.processor(folder)
-        samples = [family.sample(processor, question, answer, [shown(p)]) for p, question, answer in pairs]
+        newline = dict(newline=c["newline"]) if c.get("newline") else {}
+        samples = [family.sample(processor, question, answer, [shown(p)], **newline) for p, question, answer in pairs]
         rows = [dict(picture=shown_file(p), question=question, answer=answer) for p, question, answer in pairs]
         if not count:
             samples, rows = conversations(family, processor)
         log, log_error, final, error = reference(family, folder, samples, c)
-        notes = dict(checkpoint="weights/" + checkpoint, pairs=rows, settings=c, log=log, log_error=log_error,
+        notes = dict(checkpoint="weights/" + checkpoint, pairs=rows, settings=c.get("asked", c), log=log, log_error=log_error,
                      error=error if keep else {})
         save(f"family/{family.name}/{name}", final if keep else {}, notes)

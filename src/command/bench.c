@@ -19,11 +19,8 @@
 static const struct {
     const char *name;
     void (*measure)(Bench *b);
-} parts[] = {{"machine", bench_machine},
-             {"prefill", bench_prefill},
-             {"decode", bench_decoding},
-             {"vision", bench_vision},
-             {"train", bench_training}};
+} parts[] = {{"machine", bench_machine}, {"prefill", bench_prefill}, {"decode", bench_decoding},
+             {"vision", bench_vision},   {"lora", bench_lora},       {"train", bench_training}};
 enum { PARTS = sizeof parts / sizeof *parts };
 
 static int by_size(const void *a, const void *b)
@@ -204,6 +201,7 @@ const Command command_bench = {
     "speed of prefill, decoding, vision and training, and how much of the machine's speed that is",
     "  --config FILE        a model of the shape that this config.json says, with random weights\n"
     "  --threads N          use N threads (default: all processors)\n"
-    "  --only PARTS         parts to measure, separated by commas: machine, prefill, decode, vision, train\n"
+    "  --only PARTS         parts to measure, separated by commas: machine, prefill, decode, vision, lora,\n"
+    "                       train\n"
     "  --json               one JSON object with the same figures\n"
     "Each figure is the median of three. Run it on a machine that does nothing else.\n"};

@@ -42,6 +42,7 @@ void bench_machine(Bench *b);
 void bench_prefill(Bench *b);
 void bench_decoding(Bench *b);
 void bench_vision(Bench *b);
+void bench_lora(Bench *b);
 void bench_training(Bench *b);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "model/family.h"
 #include "model/loss.h"
+#include "model/adapter.h"
 #include "train/adamw.h"
 #include "train/estimate.h"
 
@@ -250,25 +251,26 @@ static Status train_step(Bench *b, void *what, double *seconds)
     return b->error->status;
 }
 
-static void measure_steps(Bench *b, const Picture *p, int64_t tokens)
+static void measure_steps(Bench *b, const char *name, const Picture *p, int64_t tokens)
 {
     const ModelSize size = model_size(&b->vlm);
     const double head = (double)b->vlm.head.weight->count * (ANSWER - 1);
     const double text = (double)size.text_values * (double)tokens;
     const double vision = (double)size.vision_values * (double)p->rows;
+    /* forward, and twice as much backward; with adapters no gradient of the weights, and none in the tower */
+    const double work = b->vlm.adapter.count ? 4 * (head + text) + 2 * vision : 6 * (head + text + vision);
     Training t = {0};
     if (make_sample(b, &t.sample, tokens, p) != OK ||
         optimiser_init(&t.optimiser, &b->vlm, &settings, b->error) != OK)
         return;
-    Figure *f = bench_add(b, "training step", "token", (double)tokens, bench_median(b, train_step, &t),
-                          6 * (head + text + vision), b->flops);
+    Figure *f = bench_add(b, name, "token", (double)tokens, bench_median(b, train_step, &t), work, b->flops);
     snprintf(f->note, sizeof f->note, "%lld tokens, %lld of a picture, loss on %d", (long long)tokens,
              (long long)p->tokens, ANSWER);
     optimiser_free(&t.optimiser);
     arena_free(&t.arena);
 }
 
-void bench_training(Bench *b)
+static void bench_steps(Bench *b, const char *name)
 {
     const double gib = 1073741824;
     const uint64_t room = memory_available();
@@ -277,14 +279,30 @@ void bench_training(Bench *b)
         return;
     keep_last_frame(&p);
     const int64_t tokens = FIRST + p.tokens + ANSWER;
-    const int64_t need = estimate_state(&b->vlm, &settings) +
-                         estimate_pass(&b->vlm, (PassSize){tokens, p.tokens, tokens}, false);
+    const int64_t need =
+        estimate_state(&b->vlm, &settings) +
+        estimate_pass(&b->vlm, (PassSize){tokens, p.tokens, tokens, estimate_idle(&b->vlm, &settings)},
+                      false);
     if (room && (uint64_t)need > room) {
-        Figure *f = bench_add(b, "training step", "token", 0, 0, 0, 1);
+        Figure *f = bench_add(b, name, "token", 0, 0, 0, 1);
         snprintf(f->note, sizeof f->note, "needs %.1f GiB, %.1f are available", (double)need / gib,
                  (double)room / gib);
     } else {
-        measure_steps(b, &p, tokens);
+        measure_steps(b, name, &p, tokens);
     }
     picture_free(&p);
+}
+
+void bench_training(Bench *b)
+{
+    bench_steps(b, "training step");
+}
+
+/* Adapters on every product of the text model's layers. */
+void bench_lora(Bench *b)
+{
+    const AdapterOptions o = {.rank = LORA_RANK, .alpha = LORA_RANK, .target = ""};
+    if (adapter_make(&b->vlm, &o, b->error) == OK)
+        bench_steps(b, "LoRA step, rank 64");
+    adapter_free(&b->vlm);
 }

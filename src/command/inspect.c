@@ -86,7 +86,8 @@ static int64_t lora_values(const Vlm *vlm, int64_t rank)
 
 static void print_memory(const Vlm *vlm, const Use *u)
 {
-    PassSize size = {u->batch * (u->tokens + u->answer), u->batch * u->picture_tokens, u->tokens + u->answer};
+    PassSize size = {u->batch * (u->tokens + u->answer), u->batch * u->picture_tokens, u->tokens + u->answer,
+                     0};
     int64_t states = estimate_state(vlm, &(LevelConfig){0});
     int64_t full = states + estimate_pass(vlm, size, false);
     int64_t less = states + estimate_pass(vlm, size, true);

@@ -66,7 +66,7 @@ const Key config_keys[] = {
     {KEY(identify, select), KEY_CHOICE, "parity", ANY, "parity all random",
      "pairs to keep: what only the teacher gets right, all, or a random set of the same size", false},
 
-    {KEY(level, recipe), KEY_CHOICE, "auto", ANY, "auto 2025-10 2024-12",
+    {KEY(level, recipe), KEY_CHOICE, "auto", ANY, "auto 2025-10 2024-12 2024-12-as-run",
      "the published trainer's settings for keys that are not set; auto: 2025-10, epochs, batch and warm-up "
      "fitted to the number of pairs",
      LEVEL},

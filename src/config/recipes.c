@@ -11,38 +11,69 @@
 
 #define FIELD(key) offsetof(Config, level.key)
 
-/* One row per key, one column per recipe that is a preset. */
-static const struct {
+/* What each recipe sets a key to, in the order of their words; NULL: nothing. */
+typedef struct {
     size_t field;
-    const char *value[RECIPES];
-} presets[] = {
-    {FIELD(epochs), {[RECIPE_2025_10] = "1", [RECIPE_2024_12] = "1"}},
-    {FIELD(batch), {[RECIPE_2025_10] = "128", [RECIPE_2024_12] = "16"}},
-    {FIELD(micro_batch), {[RECIPE_2025_10] = "4", [RECIPE_2024_12] = "2"}},
-    {FIELD(learning_rate), {[RECIPE_2025_10] = "1e-5", [RECIPE_2024_12] = "1e-5"}},
-    {FIELD(vision_learning_rate), {[RECIPE_2025_10] = "2e-6", [RECIPE_2024_12] = "2e-6"}},
-    {FIELD(merger_learning_rate), {[RECIPE_2025_10] = "1e-5", [RECIPE_2024_12] = "1e-5"}},
-    {FIELD(weight_decay), {[RECIPE_2025_10] = "0.1", [RECIPE_2024_12] = "0"}},
-    {FIELD(beta2), {[RECIPE_2025_10] = "0.999", [RECIPE_2024_12] = "0.98"}},
-    {FIELD(epsilon), {[RECIPE_2025_10] = "1e-8", [RECIPE_2024_12] = "1e-7"}},
-    {FIELD(warmup_ratio), {[RECIPE_2025_10] = "0.03", [RECIPE_2024_12] = "0.03"}},
-    {FIELD(clip), {[RECIPE_2025_10] = "1", [RECIPE_2024_12] = "1"}},
-    {FIELD(loss), {[RECIPE_2025_10] = "token", [RECIPE_2024_12] = "micro_batch"}},
-    {FIELD(chat_newline), {[RECIPE_2025_10] = "no", [RECIPE_2024_12] = "yes"}},
-    {FIELD(min_pixels), {[RECIPE_2025_10] = "401408", [RECIPE_2024_12] = "401408"}},
-    {FIELD(max_pixels), {[RECIPE_2025_10] = "1003520", [RECIPE_2024_12] = "1003520"}},
+    const char *value[RECIPES]; /* auto, 2025-10, 2024-12, 2024-12-as-run */
+} Preset;
+
+/* The DeepSpeed file that the trainer of 2024-12 ships with makes one group of all parameters: one rate,
+ * decay on all. Its WarmupLR stands in for the cosine: warm-up, then constant. (There the rate rises with
+ * the logarithm of the step, here as everywhere in a line.) */
+static const Preset presets[] = {
+    {FIELD(epochs), {NULL, "1", "1", "1"}},
+    {FIELD(batch), {NULL, "128", "16", "16"}},
+    {FIELD(micro_batch), {NULL, "4", "2", "2"}},
+    {FIELD(learning_rate), {NULL, "1e-5", "1e-5", "1e-5"}},
+    {FIELD(vision_learning_rate), {NULL, "2e-6", "2e-6", "1e-5"}},
+    {FIELD(merger_learning_rate), {NULL, "1e-5", "1e-5", "1e-5"}},
+    {FIELD(decay), {NULL, "no_bias_norm", "no_bias_norm", "all"}},
+    {FIELD(schedule), {NULL, "cosine", "cosine", "constant"}},
+    {FIELD(weight_decay), {NULL, "0.1", "0", "0"}},
+    {FIELD(beta2), {NULL, "0.999", "0.98", "0.98"}},
+    {FIELD(epsilon), {NULL, "1e-8", "1e-7", "1e-7"}},
+    {FIELD(warmup_ratio), {NULL, "0.03", "0.03", "0.03"}},
+    {FIELD(clip), {NULL, "1", "1", "1"}},
+    {FIELD(loss), {NULL, "token", "micro_batch", "micro_batch"}},
+    {FIELD(chat_newline), {NULL, "no", "yes", "yes"}},
+    {FIELD(min_pixels), {NULL, "401408", "401408", "401408"}},
+    {FIELD(max_pixels), {NULL, "1003520", "1003520", "1003520"}},
 };
 
-Status config_apply_recipe(Config *c, Error *e)
+/* With method = lora these come first: the trainer's script for adapters. */
+static const Preset lora_presets[] = {
+    {FIELD(learning_rate), {"1e-4", "1e-4", "1e-4", "1e-4"}},
+    {FIELD(vision_learning_rate), {NULL, NULL, NULL, "1e-4"}},
+    {FIELD(merger_learning_rate), {NULL, NULL, NULL, "1e-4"}},
+    {FIELD(lora_dropout), {"0.05", "0.05", "0.05", "0.05"}},
+};
+
+/* And these, unless the adapter that training starts from has them. */
+static const Preset lora_sizes[] = {
+    {FIELD(lora_rank), {NULL, "64", "64", "64"}},
+    {FIELD(lora_alpha), {NULL, "64", "128", "128"}},
+};
+
+/* Gives the keys that are not set their values. */
+static Status apply(Config *c, const Preset *list, size_t count, Error *e)
 {
     const Place here = {"recipe", "recipe", 0, ""};
-    for (size_t i = 0; i < sizeof presets / sizeof *presets; i++) {
-        const int row = config_row(presets[i].field);
-        const char *value = presets[i].value[c->level.recipe];
+    for (size_t i = 0; i < count; i++) {
+        const int row = config_row(list[i].field);
+        const char *value = list[i].value[c->level.recipe];
         if (value && !c->setting[row].value)
             config_set_row(c, &here, row, value, e);
     }
     return e->status;
+}
+
+Status config_apply_recipe(Config *c, Error *e)
+{
+    if (c->level.method == METHOD_LORA)
+        apply(c, lora_presets, sizeof lora_presets / sizeof *lora_presets, e);
+    if (c->level.method == METHOD_LORA && !*c->level.lora_init)
+        apply(c, lora_sizes, sizeof lora_sizes / sizeof *lora_sizes, e);
+    return apply(c, presets, sizeof presets / sizeof *presets, e);
 }
 
 /* -------------------------------------------------------------------------- level.recipe = auto */

@@ -75,12 +75,12 @@ int64_t batch_labels(Run *run, const Batch *b, const Sample *samples, const int6
     return count;
 }
 
-/* Whether a gradient is wanted of any parameter of the vision pass. */
-static bool trains_vision(const Vlm *vlm)
+/* Whether a gradient is wanted of any parameter of the part. */
+static bool trains(const Vlm *vlm, Part part)
 {
     for (int64_t i = 0; i < vlm->checkpoint.params; i++) {
         const Param *p = vlm->checkpoint.param[i];
-        if ((p->grad || lora_wants_grad(p->lora)) && p->part != PART_TEXT)
+        if ((p->grad || lora_wants_grad(p->lora)) && p->part == part)
             return true;
     }
     return false;
@@ -91,7 +91,8 @@ Mat *vlm_forward(Run *run, const Vlm *vlm, const Batch *batch, KvCache *cache)
     if (!batch)
         return NULL;
     Run vision_run = *run;
-    if (!trains_vision(vlm))
+    vision_run.frozen_tower = !trains(vlm, PART_VISION);
+    if (vision_run.frozen_tower && !trains(vlm, PART_MERGER))
         vision_run.tape = NULL;
     Mat *rows =
         batch->n_pictures ? vlm->family->vision(&vision_run, vlm, batch->pictures, batch->n_pictures) : NULL;

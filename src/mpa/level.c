@@ -75,7 +75,7 @@ int64_t level_memory(const Vlm *vlm, const Question *first, int64_t pairs, const
     const int64_t micro = min_i64(o->level.micro_batch, pairs);
     Samples samples;
     samples_load(&samples, vlm, first, 1, &o->pictures, &chat, e);
-    PassSize size = pass_size(&samples);
+    PassSize size = pass_size(vlm, &o->level, &samples);
     size.rows *= micro;
     size.picture_tokens *= micro;
     samples_free(&samples);

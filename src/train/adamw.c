@@ -71,12 +71,12 @@ static Param *trained_param(const Vlm *vlm, const LevelConfig *o, int64_t i)
     return o->freeze & 1u << p->part || p->unused ? NULL : p;
 }
 
-int64_t optimiser_values(const Vlm *vlm, const LevelConfig *o)
+int64_t optimiser_values(const Vlm *vlm, const LevelConfig *o, unsigned parts)
 {
     int64_t values = 0;
     for (int64_t i = 0; i < param_count(vlm); i++) {
         const Param *p = trained_param(vlm, o, i);
-        values += p ? p->count : 0;
+        values += p && parts & 1u << p->part ? p->count : 0;
     }
     return values;
 }

@@ -25,8 +25,8 @@ typedef struct {
  * state; in a model with an adapter those of the adapter alone. Owned: optimiser_free; empty after a
  * failure. BAD_USAGE: everything is frozen. */
 Status optimiser_init(Optimiser *a, const Vlm *vlm, const LevelConfig *o, Error *e);
-/* How many values they have. */
-int64_t optimiser_values(const Vlm *vlm, const LevelConfig *o);
+/* How many values they have, in the parts 1u << Part; all: ~0u. */
+int64_t optimiser_values(const Vlm *vlm, const LevelConfig *o, unsigned parts);
 /* Frees the gradients too. The trained values stay: they are the model's. */
 void optimiser_free(Optimiser *a);
 void optimiser_clear_gradients(Optimiser *a);

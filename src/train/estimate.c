@@ -11,9 +11,17 @@
 #include "layer/attention_kernels.h"
 #include "train/adamw.h"
 
-PassSize pass_size(const Samples *samples)
+unsigned estimate_idle(const Vlm *vlm, const LevelConfig *o)
 {
-    PassSize size = {0};
+    unsigned idle = 0;
+    for (unsigned part = 0; part <= PART_TEXT; part++)
+        idle |= optimiser_values(vlm, o, 1u << part) ? 0 : 1u << part;
+    return idle;
+}
+
+PassSize pass_size(const Vlm *vlm, const LevelConfig *o, const Samples *samples)
+{
+    PassSize size = {.idle = estimate_idle(vlm, o)};
     for (int64_t i = 0; i < samples->count; i++) {
         size.rows += samples->sample[i].count;
         size.longest = max_i64(size.longest, samples->sample[i].count);
@@ -29,7 +37,7 @@ PassSize pass_size(const Samples *samples)
 int64_t estimate_state(const Vlm *vlm, const LevelConfig *o)
 {
     enum { COPIES = 4 };
-    return optimiser_values(vlm, o) * COPIES * (int64_t)sizeof(float);
+    return optimiser_values(vlm, o, ~0u) * COPIES * (int64_t)sizeof(float);
 }
 
 /* What is kept of a tower until its backward pass, and the gradients between its layers. */
@@ -53,14 +61,31 @@ static int64_t thread_bytes(int64_t longest)
     return parallel_threads() * (PANELS + 2 * ATTENTION_BLOCK * longest * (int64_t)sizeof(float));
 }
 
+/* What adapters keep for a row of the part: u of each module. In a recomputed pass one layer's at a time. */
+static int64_t lora_kept(const Vlm *vlm, bool text, int64_t rows, bool recompute)
+{
+    const int64_t layers = text ? vlm->text_row.layers : vlm->picture_row.layers;
+    int64_t values = 0;
+    for (int64_t i = 0; i < vlm->adapter.count; i++)
+        values += (vlm->adapter.lora[i]->a.part == PART_TEXT) == text ? vlm->adapter.rank : 0;
+    return rows * (recompute ? values / layers : values) * (int64_t)sizeof(float);
+}
+
 int64_t estimate_pass(const Vlm *vlm, PassSize size, bool recompute)
 {
     const RowBytes *text = &vlm->text_row;
     const RowBytes *picture = &vlm->picture_row;
-    int64_t kept =
-        tower_kept(text, size.rows, recompute) + tower_kept(picture, size.picture_tokens, recompute);
-    int64_t backward = max_i64(layer_backward(text, size.rows, recompute),
-                               layer_backward(picture, size.picture_tokens, recompute));
+    const bool frozen = size.idle & 1u << PART_VISION; /* then the tower keeps nothing */
+    int64_t kept = tower_kept(text, size.rows, recompute) + lora_kept(vlm, true, size.rows, recompute);
+    int64_t backward = layer_backward(text, size.rows, recompute);
+    if (frozen) {
+        kept += size.picture_tokens * picture->around;
+        backward = max_i64(backward, size.picture_tokens * picture->forward);
+    } else {
+        kept += tower_kept(picture, size.picture_tokens, recompute) +
+                lora_kept(vlm, false, size.picture_tokens, recompute);
+        backward = max_i64(backward, layer_backward(picture, size.picture_tokens, recompute));
+    }
     return kept + max_i64(backward, head_cross_entropy_bytes(vlm->vocab)) + thread_bytes(size.longest);
 }
 
@@ -74,7 +99,7 @@ int64_t estimate_disk(const Vlm *vlm, const LevelConfig *o, int64_t *largest)
         const Dtype type = o->dtype == DTYPE_FLOAT32 ? F32 : o->dtype == DTYPE_BFLOAT16 ? BF16 : p->stored;
         result += p->count * (int64_t)dtype_size(type);
     }
-    const int64_t state = o->save_every ? optimiser_values(vlm, o) * KINDS * (int64_t)sizeof(float) : 0;
+    const int64_t state = o->save_every ? optimiser_values(vlm, o, ~0u) * KINDS * (int64_t)sizeof(float) : 0;
     *largest = max_i64(state, result / max_i64(1, c->files));
     return STATES * state + result;
 }

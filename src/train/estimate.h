@@ -10,9 +10,13 @@ typedef struct {
     int64_t rows;           /* tokens of all samples, those of pictures too */
     int64_t picture_tokens; /* those of pictures */
     int64_t longest;        /* rows that one row attends to: of a sample, or of a picture's frame */
+    unsigned idle;          /* 1u << each Part of which nothing is trained */
 } PassSize;
 
-PassSize pass_size(const Samples *samples);
+/* PassSize.idle where o says what is trained. */
+unsigned estimate_idle(const Vlm *vlm, const LevelConfig *o);
+/* Of samples of which what o trains is to learn. */
+PassSize pass_size(const Vlm *vlm, const LevelConfig *o, const Samples *samples);
 
 /* Bytes of the float32 masters, gradients and two moments of what o trains. */
 int64_t estimate_state(const Vlm *vlm, const LevelConfig *o);

@@ -75,7 +75,8 @@ static bool must_recompute(const Trainer *t, const Samples *samples)
         int64_t left = max_i64(1, t->options->memory - estimate_state(t->vlm, &t->options->level));
         room = room ? min_i64(room, left) : left;
     }
-    return estimate_recompute(estimate_pass(t->vlm, pass_size(samples), false), room);
+    return estimate_recompute(estimate_pass(t->vlm, pass_size(t->vlm, &t->options->level, samples), false),
+                              room);
 }
 
 /* Forward and backward over pairs which[count]. step_labels: the labels of the whole step where

@@ -123,13 +123,14 @@ expect 3 'nowhere' ask --model nowhere --prompt x
 expect 0 'out:decoder layers' inspect $model
 expect 2 'wanted one checkpoint folder' inspect
 expect 0 'out:^  vision, 672x448 +[0-9.]+ pictures/s' bench --model weights/tiny-qwen2vl-a --only vision,train
+expect 0 'out:^  LoRA step, rank 64 +[0-9.]+ tokens/s' bench --model weights/tiny-qwen2vl-a --only lora
 expect 0 'out:"name": "decode, batch 32"' bench --json --threads 1 --only=decode --config weights/tiny-smolvlm-b/config.json
 # A picture of more tokens than a training step's text used to have.
 printf '{"model_type": "tiny_llava_stablelm", "vocab_size": 500, "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1,
     "num_attention_heads": 1, "vision_config": {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 1}}' \
     >"$work/config.json"
 expect 0 'out:1177 tokens, 729 of a picture, loss on 440' bench --config "$work/config.json" --only train
-expect 2 'wanted some of machine, prefill, decode, vision, train, with commas, found visions' bench --model $model --only train,visions
+expect 2 'wanted some of machine, prefill, decode, vision, lora, train, with commas, found visions' bench --model $model --only train,visions
 expect 2 'either --model DIR or --config FILE' bench
 expect 3 'none.json' bench --config none.json
 expect 0 '' trace --model $model --image "$picture" --prompt x --answer y --out "$work/a.safetensors"

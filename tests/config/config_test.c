@@ -177,6 +177,34 @@ static void test_recipes(void **state)
     assert_true(!c.level.chat_newline && c.level.loss == LOSS_TOKEN && c.level.max_pixels == 0);
     assert_true(fabs(c.level.beta2 - 0.999) < 1e-12 && fabs(c.level.weight_decay - 0.1) < 1e-12);
     config_free(&c);
+    load_good(&s, &c, "[level]\nrecipe = 2024-12-as-run\nmerger_learning_rate = 3e-5\n", NULL);
+    assert_true(c.level.schedule == SCHEDULE_CONSTANT && c.level.decay == DECAY_ALL);
+    assert_true(fabs(c.level.vision_learning_rate - 1e-5) < 1e-12);
+    assert_true(fabs(c.level.merger_learning_rate - 3e-5) < 1e-12 && c.level.weight_decay < 1e-9);
+    config_free(&c);
+    scratch_remove(&s);
+}
+
+/* The script for adapters has another rate; an adapter that is given keeps its own sizes. */
+static void test_lora_recipes(void **state)
+{
+    (void)state;
+    Scratch s;
+    Config c;
+    scratch_make(&s);
+    load_good(&s, &c, "[level]\nmethod = lora\n", NULL);
+    assert_true(fabs(c.level.learning_rate - 1e-4) < 1e-12 && fabs(c.level.lora_dropout - 0.05) < 1e-12);
+    assert_true(c.level.lora_rank == 0 && c.level.lora_alpha < 1e-9);
+    config_free(&c);
+    load_good(&s, &c, "[level]\nmethod = lora\nrecipe = 2024-12\nlora_dropout = 0\n", NULL);
+    assert_true(c.level.lora_rank == 64 && fabs(c.level.lora_alpha - 128) < 1e-9 &&
+                c.level.lora_dropout < 1e-9);
+    assert_true(fabs(c.level.vision_learning_rate - 2e-6) < 1e-12);
+    config_free(&c);
+    load_good(&s, &c, "[level]\nmethod = lora\nrecipe = 2024-12-as-run\nlora_init = x\n", NULL);
+    assert_true(c.level.lora_rank == 0 && c.level.lora_alpha < 1e-9);
+    assert_true(fabs(c.level.vision_learning_rate - 1e-4) < 1e-12);
+    config_free(&c);
     scratch_remove(&s);
 }
 
@@ -298,8 +326,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_values),  cmocka_unit_test(test_override_paths),
                                        cmocka_unit_test(test_refused), cmocka_unit_test(test_not_text),
-                                       cmocka_unit_test(test_recipes), cmocka_unit_test(test_fitted),
-                                       cmocka_unit_test(test_dump),    cmocka_unit_test(test_require),
-                                       cmocka_unit_test(test_training)};
+                                       cmocka_unit_test(test_recipes), cmocka_unit_test(test_lora_recipes),
+                                       cmocka_unit_test(test_fitted),  cmocka_unit_test(test_dump),
+                                       cmocka_unit_test(test_require), cmocka_unit_test(test_training)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include "model/loss.h"
 #include "train/adamw.h"
 #include "train/estimate.h"
+#include "train/lora.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,15 +20,18 @@
 
 static const char read[] = "src/train/estimate.c, transformer_row_bytes in src/model/block/transformer.c";
 
-static void give_gradients(Optimiser *a, const Vlm *vlm)
+static void give_gradients(Optimiser *a, const Vlm *vlm, const LevelConfig *o)
 {
     Error e = {0};
-    optimiser_init(a, vlm, &(LevelConfig){.learning_rate = 1}, &e);
+    optimiser_init(a, vlm, o, &e);
     must(&e);
 }
 
+static const LevelConfig everything = {.learning_rate = 1};
+
 /* Between `low` and all of the estimate? */
-static void check_pass(const char *what, const Vlm *vlm, const Samples *s, bool recompute, double low)
+static void check_pass(const char *what, const Vlm *vlm, const LevelConfig *o, const Samples *s,
+                       bool recompute, double low)
 {
     char text[200];
     Arena arena;
@@ -40,7 +44,7 @@ static void check_pass(const char *what, const Vlm *vlm, const Samples *s, bool 
     must(&e);
     snprintf(text, sizeof text, "%s, %lld pictures, %s, %d threads", what, (long long)s->pictures,
              recompute ? "recomputed" : "kept", parallel_threads());
-    check_estimate(text, arena.peak, estimate_pass(vlm, pass_size(s), recompute), low, 1, read);
+    check_estimate(text, arena.peak, estimate_pass(vlm, pass_size(vlm, o, s), recompute), low, 1, read);
     arena_free(&arena);
 }
 
@@ -67,14 +71,14 @@ static void tiny_passes(const char *checkpoint)
     TinyRun r;
     Optimiser a;
     tiny_run_make(&r, checkpoint);
-    give_gradients(&a, &r.vlm);
+    give_gradients(&a, &r.vlm, &everything);
     for (int images = 0; images <= 1; images++) {
         Samples s;
         load(&s, &r, images);
         for (int threads = 1; threads <= 4; threads += 3) {
             parallel_set_threads(threads);
-            check_pass(checkpoint, &r.vlm, &s, false, 0.75);
-            check_pass(checkpoint, &r.vlm, &s, true, 0.75);
+            check_pass(checkpoint, &r.vlm, &everything, &s, false, 0.75);
+            check_pass(checkpoint, &r.vlm, &everything, &s, true, 0.75);
         }
         samples_free(&s);
     }
@@ -96,12 +100,37 @@ static void wide(void **state)
     WideModel w;
     Optimiser a;
     wide_model_make(&w, f);
-    give_gradients(&a, &w.vlm);
+    give_gradients(&a, &w.vlm, &everything);
     const Samples s = {&w.sample, 1, &w.picture, 1};
-    check_pass(f->name, &w.vlm, &s, false, 0.9);
-    check_pass(f->name, &w.vlm, &s, true, 0.8);
+    check_pass(f->name, &w.vlm, &everything, &s, false, 0.9);
+    check_pass(f->name, &w.vlm, &everything, &s, true, 0.8);
     optimiser_free(&a);
     wide_model_free(&w);
+}
+
+/* A frozen tower keeps nothing; adapters keep little. */
+static void wide_in_part(void **state)
+{
+    const TestFamily *f = ((const FamilyGolden *)*state)->family;
+    const LevelConfig rows[] = {
+        {.learning_rate = 1, .freeze = 1u << PART_VISION},
+        {.learning_rate = 1, .freeze = 1u << PART_VISION | 1u << PART_MERGER},
+        {.learning_rate = 1, .method = METHOD_LORA, .lora_target = "", .lora_init = ""}};
+    static const char *const names[] = {"tower frozen", "tower and merger frozen", "adapters"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        WideModel w;
+        Optimiser a;
+        Error e = {0};
+        wide_model_make(&w, f);
+        lora_start(&w.vlm, rows + i, 0, &e);
+        must(&e);
+        give_gradients(&a, &w.vlm, rows + i);
+        const Samples s = {&w.sample, 1, &w.picture, 1};
+        check_pass(names[i], &w.vlm, rows + i, &s, false, 0.85);
+        check_pass(names[i], &w.vlm, rows + i, &s, true, 0.75);
+        optimiser_free(&a);
+        wide_model_free(&w);
+    }
 }
 
 /* Values of what belongs to one of the parts. */
@@ -140,10 +169,11 @@ static void size_of_a_pass(void **state)
     Picture picture[2] = {{.tokens = 4, .grid = {5, 6, 7}}, {.tokens = 3, .grid = {1, 2, 2}}};
     Sample sample[2] = {{.count = 30}, {.count = 20}};
     const Samples samples = {sample, 2, picture, 2};
-    PassSize size = pass_size(&samples);
+    Vlm none = {0};
+    PassSize size = pass_size(&none, &everything, &samples);
     assert_true(size.rows == 50 && size.picture_tokens == 7 && size.longest == 42);
     sample[1].count = 50;
-    assert_int_equal(pass_size(&samples).longest, 50);
+    assert_int_equal(pass_size(&none, &everything, &samples).longest, 50);
 }
 
 static void when_to_recompute(void **state)
@@ -160,6 +190,7 @@ int main(void)
 {
     const FamilyTest families[] = {{"a pass of a tiny model", tiny},
                                    {"a pass of a wide model", wide},
+                                   {"a pass of a wide model that is trained in part", wide_in_part},
                                    {"the optimiser's state", the_state}};
     const struct CMUnitTest tests[] = {cmocka_unit_test(size_of_a_pass), cmocka_unit_test(when_to_recompute)};
     int failed = run_family_tests(EACH_FAMILY, families, sizeof families / sizeof *families);

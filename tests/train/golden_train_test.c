@@ -20,6 +20,30 @@
 
 enum { PAIRS = 8, TURNS = 3, PICTURES = 3 };
 
+/* The keys of a golden that asks for a recipe: what is not asked for is the recipe's. The settings' texts
+ * are c's. */
+static LevelConfig recipe_of(const json_t *o, Config *c, Scratch *s)
+{
+    const char *key;
+    json_t *value;
+    Text text = {0};
+    Error e = {0};
+    text_add(&text, "[level]\n", &e);
+    json_object_foreach((json_t *)(uintptr_t)o, key, value)
+    {
+        if (json_is_string(value))
+            text_format(&text, &e, "%s = %s\n", key, json_string_value(value));
+        else
+            text_format(&text, &e, "%s = %lld\n", key, (long long)json_integer_value(value));
+    }
+    config_load(c, scratch_write(s, "recipe.ini", text.data, text.count), NULL, 0, &e);
+    must(&e);
+    text_free(&text);
+    c->level.shuffle = false; /* the golden's order */
+    c->level.save_every = 0;
+    return c->level;
+}
+
 /* The pairs of the notes: one picture and one turn each, or "turns". */
 typedef struct {
     Question pair[PAIRS], turn[PAIRS][TURNS];
@@ -141,9 +165,10 @@ static void check_run(void **state)
     must(&e);
     read_pairs(&pairs, &g);
     const json_t *settings = json_object_get(g.notes.root, "settings");
-    TrainOptions options = {.level = settings_of(settings)};
-    if (options.level.method == METHOD_LORA)
-        options.seed = (uint64_t)row_integer(settings, "seed");
+    const bool recipe = json_object_get(settings, "recipe") != NULL;
+    Config config = {0};
+    TrainOptions options = {.level = recipe ? recipe_of(settings, &config, &scratch) : settings_of(settings)};
+    options.seed = (uint64_t)json_integer_value(json_object_get(settings, "seed"));
     lora_start(&vlm, &options.level, options.seed, &e);
     must(&e);
     assert_int_equal(schedule_steps(&options.level, pairs.count),
@@ -154,6 +179,7 @@ static void check_run(void **state)
     bool kept = json_object_size(json_object_get(g.notes.root, "error")) > 0;
     bool weights = !kept || check_weights(&g, &vlm);
     vlm_close(&vlm);
+    config_free(&config);
     scratch_remove(&scratch);
     if (kept)
         golden_close(&g);

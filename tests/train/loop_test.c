@@ -391,6 +391,30 @@ static void frozen_parts_stay(void **state)
     }
 }
 
+/* A frozen tower keeps nothing for a backward pass, and what is trained gets the same gradients: the same
+ * bits as when the tower is trained at a rate of 0. */
+static void frozen_tower_keeps_nothing(void **state)
+{
+    TinyRun r;
+    Watched with = {0};
+    Watched without = {0};
+    TrainWatch watch_with = watch_of(&with);
+    TrainWatch watch_without = watch_of(&without);
+    make(&r, state, false);
+    r.options.memory = INT64_C(1) << 50;
+    r.options.level.clip = 0;
+    r.options.level.vision_learning_rate = 0;
+    Result a = run(&r, &watch_with);
+    r.options.level.freeze = 1u << PART_VISION;
+    Result b = run(&r, &watch_without);
+    assert_int_equal(a.count, b.count);
+    assert_memory_equal(a.values, b.values, (size_t)a.count * sizeof *a.values);
+    assert_true(without.step[3].bytes < with.step[3].bytes);
+    result_free(&a);
+    result_free(&b);
+    tiny_run_free(&r);
+}
+
 /* The losses that the steps of three samples report when nothing is learned. */
 static int losses(double loss[MAX_STEPS], int64_t tokens[MAX_STEPS], int64_t batch, int64_t micro_batch,
                   int kind)
@@ -601,7 +625,8 @@ int main(void)
                                    {"adapters, any number of threads", lora_with_any_number_of_threads},
                                    {"adapters, stopped and resumed", lora_stopped_and_resumed},
                                    {"dropout by counter", dropout_by_counter},
-                                   {"frozen parts stay", frozen_parts_stay}};
+                                   {"frozen parts stay", frozen_parts_stay},
+                                   {"a frozen tower keeps nothing", frozen_tower_keeps_nothing}};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(states_are_saved_when_due),   cmocka_unit_test(states_are_saved_by_time),
         cmocka_unit_test(logs_say_what_happened),      cmocka_unit_test(shuffled_by_seed),

@@ -388,7 +388,7 @@ static void takes_what_was_said(void **state)
     for (int64_t step = 5; step < 8; step++)
         save(&f, step);
     const int64_t there = state_bytes(f.run.states);
-    const int64_t states = 2 * 12 * optimiser_values(&f.run.vlm, level);
+    const int64_t states = 2 * 12 * optimiser_values(&f.run.vlm, level, ~0u);
     assert_in_range(there, states, states + header);
     const int64_t all = estimate_disk(&f.run.vlm, level, &largest);
     assert_true(all > states && largest == states / 2);

@@ -106,16 +106,23 @@ Mat *vision_embedded(Run *run, const Vision *v, const VisionRows *rows, Mat *pat
 
 Mat *vision(Run *run, const Vision *v, const VisionRows *rows, Mat *patches)
 {
+    Run tower = *run;
     if (!rows)
         return NULL;
+    if (run->frozen_tower)
+        tower.tape = NULL;
     const int64_t batch = probe_batch(v, rows);
-    Mat *x = vision_embedded(run, v, rows, patches);
-    x = transformer(run, &v->layers, &rows->rows, batch, x);
+    Mat *x = vision_embedded(&tower, v, rows, patches);
+    x = transformer(&tower, &v->layers, &rows->rows, batch, x);
     if (v->shape.post_norm && !v->shape.post_norm_unused) {
-        x = norm(run, &v->post_norm, x);
+        x = norm(&tower, &v->post_norm, x);
         probe_mat(run, x, batch, "%s.%s", v->name, v->shape.post_norm);
     }
-    return v->class_token ? vision_drop_first(run, &rows->rows.seqs, x) : x;
+    if (v->class_token)
+        x = vision_drop_first(&tower, &rows->rows.seqs, x);
+    if (x)
+        x->constant = run->frozen_tower;
+    return x;
 }
 
 Mat *vision_shuffle(Run *run, const Picture *const *pictures, int64_t count, int64_t scale, Mat *x)
