@@ -61,7 +61,9 @@ static Status picture_card(Text *out, const Record *r, const char *id, const jso
     said_line(out, l, "student", e);
     said_line(out, l, "teacher", e);
     loss_line(out, r, id, e);
-    text_format(out, e, "</dl><p>%s: ", text_in(l, "decision") && record_kept(l) ? "kept" : "not kept");
+    text_add(out, "</dl><p>", e);
+    html_text(out, text_in(l, "decision"), e);
+    text_add(out, ": ", e);
     html_text(out, text_in(l, "reason"), e);
     text_add(out, "<small>id ", e);
     html_clipped(out, id, WORDS, e);
@@ -131,7 +133,7 @@ static json_t *pictures_by_decision(const Record *r, Error *e)
         if (!text_in(l, "decision") || !text_in(l, "reason"))
             continue;
         text_clear(&name);
-        text_format(&name, e, "%s: %s", record_kept(l) ? "Kept" : "Not kept", text_in(l, "reason"));
+        text_format(&name, e, "Pictures %s: %s", text_in(l, "decision"), text_in(l, "reason"));
         put_into(lists, text_string(&name), id, e);
     }
     text_free(&name);

@@ -48,10 +48,9 @@ static Status pictures(Text *out, const Record *r, Error *e)
         html_element(out, "td", text_in(l, "answer"), e);
         html_element(out, "td", text_in(l, "student"), e);
         html_element(out, "td", text_in(l, "teacher"), e);
-        text_format(out, e, "<td class=\"%s\">%s", record_kept(l) ? "kept" : "dropped",
-                    !text_in(l, "decision") ? ""
-                    : record_kept(l)        ? "kept: "
-                                            : "not kept: ");
+        text_format(out, e, "<td class=\"%s\">", record_kept(l) ? "kept" : "dropped");
+        html_text(out, text_in(l, "decision"), e);
+        text_add(out, text_in(l, "decision") ? ": " : "", e);
         html_text(out, text_in(l, "reason"), e);
         text_add(out, "</td></tr>\n", e);
     }

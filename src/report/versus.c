@@ -200,10 +200,9 @@ static Status kept_cells(Text *out, const Record *r, int count, const char *id, 
 {
     for (int i = 0; i < count; i++) {
         const json_t *line = json_object_get(r[i].audit, id);
-        text_format(out, e, "<td class=\"%s\">%s", record_kept(line) ? "kept" : "dropped",
-                    !line               ? "not there"
-                    : record_kept(line) ? "kept: "
-                                        : "not kept: ");
+        text_format(out, e, "<td class=\"%s\">", record_kept(line) ? "kept" : "dropped");
+        html_text(out, line ? text_in(line, "decision") : "not there", e);
+        text_add(out, text_in(line, "decision") ? ": " : "", e);
         html_text(out, text_in(line, "reason"), e);
         text_add(out, "</td>", e);
     }

@@ -178,7 +178,7 @@ holdout = 0.3
 END
 "$MPA" run "$work/own.ini" --force >"$work/log" 2>&1
 case_is $? "a run"
-for wanted in 'Agreement with the teacher, not truth.' 'data:image/jpeg;base64,/9j/' '>Loss <small>' 'Kept: only the teacher is right' 'kernels ' \
+for wanted in 'Agreement with the teacher, not truth.' 'data:image/jpeg;base64,/9j/' '>Loss <small>' 'Pictures kept: only the teacher is right' 'kernels ' \
     '<code>level.batch</code></td><td>4</td>' 'What was learned'; do
     grep -qF -e "$wanted" "$work/own/report.html"
     case_is $? "its page has '$wanted'"
