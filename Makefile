@@ -188,8 +188,8 @@ $(objects) $(main_object): $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call run,CC  ,$(compile) $(more) -c -o $@ $<)
 
-# Sums in stb_image wrap on broken files.
-$(B)/src/image/stb.o: more := -fwrapv
+# Sums in stb_image wrap on broken files; stb_image_write shifts bits out of a signed number.
+$(B)/src/image/stb.o $(B)/src/image/encode.o: more := -fwrapv
 
 # Wide vectors without the instructions for them: how functions would pass them does not matter within a file.
 $(B)/tests/kernel/tiles_test.o: more := -Wno-psabi
