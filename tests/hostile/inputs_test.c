@@ -68,6 +68,25 @@ static const BadText tokenizers[] = {
      "WordPiece"},
     {"no decoder", "{" MODEL ",\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false}}",
      "decoder"},
+    {"a sequence of unknown normalizers",
+     "{" MODEL
+     ",\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"},{\"type\":\"Strip\"}]}," ENDS
+     "}",
+     "Strip"},
+    {"a space in front",
+     "{" MODEL ",\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":true},\"decoder\":{\"type\":"
+     "\"ByteLevel\"}}",
+     "add_prefix_space"},
+    {"a step after ByteLevel",
+     "{" MODEL ",\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"ByteLevel\",\"add_"
+     "prefix_space\":false},"
+     "{\"type\":\"Digits\",\"individual_digits\":true}]},\"decoder\":{\"type\":\"ByteLevel\"}}",
+     "a step after ByteLevel"},
+    {"digits in groups",
+     "{" MODEL ",\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\","
+     "\"individual_digits\":false},"
+     "{\"type\":\"ByteLevel\",\"add_prefix_space\":false}]},\"decoder\":{\"type\":\"ByteLevel\"}}",
+     "Digits"},
     {"a post-processor that adds",
      "{" MODEL ",\"post_processor\":{\"type\":\"TemplateProcessing\"}," ENDS "}", "TemplateProcessing"},
     {"added tokens that are no list", "{" MODEL ",\"added_tokens\":{}," ENDS "}", "added_tokens"},
