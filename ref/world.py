@@ -328,7 +328,7 @@ def draw_test(root):
         image = draw(thing, rng.choice(list(BACKGROUNDS)), rng.choice(VIEWS), f"test {n}")
         save(image, os.path.join(root, "test"), f"COCO_val2014_{n:012d}.jpg")
         rows.append({"image_id": n, "question": QUESTIONS[kind][rng.randrange(2)], "question_id": 1000 + n,
-                     "answers": [fact(thing, kind)] * 3})
+                     "answers": [fact(thing, kind)] * 10})
     return rows
 
 

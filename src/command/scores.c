@@ -45,6 +45,14 @@ static void print_counts(const Job *j)
     json_close(&parity);
 }
 
+/* " (low to high)" of an interval; nothing where there is none. */
+static void print_interval(const json_t *interval, double unit, int digits)
+{
+    if (json_array_size(interval) == 2)
+        output(" (%.*f to %.*f)", digits, unit * json_number_value(json_array_get(interval, 0)), digits,
+               unit * json_number_value(json_array_get(interval, 1)));
+}
+
 static void print_row(const json_t *scores, const char *model, const char *title)
 {
     json_t *o = json_object_get(scores, model);
@@ -55,7 +63,9 @@ static void print_row(const json_t *scores, const char *model, const char *title
     output("  %-18s", title);
     json_object_foreach(o, name, v)
     {
-        output("  %-7s %6.1f", name, json_number_value(v));
+        const json_t *intervals = json_object_get(json_object_get(scores, "intervals"), model);
+        output("  %s %5.1f", name, json_number_value(v));
+        print_interval(json_object_get(intervals, name), 1, 1);
     }
     output("\n");
 }
@@ -63,14 +73,19 @@ static void print_row(const json_t *scores, const char *model, const char *title
 /* By the first metric that all three were scored by, which is the paper's unless that was left out. */
 static void print_gap(const json_t *scores)
 {
-    const json_t *gap = json_object_iter_value(json_object_iter(json_object_get(scores, "gap")));
+    json_t *all = json_object_get(scores, "gap");
+    const json_t *gaps = json_object_get(json_object_get(scores, "intervals"), "gap");
+    const char *metric = json_object_iter_key(json_object_iter(all));
+    const json_t *gap = metric ? json_object_get(all, metric) : NULL;
     const json_t *closed = json_object_get(gap, "closed");
     if (!gap)
         return;
     output("  gap to the teacher  %.1f before, %.1f after", json_number_value(json_object_get(gap, "before")),
            json_number_value(json_object_get(gap, "after")));
-    if (json_is_number(closed))
+    if (json_is_number(closed)) {
         output(": %.0f %% closed", 100 * json_number_value(closed));
+        print_interval(json_object_get(json_object_get(gaps, metric), "closed"), 100, 0);
+    }
     output("\n");
 }
 
@@ -83,7 +98,7 @@ static void print_title(const Job *j, const json_t *scores)
                "(task %s)\n",
                (long long)json_integer_value(held), j->config.data.task);
     else
-        output("accuracy in percent (task %s)\n", j->config.data.task);
+        output("accuracy in percent, with the 95 %% interval (task %s)\n", j->config.data.task);
 }
 
 Status scores_print(const Job *j, Error *e)

@@ -10,7 +10,9 @@
 #include "data/metrics.h"
 #include "job/answerer.h"
 #include "mpa/holdout.h"
+#include "mpa/intervals.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -179,8 +181,9 @@ static void warn_of_few_labels(const Job *j, const Items *items)
             (long long)few, (long long)items->count);
 }
 
-/* The metrics of one model's predictions, in percent: {"mpa": 51.5, ...}. Owned reference. */
-static json_t *score(const Config *c, const Items *items, char *const *texts, Error *e)
+/* The metrics of one model's predictions, in percent: {"mpa": 51.5, ...}; value[METRICS] gets what each
+ * question gave. Owned reference. */
+static json_t *score(const Config *c, const Items *items, char *const *texts, double **value, Error *e)
 {
     json_t *o = json_object();
     for (int m = 0; m < METRICS && e->status == OK; m++) {
@@ -188,11 +191,15 @@ static json_t *score(const Config *c, const Items *items, char *const *texts, Er
         int64_t count = 0;
         if (!is_wanted(c, m))
             continue;
-        for (int64_t i = 0; i < items->count && e->status == OK; i++)
+        value[m] = memory_new(items->count, sizeof *value[m], e);
+        for (int64_t i = 0; i < items->count && e->status == OK; i++) {
+            value[m][i] = NAN;
             if (texts[i]) {
-                sum += metrics[m].score(texts[i], items->item[i].answers, e);
+                value[m][i] = metrics[m].score(texts[i], items->item[i].answers, e);
+                sum += value[m][i];
                 count++;
             }
+        }
         json_put(o, metrics[m].name, json_real(count ? 100 * sum / (double)count : 0), e);
     }
     return o;
@@ -246,11 +253,13 @@ static void add_gaps(json_t *scores, Error *e)
     json_decref(all);
 }
 
-/* Scores the texts of all items as `name`; NULL among them: no prediction. Where there are none at
+/* Scores the texts of all items as the model's; NULL among them: no prediction. Where there are none at
  * all, that is an error for what is `named`. */
-static Status add_scores(const Job *j, json_t *scores, const char *name, bool named, const Items *items,
+static Status add_scores(const Job *j, json_t *scores, Values *values, int model, const Items *items,
                          char *const *texts, Error *e)
 {
+    const char *name = model == MODELS ? "predictions" : models[model].name;
+    const bool named = model == MODELS || is_named(j, model);
     int64_t without = 0;
     if (e->status != OK)
         return e->status;
@@ -268,14 +277,14 @@ static Status add_scores(const Job *j, json_t *scores, const char *name, bool na
     if (without)
         log_warning(&j->log, "evaluate: %s: %lld of %lld questions have no prediction and are not scored",
                     name, (long long)without, (long long)items->count);
-    json_t *all = score(&j->config, items, texts, e);
+    values->name[model] = name;
+    json_t *all = score(&j->config, items, texts, values->value[model], e);
     return json_put(scores, name, all, e);
 }
 
 /* `model`: one of models[], or MODELS for the file evaluate.predictions. */
-static Status evaluate(const Job *j, int model, Items *items, json_t *scores, Error *e)
+static Status evaluate(const Job *j, int model, Items *items, json_t *scores, Values *values, Error *e)
 {
-    const char *name = model == MODELS ? "predictions" : models[model].name;
     char **texts = memory_new(items->count, sizeof *texts, e);
     if (model == MODELS) {
         Answerer file = answers_in(j, j->config.evaluate.predictions);
@@ -283,7 +292,7 @@ static Status evaluate(const Job *j, int model, Items *items, json_t *scores, Er
     } else {
         predict(j, model, items, texts, e);
     }
-    add_scores(j, scores, name, model == MODELS || is_named(j, model), items, texts, e);
+    add_scores(j, scores, values, model, items, texts, e);
     names_free(texts, items->count);
     return e->status;
 }
@@ -322,25 +331,28 @@ static Status run(Job *j, Error *e)
         json_decref(scores);
         return no_questions(j, e);
     }
+    Values values = {.count = items.count};
     if (e->status == OK)
         warn_of_few_labels(j, &items);
     if (*j->config.evaluate.predictions) {
-        evaluate(j, MODELS, &items, scores, e);
+        evaluate(j, MODELS, &items, scores, &values, e);
     } else {
         char *folder = job_path(j, "evaluation", e);
         folder_make(folder, e);
         free(folder);
         for (int m = 0; m < MODELS && e->status == OK; m++)
             if (has_model(j, m, e))
-                evaluate(j, m, &items, scores, e);
+                evaluate(j, m, &items, scores, &values, e);
     }
     if (e->status == OK && json_object_size(scores) < (*j->config.evaluate.questions ? 1 : 2))
         error_set(e, BAD_USAGE,
                   "evaluate: there is no model to score; set student.model, teacher.model or "
                   "evaluate.predictions");
     add_gaps(scores, e);
+    intervals_put(scores, &values, e);
     job_write_json(j, "scores.json", scores, 2, e);
     json_decref(scores);
+    values_free(&values);
     items_free(&items);
     return e->status;
 }

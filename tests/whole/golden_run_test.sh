@@ -51,6 +51,12 @@ run evaluate "$work/run.ini" run.dir="$work/e" data.task=stvqa evaluate.question
 same evaluate "$work/e" evaluation/student.json src/mpa/evaluate.c
 same evaluate "$work/e" evaluation/teacher.json src/mpa/evaluate.c
 
+passed_before=$passed
+for model in student teacher; do
+    grep -q "^  $model  *mpa .* ([0-9.]* to [0-9.]*)  anls .* ([0-9.]* to [0-9.]*)$" "$work/out" && passed=$((passed + 1))
+done
+[ $passed -eq $((passed_before + 2)) ] || { failed=$((failed + 1)) && echo "FAILED: no intervals in the table; read src/mpa/intervals.c" && cat "$work/out"; }
+
 run annotate "$work/run.ini" run.dir="$work/c"
 run identify "$work/run.ini" run.dir="$work/c"
 for name in annotations student teacher parity; do
@@ -58,4 +64,4 @@ for name in annotations student teacher parity; do
 done
 
 echo "$passed passed, $failed failed"
-[ $failed -eq 0 ] && [ $passed -eq 10 ]
+[ $failed -eq 0 ] && [ $passed -eq 12 ]
