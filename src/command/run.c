@@ -127,7 +127,14 @@ static Status run_stages(Invocation *in, const Stage *const *wanted, int count, 
         check_redo(&j, wanted, count, e);
         start(&j, e);
         folder_lock(&lock, j.folder, e);
-        if (e->status == OK && count == STAGES && !stage_measures(&j)) {
+        const bool whole = count == STAGES;
+        if (whole && j.config.identify.select == SELECT_LABELS) {
+            log_info(&j.log,
+                     "mpa: identify.select = labels: nothing is annotated, the run begins with `identify`");
+            wanted++;
+            count--;
+        }
+        if (e->status == OK && whole && !stage_measures(&j)) {
             log_info(&j.log, "mpa: no evaluate.questions and nothing held out: the run ends with `level`");
             count--;
             scores = false;

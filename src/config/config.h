@@ -11,7 +11,7 @@
 /* Choices: the number of a word in its key's row. A key that takes several words is a set of bits,
  * 1u << the number of each word. */
 enum { MISSING_ERROR, MISSING_SKIP };
-enum { SELECT_PARITY, SELECT_ALL, SELECT_RANDOM };
+enum { SELECT_PARITY, SELECT_ALL, SELECT_RANDOM, SELECT_UNVERIFIED, SELECT_LABELS };
 enum { RECIPE_AUTO, RECIPE_2025_10, RECIPE_2024_12, RECIPE_2024_12_AS_RUN, RECIPES };
 enum { METHOD_FULL, METHOD_LORA };
 enum { DECAY_NO_BIAS_NORM, DECAY_ALL };

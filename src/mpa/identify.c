@@ -6,12 +6,12 @@
 
 #include "base/file.h"
 #include "base/folder.h"
-#include "base/random.h"
 #include "data/items.h"
 #include "data/match.h"
 #include "job/answerer.h"
 #include "mpa/audit.h"
 #include "mpa/pairs.h"
+#include "mpa/select.h"
 
 #include <stdlib.h>
 
@@ -30,11 +30,27 @@ static Source source_of(const Config *c, int who)
     return (Source){&c->student.model, c->student.answers, RESULT_STUDENT, "identify-student"};
 }
 
+/* Whether answers are there already, and no model has to be asked. */
+static bool has_answers(const Job *j, const Source *s)
+{
+    return *s->given || job_has(j, result_name[s->result]);
+}
+
+/* Whom the selection does not need is not asked; answers that are there are read, for the audit, but those to
+ * annotations say nothing of labels. */
+static bool is_needed(const Job *j, int who)
+{
+    const Source s = source_of(&j->config, who);
+    return select_asks(&j->config, who) || (j->config.identify.select != SELECT_LABELS && has_answers(j, &s));
+}
+
 static Status needs(const Job *j, Error *e)
 {
+    if (j->config.identify.select == SELECT_LABELS)
+        return config_require(&j->config, &j->config.data.images, e);
     for (int who = 0; who < ANSWERERS; who++) {
         const Source s = source_of(&j->config, who);
-        if (!*s.given && !job_has(j, result_name[s.result]))
+        if (is_needed(j, who) && !has_answers(j, &s))
             stage_needs_model(j, s.model, e);
     }
     return e->status;
@@ -110,6 +126,8 @@ static Status get_answers(const Job *j, Pairs *p, int who, Error *e)
     bool use = true;
     if (!*s.given)
         stage_use(&stage_identify, j, s.result, &use, e);
+    if (!use && !select_asks(c, who))
+        return e->status;
     if (!use)
         result_begin(j, s.result, NULL, e);
     char *file = job_given_or_path(j, s.given, result_name[s.result], e);
@@ -135,11 +153,14 @@ static Status get_answers(const Job *j, Pairs *p, int who, Error *e)
 /* ---------------------------------------------------------------------------------- the decision */
 
 /* Why the pair is kept or not. */
-static const char *reason_of(const Pair *p)
+static const char *reason_of(const Config *c, const Pair *p)
 {
+    const char *selected = select_reason(c, p);
     const char *answer = text_string(&p->normal_answer);
     const char *student = text_string(&p->normal_said[STUDENT]);
     const char *teacher = text_string(&p->normal_said[TEACHER]);
+    if (selected)
+        return selected;
     if (!p->question)
         return "the annotation holds no question";
     if (!p->answer)
@@ -167,31 +188,6 @@ static Status decide(Pairs *p, Error *e)
                      match_keep(text_string(&pair->normal_answer), text_string(&pair->normal_said[STUDENT]),
                                 text_string(&pair->normal_said[TEACHER]));
     }
-    return e->status;
-}
-
-/* The ablations: every pair with question and answer, or as many of them at random as parity
- * keeps. */
-static Status select_other(const Job *j, Pairs *p, Error *e)
-{
-    const bool all = j->config.identify.select == SELECT_ALL;
-    int64_t wanted = 0;
-    int64_t *order = memory_new(p->count, sizeof *order, e);
-    if (!order)
-        return e->status;
-    for (int64_t i = 0; i < p->count; i++) {
-        wanted += all || p->pair[i].kept;
-        p->pair[i].kept = false;
-    }
-    random_permutation(order, p->count, (uint64_t)j->config.run.seed, 0);
-    for (int64_t i = 0; i < p->count && wanted; i++) {
-        Pair *pair = p->pair + order[i];
-        if (pair->question && pair->answer) {
-            pair->kept = true;
-            wanted--;
-        }
-    }
-    free(order);
     return e->status;
 }
 
@@ -243,7 +239,7 @@ static Status write_audit(const Job *j, const Pairs *p, Error *e)
                                .normal_student = text_string(&pair->normal_said[STUDENT]),
                                .normal_teacher = text_string(&pair->normal_said[TEACHER]),
                                .decision = pair->kept ? "kept" : "not kept",
-                               .reason = reason_of(pair)},
+                               .reason = reason_of(&j->config, pair)},
                   e);
     }
     audit_write(j, &audit, e);
@@ -258,6 +254,8 @@ static Status write_audit(const Job *j, const Pairs *p, Error *e)
 static Status load_pairs(const Job *j, Pairs *p, Error *e)
 {
     const Config *c = &j->config;
+    if (c->identify.select == SELECT_LABELS)
+        return select_labels(p, c, e);
     if (*c->teacher.answers && *c->student.answers)
         return pairs_read(p, c->student.answers, "PA_question", "PA_answer", e);
     char *path = job_given_or_path(j, c->teacher.annotations, result_name[RESULT_ANNOTATIONS], e);
@@ -292,10 +290,10 @@ static Status run(Job *j, Error *e)
     int64_t kept = 0;
     load_pairs(j, &p, e);
     for (int who = 0; who < ANSWERERS && e->status == OK; who++)
-        get_answers(j, &p, who, e);
+        if (is_needed(j, who))
+            get_answers(j, &p, who, e);
     decide(&p, e);
-    if (e->status == OK && j->config.identify.select != SELECT_PARITY)
-        select_other(j, &p, e);
+    select_pairs(&j->config, &p, e);
     result_begin(j, RESULT_PARITY, NULL, e);
     write_audit(j, &p, e);
     write_parity(j, &p, &kept, e);

@@ -170,6 +170,13 @@ static void parity_inputs(const Job *j, json_t *o, Error *e)
 {
     const Config *c = &j->config;
     const bool given = *c->student.answers && *c->teacher.answers;
+    if (c->identify.select == SELECT_LABELS) {
+        Items items = {0};
+        items_load_images(&items, c, e);
+        json_put(o, "list", list_hash(&items, e), e);
+        items_free(&items);
+        return;
+    }
     json_put(o, "annotations.json",
              given ? json_null() : stage_file(j, c->teacher.annotations, RESULT_ANNOTATIONS, e), e);
     json_put(o, "student.json", stage_file(j, c->student.answers, RESULT_STUDENT, e), e);

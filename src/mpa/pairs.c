@@ -43,9 +43,9 @@ static Status read_pair(const Json *j, size_t i, Pair *p, const char *question, 
     return read_field(j, i, answer, true, &p->answer, e);
 }
 
-Status pairs_read(Pairs *p, const char *path, const char *question, const char *answer, Error *e)
+/* The rows of p->source. */
+static Status read_rows(Pairs *p, const char *question, const char *answer, Error *e)
 {
-    job_read_list(&p->source, path, e);
     const size_t n = json_array_size(p->source.root);
     json_t *index = json_object(); /* id to index in p->pair */
     Text id = {0};
@@ -66,4 +66,17 @@ Status pairs_read(Pairs *p, const char *path, const char *question, const char *
     text_free(&id);
     json_decref(index);
     return e->status;
+}
+
+Status pairs_read(Pairs *p, const char *path, const char *question, const char *answer, Error *e)
+{
+    job_read_list(&p->source, path, e);
+    return read_rows(p, question, answer, e);
+}
+
+Status pairs_take(Pairs *p, json_t *list, const char *name, const char *question, const char *answer,
+                  Error *e)
+{
+    p->source = (Json){memory_copy(name, e), list};
+    return read_rows(p, question, answer, e);
 }

@@ -31,4 +31,8 @@ void pairs_free(Pairs *p);
  * with the same id (as text) the last one, at the place of the first. */
 Status pairs_read(Pairs *p, const char *path, const char *question, const char *answer, Error *e);
 
+/* The same of a list, which is taken over, also after a failure; `name` for messages. */
+Status pairs_take(Pairs *p, json_t *list, const char *name, const char *question, const char *answer,
+                  Error *e);
+
 #endif

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/progress.h"
 #include "mpa/holdout.h"
+#include "mpa/select.h"
 
 #include <string.h>
 
@@ -88,10 +89,11 @@ static bool is_wanted(const Job *j, Result r)
 {
     const Config *c = &j->config;
     const bool scores = (*c->evaluate.questions || holdout_part(j) > 0) && !*c->evaluate.predictions;
+    const bool labels = c->identify.select == SELECT_LABELS; /* nobody is asked for these */
     switch (r) {
     case RESULT_ANNOTATIONS: return !*c->teacher.annotations;
-    case RESULT_STUDENT: return !*c->student.answers;
-    case RESULT_TEACHER: return !*c->teacher.answers;
+    case RESULT_STUDENT: return !*c->student.answers && !labels;
+    case RESULT_TEACHER: return !*c->teacher.answers && !labels;
     case RESULT_TEST_STUDENT: return scores && c->evaluate.models & 1u << MODEL_STUDENT;
     case RESULT_TEST_ALIGNED: return scores && c->evaluate.models & 1u << MODEL_ALIGNED;
     case RESULT_TEST_TEACHER: return scores && c->evaluate.models & 1u << MODEL_TEACHER;
@@ -156,7 +158,9 @@ Status stage_check(const Job *j, const Stage *const *wanted, int count, Error *e
 bool stage_measures(const Job *j)
 {
     const Config *c = &j->config;
-    return *c->evaluate.questions || *c->evaluate.predictions || c->evaluate.holdout > 0;
+    const bool teacher =
+        select_asks(c, TEACHER) || holdout_part(j) > 0; /* whose answers held-out pictures need */
+    return *c->evaluate.questions || *c->evaluate.predictions || (c->evaluate.holdout > 0 && teacher);
 }
 
 Status stage_run(const Stage *s, Job *j, Error *e)

@@ -172,6 +172,77 @@ static void test_select(void **state)
     }
 }
 
+/* Which ids are in parity.json, with a space after each. */
+static void kept_ids(World *w, Text *ids)
+{
+    Json j;
+    text_clear(ids);
+    text_add(ids, "", &w->e);
+    assert_int_equal(json_open(&j, scratch_path(&w->s, "out/parity.json"), 1 << 20, &w->e), OK);
+    for (size_t i = 0; i < json_array_size(j.root); i++)
+        text_format(ids, &w->e, "%d ",
+                    (int)json_integer_value(json_object_get(json_array_get(j.root, i), "id")));
+    json_close(&j);
+}
+
+static void audit_has(World *w, const char *wanted)
+{
+    Text audit = {0};
+    assert_int_equal(file_read(&audit, scratch_path(&w->s, "out/audit.jsonl"), 1 << 20, &w->e), OK);
+    if (!strstr(text_string(&audit), wanted))
+        fail_msg("%s lacks %s", text_string(&audit), wanted);
+    text_free(&audit);
+}
+
+/* Where the student is wrong, whatever the teacher says; it is not asked, and need not be there. */
+static void test_unverified(void **state)
+{
+    World *w = *state;
+    Text ids = {0};
+    put(w, "a.json",
+        "[{\"question_id\":1,\"image_path\":\"p.jpg\",\"predicted_question\":\"q\",\"predicted_answer\":"
+        "\"a\"},"
+        "{\"question_id\":2,\"image_path\":\"p.jpg\",\"predicted_question\":\"q\",\"predicted_answer\":\"b\"}"
+        ","
+        "{\"question_id\":3,\"image_path\":\"p.jpg\",\"predicted_question\":\"q\",\"predicted_answer\":null},"
+        "{\"question_id\":4,\"image_path\":\"p.jpg\",\"predicted_question\":\"q\",\"predicted_answer\":\"?!"
+        "\"}]");
+    put(w, "s.json",
+        "[" ROW("1", "\"q\"", "\"a\"", "\"x\"") "," ROW("2", "\"q\"", "\"b\"", "\"b\"") "," ROW(
+            "3", "\"q\"", "null", "\"x\"") "," ROW("4", "\"q\"", "\"?!\"", "\"x\"") "]");
+    if (identify(w, "[teacher]\nannotations = a.json\n[student]\nanswers = s.json\n"
+                    "[identify]\nselect = unverified\n") != OK)
+        fail_msg("%s", w->e.text);
+    kept_ids(w, &ids);
+    assert_string_equal(text_string(&ids), "1 ");
+    audit_has(
+        w, "\"decision\":\"kept\",\"reason\":\"the student is wrong; the teacher's own check is left out\"");
+    audit_has(w, "the student is right");
+    text_free(&ids);
+}
+
+/* The data set's own, one question for each picture: no annotation and no model is there. */
+static void test_labels(void **state)
+{
+    World *w = *state;
+    Text ids = {0};
+    put(w, "d.json",
+        "[{\"image_id\":5,\"qas\":[{\"question_id\":51,\"question\":\"Which?\",\"answers\":[\"no\",\"yes\","
+        "\"yes\"]},"
+        "{\"question_id\":52,\"question\":\"When?\",\"answers\":[\"now\"]}]},"
+        "{\"image_id\":6,\"qas\":[{\"question_id\":61,\"question\":\"What?\",\"answers\":[\"red\"]}]}]");
+    if (identify(w, "[data]\ntask = okvqa\nimages = d.json\nmissing = skip\n[identify]\nselect = labels\n") != OK)
+        fail_msg("%s", w->e.text);
+    kept_ids(w, &ids);
+    assert_string_equal(text_string(&ids), "51 61 ");
+    audit_has(w, "\"question\":\"Which?\",\"answer\":\"yes\"");
+    audit_has(w, "a label of the data set");
+    put(w, "d.txt", "p.jpg\n");
+    assert_int_equal(identify(w, "[data]\nimages = d.txt\nmissing = skip\n[identify]\nselect = labels\n"), BAD_INPUT);
+    assert_non_null(strstr(w->e.text, "this one has none"));
+    text_free(&ids);
+}
+
 static void test_wrong_files(void **state)
 {
     World *w = *state;
@@ -216,7 +287,9 @@ static void test_nothing_to_do(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {CASE(test_join), CASE(test_reasons), CASE(test_select),
-                                       CASE(test_wrong_files), CASE(test_nothing_to_do)};
+    const struct CMUnitTest tests[] = {CASE(test_join),          CASE(test_reasons),
+                                       CASE(test_select),        CASE(test_wrong_files),
+                                       CASE(test_nothing_to_do), CASE(test_unverified),
+                                       CASE(test_labels)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
