@@ -11,9 +11,9 @@
 #include <string.h>
 
 static const Command *const commands[] = {
-    &command_plan,     &command_run,     &command_annotate, &command_identify, &command_level,
-    &command_evaluate, &command_ask,     &command_trace,    &command_compare,  &command_tokenize,
-    &command_bench,    &command_inspect, &command_merge,    &command_explain,  &command_report,
+    &command_plan,  &command_run,     &command_annotate, &command_identify, &command_level, &command_evaluate,
+    &command_ask,   &command_trace,   &command_compare,  &command_tokenize, &command_bench, &command_inspect,
+    &command_merge, &command_explain, &command_report,   &command_ablate,
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

@@ -15,6 +15,7 @@ typedef struct {
     Log log;
     char **arguments; /* borrowed */
     int count;
+    bool no_table; /* the scores are not printed: another command shows them */
 } Invocation;
 
 typedef struct {
@@ -27,7 +28,8 @@ typedef struct {
 
 extern const Command command_run, command_annotate, command_identify, command_level, command_evaluate;
 extern const Command command_ask, command_trace, command_compare, command_tokenize, command_inspect;
-extern const Command command_bench, command_merge, command_explain, command_report, command_plan;
+extern const Command command_bench, command_merge, command_explain, command_report, command_plan,
+    command_ablate;
 
 /* Takes the options out of the arguments; BAD_USAGE where an argument is left over. */
 Status command_options(Invocation *in, const Option *options, Error *e);

@@ -127,7 +127,6 @@ static Status run_stages(Invocation *in, const Stage *const *wanted, int count, 
         check_redo(&j, wanted, count, e);
         start(&j, e);
         folder_lock(&lock, j.folder, e);
-        const bool whole = count == STAGES;
         if (whole && j.config.identify.select == SELECT_LABELS) {
             log_info(&j.log,
                      "mpa: identify.select = labels: nothing is annotated, the run begins with `identify`");
@@ -144,7 +143,7 @@ static Status run_stages(Invocation *in, const Stage *const *wanted, int count, 
             show_plan(&j, e);
         for (int i = 0; i < count; i++)
             run_one(wanted[i], &j, e);
-        if (scores)
+        if (scores && !in->no_table)
             scores_print(&j, e);
         if (whole)
             page_of_run(&j, e);

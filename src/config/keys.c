@@ -64,9 +64,9 @@ const Key config_keys[] = {
     {KEY(identify, skip_teacher), KEY_BOOL, "no", ANY, NULL,
      "yes: where the student is right, the teacher is not asked (same pairs, less work)", false},
     {KEY(identify, select), KEY_CHOICE, "parity", ANY, "parity all random unverified labels",
-     "pairs to keep: what only the teacher gets right, all, a random set of the same size, what the student "
-     "gets "
-     "wrong (the teacher is not asked), or the data set's own question and answer",
+     "pairs to keep: only the teacher right; all; as many at random; student wrong, teacher not asked; the "
+     "data "
+     "set's own labels",
      false},
 
     {KEY(level, recipe), KEY_CHOICE, "auto", ANY, "auto 2025-10 2024-12 2024-12-as-run",

@@ -228,17 +228,18 @@ static void test_labels(void **state)
     Text ids = {0};
     put(w, "d.json",
         "[{\"image_id\":5,\"qas\":[{\"question_id\":51,\"question\":\"Which?\",\"answers\":[\"no\",\"yes\","
-        "\"yes\"]},"
-        "{\"question_id\":52,\"question\":\"When?\",\"answers\":[\"now\"]}]},"
+        "\"yes\"]}]},"
         "{\"image_id\":6,\"qas\":[{\"question_id\":61,\"question\":\"What?\",\"answers\":[\"red\"]}]}]");
-    if (identify(w, "[data]\ntask = okvqa\nimages = d.json\nmissing = skip\n[identify]\nselect = labels\n") != OK)
+    if (identify(w, "[data]\ntask = okvqa\nimages = d.json\nmissing = skip\n[identify]\nselect = labels\n") !=
+        OK)
         fail_msg("%s", w->e.text);
     kept_ids(w, &ids);
     assert_string_equal(text_string(&ids), "51 61 ");
     audit_has(w, "\"question\":\"Which?\",\"answer\":\"yes\"");
     audit_has(w, "a label of the data set");
     put(w, "d.txt", "p.jpg\n");
-    assert_int_equal(identify(w, "[data]\nimages = d.txt\nmissing = skip\n[identify]\nselect = labels\n"), BAD_INPUT);
+    assert_int_equal(identify(w, "[data]\nimages = d.txt\nmissing = skip\n[identify]\nselect = labels\n"),
+                     BAD_INPUT);
     assert_non_null(strstr(w->e.text, "this one has none"));
     text_free(&ids);
 }
@@ -287,9 +288,8 @@ static void test_nothing_to_do(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {CASE(test_join),          CASE(test_reasons),
-                                       CASE(test_select),        CASE(test_wrong_files),
-                                       CASE(test_nothing_to_do), CASE(test_unverified),
-                                       CASE(test_labels)};
+    const struct CMUnitTest tests[] = {
+        CASE(test_join),          CASE(test_reasons),    CASE(test_select), CASE(test_wrong_files),
+        CASE(test_nothing_to_do), CASE(test_unverified), CASE(test_labels)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

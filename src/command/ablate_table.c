@@ -1,0 +1,149 @@
+/* The table of an ablation. The interval of a mean over seeds is Student's:
+ *
+ *     mean +- t s / sqrt(n),  t: 97.5 % of the distribution with n - 1 degrees of freedom
+ *
+ * With one seed it is that of the questions, as scores.json has it. */
+#include "command/ablate.h"
+
+#include "base/file.h"
+#include "base/path.h"
+#include "base/printable.h"
+#include "data/metrics.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* What the runs of one variant gave by one metric. */
+typedef struct {
+    double mean, low, high;
+    bool known; /* all runs have it */
+} Cell;
+
+static Json read_file(const char *folder, const char *name, Error *e)
+{
+    Json j = {0};
+    char *path = path_join(folder, name, e);
+    if (path && file_exists(path))
+        json_open(&j, path, (size_t)1 << 30, e);
+    free(path);
+    return j;
+}
+
+static double number_at(const json_t *scores, const char *model, const char *metric, bool *known)
+{
+    const json_t *v = json_object_get(json_object_get(scores, model), metric);
+    *known &= v != NULL;
+    return json_number_value(v);
+}
+
+/* Mean and interval over the runs' scores. */
+static Cell cell_of(json_t *const *scores, int64_t seeds, const char *metric)
+{
+    static const double t[ABLATE_SEEDS] = {0,     12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365,
+                                           2.306, 2.262,  2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
+                                           2.120, 2.110,  2.101, 2.093, 2.086, 2.080, 2.074, 2.069,
+                                           2.064, 2.060,  2.056, 2.052, 2.048, 2.045, 2.042};
+    Cell c = {.known = true};
+    double squares = 0;
+    for (int64_t s = 0; s < seeds; s++)
+        c.mean += number_at(scores[s], "aligned", metric, &c.known) / (double)seeds;
+    for (int64_t s = 0; s < seeds; s++)
+        squares += pow(number_at(scores[s], "aligned", metric, &c.known) - c.mean, 2);
+    const double half = seeds > 1 ? t[seeds - 1] * sqrt(squares / (double)(seeds - 1) / (double)seeds) : 0;
+    const json_t *one =
+        json_object_get(json_object_get(json_object_get(scores[0], "intervals"), "aligned"), metric);
+    c.low = seeds > 1 ? c.mean - half : json_number_value(json_array_get(one, 0));
+    c.high = seeds > 1 ? c.mean + half : json_number_value(json_array_get(one, 1));
+    return c;
+}
+
+static void print_model(const json_t *scores, const char *model)
+{
+    output("  %-44s %7s", model, "");
+    for (int m = 0; m < METRICS; m++) {
+        bool known = true;
+        const double v = number_at(scores, model, metrics[m].name, &known);
+        if (known)
+            output("  %s %5.1f", metrics[m].name, v);
+    }
+    output("\n");
+}
+
+/* One variant's row, printed and as JSON. */
+static json_t *row(const Variant *v, json_t *const *scores, const double *pairs, int64_t seeds,
+                   const json_t *base, Error *e)
+{
+    json_t *o = json_object();
+    json_t *all = json_object();
+    double mean_pairs = 0;
+    for (int64_t s = 0; s < seeds; s++)
+        mean_pairs += pairs[s] / (double)seeds;
+    output("  %-44s %7.0f", text_string(&v->name), mean_pairs);
+    for (int m = 0; m < METRICS; m++) {
+        bool gap = true;
+        const char *name = metrics[m].name;
+        const Cell c = cell_of(scores, seeds, name);
+        const double student = number_at(base, "student", name, &gap);
+        const double teacher = number_at(base, "teacher", name, &gap);
+        if (!c.known)
+            continue;
+        json_t *cell = json_pack("{s:f, s:[f, f]}", "mean", c.mean, "interval", c.low, c.high);
+        output("  %s %5.1f (%.1f to %.1f)", name, c.mean, c.low, c.high);
+        if (gap && (teacher > student || teacher < student)) {
+            const double closed = (c.mean - student) / (teacher - student);
+            output(", %.0f %% closed", 100 * closed);
+            json_put(cell, "closed", json_real(closed), e);
+        }
+        json_put(all, name, cell, e);
+    }
+    output("\n");
+    json_put(o, "variant", json_string(text_string(&v->name)), e);
+    json_put(o, "pairs", json_real(mean_pairs), e);
+    json_put(o, "seeds", json_integer(seeds), e);
+    json_put(o, "scores", all, e);
+    return o;
+}
+
+/* Reads what one variant's runs left, and adds its row. */
+static Status add_row(json_t *rows, const Variant *v, char *const *folder, int64_t seeds, const json_t *base,
+                      Error *e)
+{
+    Json file[ABLATE_SEEDS] = {{0}};
+    json_t *scores[ABLATE_SEEDS] = {NULL};
+    double pairs[ABLATE_SEEDS] = {0};
+    for (int64_t s = 0; s < seeds; s++) {
+        Json kept = read_file(folder[s], "parity.json", e);
+        pairs[s] = (double)json_array_size(kept.root);
+        json_close(&kept);
+        file[s] = read_file(folder[s], "scores.json", e);
+        scores[s] = file[s].root;
+    }
+    if (e->status == OK)
+        json_append(rows, row(v, scores, pairs, seeds, base, e), e);
+    for (int64_t s = 0; s < seeds; s++)
+        json_close(file + s);
+    return e->status;
+}
+
+Status ablate_table(const Job *base, const Variant *variant, char *const *folder, int64_t variants,
+                    int64_t seeds, Error *e)
+{
+    json_t *rows = json_array();
+    Json scores = read_file(base->folder, "scores.json", e);
+    if (e->status == OK) {
+        output("accuracy in percent; aligned students: %s\n",
+               seeds > 1 ? "mean over the seeds, and its 95 % interval"
+                         : "with the 95 % interval over the questions");
+        output("  %-44s %7s\n", "", "pairs");
+        print_model(scores.root, "student");
+    }
+    for (int64_t v = 0; v < variants && e->status == OK; v++)
+        add_row(rows, variant + v, folder + v * seeds, seeds, scores.root, e);
+    if (e->status == OK)
+        print_model(scores.root, "teacher");
+    if (e->status == OK)
+        job_write_json(base, "ablate/table.json", rows, 2, e);
+    json_close(&scores);
+    json_decref(rows);
+    return e->status;
+}
