@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Writes golden/image: pictures of many kinds with what Pillow makes of them (decode), broken ones with
-Pillow's verdict (broken), and Pillow's resize (resize)."""
+Pillow's verdict (broken), Pillow's resize (resize), and pictures turned by EXIF (exif)."""
 import io, struct, zlib
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from common import SEED, encoded, picture, rgb_of, save, save_json
 
@@ -330,7 +330,38 @@ def resize():
     save("image/resize", tensors, {"cases": cases})
 
 
+def tiff(orientation, order):
+    """EXIF data that hold an orientation and, before it, another tag; order: "<" or ">"."""
+    entries = struct.pack(order + "HHIHH", 0x0100, 3, 1, 7, 0) + struct.pack(order + "HHIHH", 0x0112, 3, 1, orientation, 0)
+    return struct.pack(order + "2sHIH", b"II" if order == "<" else b"MM", 42, 8, 2) + entries + bytes(4)
+
+
+def exif_cases():
+    pixels = np.asarray(picture(SEED + 30, 5, 3))
+    rows = plain(pixels.reshape(3, 15))
+    before = png(5, 3, 8, 2, rows)
+    yield "png-none", before
+    for o in range(1, 10):
+        yield f"png-{o}", png(5, 3, 8, 2, rows, extra=chunk(b"eXIf", tiff(o, "<>"[o % 2])))
+    yield "png-behind", before[:-len(END)] + chunk(b"eXIf", tiff(6, "<")) + END
+    for o in range(1, 9):
+        yield f"jpeg-{o}", encoded(picture(SEED + 31, 16, 8), "JPEG", quality=30, exif=b"Exif\0\0" + tiff(o, "><"[o % 2]))
+
+
+def exif():
+    """Of JPEG files the size alone: decoders differ by a few levels."""
+    out = []
+    for name, data in exif_cases():
+        upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+        row = {"name": name, "file": data.hex(), "width": upright.width, "height": upright.height}
+        if name.startswith("png"):
+            row["rgb"] = upright.tobytes().hex()
+        out.append(row)
+    save_json(out, "golden", "image", "exif.json", indent=0)
+
+
 if __name__ == "__main__":
     decode()
     broken()
     resize()
+    exif()

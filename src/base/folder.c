@@ -61,7 +61,7 @@ static bool is_wanted(const char *name, const char *const *endings)
     return false;
 }
 
-static void add_name(char ***names, int64_t *count, int64_t *capacity, const char *name, Error *e)
+void names_add(char ***names, int64_t *count, int64_t *capacity, const char *name, Error *e)
 {
     *names = memory_reserve(*names, *count, capacity, sizeof **names, e);
     char *copy = memory_copy(name, e);
@@ -76,6 +76,12 @@ static int name_order(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+void names_sort(char **names, int64_t count)
+{
+    if (count)
+        qsort(names, (size_t)count, sizeof *names, name_order);
+}
+
 Status folder_list(char ***names, int64_t *count, const char *path, const char *const *endings, Error *e)
 {
     int64_t capacity = 0;
@@ -88,10 +94,9 @@ Status folder_list(char ***names, int64_t *count, const char *path, const char *
         return file_refused(path, "list the folder", e);
     for (struct dirent *entry = readdir(d); entry && e->status == OK; entry = readdir(d))
         if (is_wanted(entry->d_name, endings))
-            add_name(names, count, &capacity, entry->d_name, e);
+            names_add(names, count, &capacity, entry->d_name, e);
     closedir(d);
-    if (*count)
-        qsort(*names, (size_t)*count, sizeof **names, name_order);
+    names_sort(*names, *count);
     if (e->status != OK) {
         names_free(*names, *count);
         *names = NULL;

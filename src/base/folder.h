@@ -12,6 +12,15 @@ Status folder_remove(const char *path, Error *e);
  * all but . and ..). *names and each name are owned by the caller: names_free. After a failure
  * *names is NULL and *count 0. */
 Status folder_list(char ***names, int64_t *count, const char *path, const char *const *endings, Error *e);
+/* The paths, from `folder` on, of all files below it, sorted by their bytes. Names that begin with a
+ * point are left out. A link to a folder is followed where it leads below `root` (BAD_INPUT elsewhere),
+ * unless the files there have been listed already; a link to anything else counts as a file. *names is
+ * owned as in folder_list. (walk.c) */
+Status folder_walk(char ***names, int64_t *count, const char *folder, const char *root, Error *e);
+
+/* Appends a copy of `name` to an array of *count names. */
+void names_add(char ***names, int64_t *count, int64_t *capacity, const char *name, Error *e);
+void names_sort(char **names, int64_t count); /* by bytes */
 void names_free(char **names, int64_t count);
 
 #endif

@@ -33,12 +33,36 @@ char *path_folder(const char *path, Error *e)
     return memory_copy_bytes(path, slash == path ? 1 : (size_t)(slash - path), e);
 }
 
-/* Whether `real` lies below `root`, both without links: "/a/b" is below "/a" and "/", "/ab" is not
- * below "/a". */
+/* Whether `real` is `root` or lies below it, both without links: "/a/b" is below "/a" and "/", "/ab" is
+ * not below "/a". */
 static bool is_below(const char *root, const char *real)
 {
     size_t n = strlen(root);
-    return !strncmp(real, root, n) && (n == 1 || real[n] == '/');
+    return !strncmp(real, root, n) && (n == 1 || real[n] == '/' || !real[n]);
+}
+
+static Status not_below(const char *folder, const char *path, Error *e)
+{
+    return error_set(e, BAD_INPUT, "%s: does not lie below %s; set image_root to a folder that holds it",
+                     path, folder);
+}
+
+char *path_below(const char *folder, const char *path, Error *e)
+{
+    if (e->status != OK)
+        return NULL;
+    char *out = NULL;
+    char *root = realpath(folder, NULL);
+    char *real = root ? realpath(path, NULL) : NULL;
+    if (!real)
+        error_set(e, BAD_INPUT, "%s: %s", root ? path : folder, strerror(errno));
+    else if (!is_below(root, real))
+        not_below(folder, path, e);
+    else
+        out = memory_copy(real + strlen(root) + (root[1] && real[strlen(root)]), e);
+    free(root);
+    free(real);
+    return out;
 }
 
 Status path_check_below(const char *folder, const char *path, bool *missing, Error *e)
@@ -54,8 +78,7 @@ Status path_check_below(const char *folder, const char *path, bool *missing, Err
         *missing = errno == ENOENT || errno == ENOTDIR;
         file_refused(path, NULL, e);
     } else if (!is_below(root, real)) {
-        error_set(e, BAD_INPUT, "%s: does not lie below %s; set image_root to a folder that holds it", path,
-                  folder);
+        not_below(folder, path, e);
     } else if (file_size(real) < 0) {
         error_set(e, BAD_INPUT, "%s: is not a regular file", path);
     }

@@ -212,7 +212,7 @@ static Status add_training(Plan *p, Error *e)
         return e->status;
     fit_level(&p->job->config, p->pairs, &said, e);
     text_free(&said);
-    const TrainOptions o = level_options(&p->job->config);
+    const TrainOptions o = level_options(&p->job->config, p->vlm + STUDENT);
     const int64_t n = some_pairs(p, q, files, PLAN_MOST);
     const int64_t updates = fit_updates(&o.level, p->pairs);
     PlanRow *r = add_row(p, "level");

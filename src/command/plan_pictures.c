@@ -46,7 +46,7 @@ static int64_t count_duplicates(const Items *items, Error *e)
 
 Status plan_pictures(PlanPictures *p, const Items *items, bool hash, Error *e)
 {
-    *p = (PlanPictures){.missing = items->missing, .duplicates = -1};
+    *p = (PlanPictures){.missing = items->skipped, .duplicates = -1};
     for (int64_t i = 0; i < items->count; i++)
         p->readable += items->item[i].file != NULL;
     if (hash)

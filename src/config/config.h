@@ -73,7 +73,7 @@ typedef struct {
     } data;
     struct {
         int64_t min_pixels, max_pixels; /* 0: the checkpoint's */
-        bool published;
+        bool published, exif;
     } image;
     struct {
         const char *prompt;

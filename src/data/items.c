@@ -1,10 +1,11 @@
-/* The list of pictures that a stage works on. Its order is that of the source: names of a folder
+/* The list of pictures that a stage works on. Its order is that of the source: paths below a folder
  * sorted, lines of a list, entries of a data set. Ids of folders and lists count from 0. */
 #include "data/items.h"
 
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/memory.h"
+#include "base/path.h"
 #include "base/utf8.h"
 #include "base/word.h"
 
@@ -19,6 +20,7 @@ static void item_free(Item *i)
     json_decref(i->answers);
     free(i->image);
     free(i->file);
+    free(i->why);
     free(i->question);
 }
 
@@ -27,6 +29,7 @@ void items_free(Items *items)
     for (int64_t i = 0; i < items->count; i++)
         item_free(items->item + i);
     free(items->item);
+    names_free(items->foreign, items->foreign_count);
     *items = (Items){0};
 }
 
@@ -68,39 +71,115 @@ Status items_add(Items *items, json_t *id, const char *image, const char *questi
     return OK;
 }
 
+/* The file of one item. Rows about one picture mostly follow one another: it is looked at once. */
+static void find_picture(Item *item, const Item *before, const PictureSource *source, PictureFaults *faults,
+                         Error *e)
+{
+    free(item->file);
+    free(item->why);
+    item->file = NULL;
+    item->why = NULL;
+    if (before && before->file && !strcmp(before->image, item->image)) {
+        item->file = memory_copy(before->file, e);
+        return;
+    }
+    item->file = picture_file(source, item->image, faults, e);
+    if (!item->file && e->status == OK)
+        item->why = memory_copy(text_string(&faults->why), e);
+}
+
 Status items_find_pictures(Items *items, const PictureSource *source, Error *e)
 {
-    items->missing = 0;
-    for (int64_t i = 0; i < items->count && e->status == OK; i++) {
-        Item *item = items->item + i;
-        bool missing;
-        free(item->file);
-        item->file = picture_file(source, item->image, &missing, e);
-        items->missing += missing;
+    PictureFaults faults = {0};
+    for (int64_t i = 0; i < items->count && e->status == OK; i++)
+        find_picture(items->item + i, i ? items->item + i - 1 : NULL, source, &faults, e);
+    items->skipped = faults.count;
+    return picture_faults_end(&faults, source, e);
+}
+
+/* Endings of pictures that are not read, and what converts them. */
+static const struct {
+    const char *ending, *command;
+} foreign_formats[] = {
+    {".webp", "mogrify -format png FILE.webp (ImageMagick)"},
+    {".heic", "heif-convert FILE.heic FILE.jpg (libheif)"},
+    {".heif", "heif-convert FILE.heif FILE.jpg (libheif)"},
+    {".avif", "heif-convert FILE.avif FILE.jpg (libheif)"},
+    {".jxl", "djxl FILE.jxl FILE.png (libjxl)"},
+    {".gif", "mogrify -format png FILE.gif (ImageMagick)"},
+    {".bmp", "mogrify -format png FILE.bmp (ImageMagick)"},
+    {".tif", "mogrify -format png FILE.tif (ImageMagick)"},
+    {".tiff", "mogrify -format png FILE.tiff (ImageMagick)"},
+    {".jp2", "mogrify -format png FILE.jp2 (ImageMagick)"},
+};
+enum { FOREIGN_FORMATS = sizeof foreign_formats / sizeof *foreign_formats };
+
+/* The row of the name's ending; -1: none. */
+static int foreign_format(const char *name)
+{
+    for (int i = 0; i < FOREIGN_FORMATS; i++)
+        if (ends_with_any_case(name, foreign_formats[i].ending))
+            return i;
+    return -1;
+}
+
+/* One warning for each format, with its number, its first file and its command. */
+static void list_foreign(const Items *items, const Log *l, const char *stage)
+{
+    int64_t count[FOREIGN_FORMATS] = {0};
+    const char *first[FOREIGN_FORMATS] = {NULL};
+    for (int64_t i = 0; i < items->foreign_count; i++) {
+        const int row = foreign_format(items->foreign[i]);
+        first[row] = first[row] ? first[row] : items->foreign[i];
+        count[row]++;
     }
-    return e->status;
+    for (int i = 0; i < FOREIGN_FORMATS; i++)
+        if (count[i])
+            log_warning(l, "%s: %lld %s pictures are not read (the first: %s); convert them: %s", stage,
+                        (long long)count[i], foreign_formats[i].ending, first[i], foreign_formats[i].command);
 }
 
-void items_list_missing(const Items *items, const Log *l, const char *stage)
+void items_list_skipped(const Items *items, const Log *l, const char *stage)
 {
-    if (!items->missing)
-        return;
+    PictureFaults shown = {0};
     for (int64_t i = 0; i < items->count; i++)
-        if (!items->item[i].file)
-            log_warning(l, "%s: %s is missing", stage, items->item[i].image);
-    log_warning(l, "%s: %lld of %lld pictures are missing; they are skipped", stage,
-                (long long)items->missing, (long long)items->count);
+        if (items->item[i].why) {
+            shown.count++;
+            shown.why = (Text){items->item[i].why, strlen(items->item[i].why), 0}; /* borrowed */
+            picture_faults_show(&shown, l, stage);
+        }
+    if (items->skipped)
+        log_warning(l, "%s: %lld of %lld pictures are missing or cannot be read; they are skipped", stage,
+                    (long long)items->skipped, (long long)items->count);
+    list_foreign(items, l, stage);
 }
 
-static Status load_folder(Items *items, const char *folder, Error *e)
+static bool is_picture(const char *name)
 {
-    static const char *const endings[] = {".jpg", ".jpeg", ".png", NULL};
-    char **names;
-    int64_t count;
-    folder_list(&names, &count, folder, endings, e);
-    for (int64_t i = 0; i < count && e->status == OK; i++)
-        items_add(items, json_integer(i), names[i], NULL, NULL, e);
+    return ends_with_any_case(name, ".jpg") || ends_with_any_case(name, ".jpeg") ||
+           ends_with_any_case(name, ".png");
+}
+
+/* All pictures below the folder. Their paths are seen from the root, as those of lists are. */
+static Status load_folder(Items *items, const PictureSource *source, Error *e)
+{
+    char **names = NULL;
+    int64_t count = 0;
+    char *root = picture_root(source, e);
+    char *below = root ? path_below(root, source->source, e) : NULL;
+    if (below)
+        folder_walk(&names, &count, source->source, root, e);
+    for (int64_t i = 0; i < count && e->status == OK; i++) {
+        char *image = path_join(below, names[i], e);
+        if (image && is_picture(image))
+            items_add(items, json_integer(items->count), image, NULL, NULL, e);
+        else if (image && foreign_format(image) >= 0)
+            names_add(&items->foreign, &items->foreign_count, &items->foreign_capacity, image, e);
+        free(image);
+    }
     names_free(names, count);
+    free(root);
+    free(below);
     return e->status;
 }
 
@@ -144,14 +223,15 @@ static void select_items(Items *items, const Shard *shard, int64_t limit)
     items->count = kept;
 }
 
-Status items_load_images(Items *items, const Config *c, Error *e)
+static Status load_images(Items *items, const Config *c, bool unopened, Error *e)
 {
     const char *images = c->data.images;
+    PictureSource source = picture_source_data(c);
     *items = (Items){0};
     if (config_require(c, &c->data.images, e) != OK)
         return e->status;
     if (file_is_folder(images))
-        load_folder(items, images, e);
+        load_folder(items, &source, e);
     else if (ends_with(images, ".txt"))
         load_list(items, images, e);
     else if (ends_with(images, ".json"))
@@ -162,10 +242,28 @@ Status items_load_images(Items *items, const Config *c, Error *e)
     if (e->status != OK)
         return e->status;
     select_items(items, &c->data.shard, c->data.limit);
+    if (!items->count && items->foreign_count)
+        return error_set(
+            e, BAD_INPUT,
+            "%s: no pictures (.jpg, .jpeg, .png) found; there are %lld that are not read, such as "
+            "%s; convert them: %s",
+            images, (long long)items->foreign_count, items->foreign[0],
+            foreign_formats[foreign_format(items->foreign[0])].command);
     if (!items->count)
         return error_set(e, BAD_INPUT, "%s: no pictures (.jpg, .jpeg, .png) found", images);
-    const PictureSource source = picture_source_data(c);
+    source.unopened = unopened;
+    source.skip |= unopened;
     return items_find_pictures(items, &source, e);
+}
+
+Status items_load_images(Items *items, const Config *c, Error *e)
+{
+    return load_images(items, c, false, e);
+}
+
+Status items_name_images(Items *items, const Config *c, Error *e)
+{
+    return load_images(items, c, true, e);
 }
 
 Status items_load_questions(Items *items, const Config *c, Error *e)

@@ -8,10 +8,11 @@
 
 /* One picture, or one question about one. */
 typedef struct {
-    json_t *id;      /* number or string, as it was given; owned reference */
-    char *image;     /* path as it was given; owned */
-    char *file;      /* where it is read from; NULL: not looked for, or not there; owned */
-    char *question;  /* NULL: none; owned */
+    json_t *id;     /* number or string, as it was given; owned reference */
+    char *image;    /* path as it was given; owned */
+    char *file;     /* where it is read from; NULL: not looked for, or it cannot be read; owned */
+    char *why;      /* why it cannot be read, "FILE: reason"; NULL: it was not looked for, or it can; owned */
+    char *question; /* NULL: none; owned */
     json_t *answers; /* list of strings, or NULL; owned reference */
 } Item;
 
@@ -19,7 +20,9 @@ typedef struct {
 typedef struct {
     Item *item;
     int64_t count, capacity;
-    int64_t missing; /* pictures that were looked for and are not there */
+    int64_t skipped; /* pictures that were looked for and are missing or cannot be read */
+    char **foreign;  /* pictures of a folder in formats that are not read; owned */
+    int64_t foreign_count, foreign_capacity;
 } Items;
 void items_free(Items *items);
 /* Appends an item; the references id and answers are taken over, also after a failure. BAD_INPUT: the
@@ -29,12 +32,16 @@ Status items_add(Items *items, json_t *id, const char *image, const char *questi
 
 /* The unlabeled pictures of [data]: images, limit, shard, and each one's file. */
 Status items_load_images(Items *items, const Config *c, Error *e);
+/* The same list without a look at the pictures: those that are there have a file. */
+Status items_name_images(Items *items, const Config *c, Error *e);
 /* The labelled questions of [evaluate]; no picture is looked for. */
 Status items_load_questions(Items *items, const Config *c, Error *e);
-/* Fills in each item's file and counts those that are missing (picture_file). */
+/* Fills in each item's file, or why there is none (picture_file), and counts the latter. BAD_INPUT, with
+ * the first few reasons, where such pictures are not to be skipped. */
 Status items_find_pictures(Items *items, const PictureSource *source, Error *e);
-/* Warns of each missing picture by name, and how many there are. */
-void items_list_missing(const Items *items, const Log *l, const char *stage);
+/* Warns of skipped pictures: the first ones with their reasons, and how many there are; and of those in
+ * formats that are not read, with a command that converts them. */
+void items_list_skipped(const Items *items, const Log *l, const char *stage);
 
 /* Appends an id as text: the number's digits, or the string. */
 Status id_text(Text *out, const json_t *id, Error *e);

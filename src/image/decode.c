@@ -38,29 +38,56 @@ static const char *foreign_format(const Source *s)
     return "a file of an unknown kind";
 }
 
-static Status read_any(Image *out, const Source *s, Error *e)
+/* A format that is read. */
+typedef struct {
+    const char *start; /* of every such file */
+    size_t length;     /* of `start` */
+    Status (*decode)(Image *out, const Source *s, Error *e);
+    Status (*header)(ImageHeader *out, const Source *s, Error *e);
+} Format;
+
+/* NULL with e set: it is none that is read. */
+static const Format *format_of(const Source *s, Error *e)
 {
+    static const Format formats[] = {{"\x89PNG\r\n\x1a\n", 8, png_decode, png_header},
+                                     {"\xFF\xD8\xFF", 3, jpeg_decode, jpeg_header}};
     if (s->size > MAX_FILE)
-        return error_set(e, BAD_INPUT, "%s: %zu bytes; a picture file may have at most %d", s->path, s->size,
-                         MAX_FILE);
+        error_set(e, BAD_INPUT, "%s: %zu bytes; a picture file may have at most %d", s->path, s->size,
+                  MAX_FILE);
     if (!s->size)
-        return source_failed(s, "is empty", e);
-    if (has_at(s, 0, "\x89PNG\r\n\x1a\n", 8))
-        return png_decode(out, s, e);
-    if (has_at(s, 0, "\xFF\xD8\xFF", 3))
-        return jpeg_decode(out, s, e);
-    return error_set(e, BAD_INPUT, "%s: is %s; PNG and JPEG pictures are read, convert it to one of them",
-                     s->path, foreign_format(s));
+        source_failed(s, "is empty", e);
+    if (e->status != OK)
+        return NULL;
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        if (has_at(s, 0, formats[i].start, formats[i].length))
+            return formats + i;
+    error_set(e, BAD_INPUT, "%s: is %s; PNG and JPEG pictures are read, convert it to one of them", s->path,
+              foreign_format(s));
+    return NULL;
 }
 
 Status image_read(Image *out, const char *path, Error *e)
 {
     FileMap map;
     *out = (Image){0};
-    if (file_map(&map, path, e) == OK)
-        read_any(out, &(Source){path, map.data, map.size}, e);
-    file_unmap(&map);
-    if (e->status != OK)
+    file_map(&map, path, e);
+    const Source s = {path, map.data, map.size};
+    const Format *format = format_of(&s, e);
+    if (format && format->decode(out, &s, e) != OK)
         image_free(out);
+    file_unmap(&map);
+    return e->status;
+}
+
+Status image_header(ImageHeader *out, const char *path, Error *e)
+{
+    FileMap map;
+    *out = (ImageHeader){0};
+    file_map(&map, path, e);
+    const Source s = {path, map.data, map.size};
+    const Format *format = format_of(&s, e);
+    if (format)
+        format->header(out, &s, e);
+    file_unmap(&map);
     return e->status;
 }

@@ -6,11 +6,19 @@
 
 Status png_decode(Image *out, const Source *s, Error *e);
 Status jpeg_decode(Image *out, const Source *s, Error *e);
+/* Their headers alone. */
+Status png_header(ImageHeader *out, const Source *s, Error *e);
+Status jpeg_header(ImageHeader *out, const Source *s, Error *e);
+
+/* The orientation that EXIF data, a TIFF file without a picture, name; 1 where they are broken or name
+ * none (exif.c). */
+int exif_orientation(const unsigned char *tiff, size_t size);
 
 /* What the markers of a JPEG file say. */
 typedef struct {
     uint64_t width, height;
     int components;    /* 0: no frame header was found */
+    int orientation;   /* by EXIF; 0: none is given */
     bool adobe;        /* there is an Adobe marker: CMYK is stored inverted */
     const char *lacks; /* what a scan uses and nothing defined, for messages; NULL: nothing */
 } JpegFrame;

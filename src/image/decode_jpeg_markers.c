@@ -155,8 +155,12 @@ static Status read_scan(Walk *w, const Source *s, const unsigned char *segment, 
 static Status read_segment(Walk *w, const Source *s, int marker, const unsigned char *segment, size_t length,
                            Error *e)
 {
+    static const unsigned char exif[] = "Exif\0"; /* and one more zero */
     if (marker == 0xEE && length >= 14 && !memcmp(segment + 2, "Adobe", 5))
         w->frame->adobe = true;
+    else if (marker == 0xE1 && !w->frame->orientation && length >= 8 &&
+             !memcmp(segment + 2, exif, sizeof exif))
+        w->frame->orientation = exif_orientation(segment + 8, length - 8);
     else if (marker == 0xC4 && !read_huffman(w, segment + 2, length - 2))
         source_failed(s, "a JPEG Huffman table is broken", e);
     else if (marker == 0xDB && !read_quantisers(w, segment + 2, length - 2))

@@ -323,6 +323,41 @@ static Status inflate_data(unsigned char *raw, size_t count, const Png *png, con
     return OK;
 }
 
+/* The chunk that starts `at`: its type, data and checksum are all there. */
+static bool is_whole(const Source *s, size_t at)
+{
+    const size_t rest = s->size - at;
+    return rest >= CHUNK_BYTES && load_big32(s->data + at) <= rest - CHUNK_BYTES;
+}
+
+/* Walks the chunks: those of the data must all be there; an eXIf chunk may stand before or behind them. */
+static Status find_orientation(ImageHeader *out, const Source *s, Error *e)
+{
+    bool data = false;
+    size_t at = 8;
+    for (; is_whole(s, at); at += load_big32(s->data + at) + CHUNK_BYTES) {
+        const unsigned char *type = s->data + at + 4;
+        data |= is_type(type, "IDAT");
+        if (is_type(type, "eXIf"))
+            out->orientation = exif_orientation(type + 4, load_big32(s->data + at));
+    }
+    if (!data || (s->size - at >= CHUNK_BYTES && is_type(s->data + at + 4, "IDAT")))
+        return source_failed(s, "the PNG data are cut off", e);
+    return e->status;
+}
+
+Status png_header(ImageHeader *out, const Source *s, Error *e)
+{
+    Png png = {0};
+    if (!is_whole(s, 8))
+        return source_failed(s, "the PNG data are cut off", e);
+    read_chunk(&png, s, s->data + 12, load_big32(s->data + 8), true, e);
+    if (source_check_size(s, png.width, png.height, e) != OK)
+        return e->status;
+    *out = (ImageHeader){png.width, png.height, 1};
+    return find_orientation(out, s, e);
+}
+
 Status png_decode(Image *out, const Source *s, Error *e)
 {
     Png png = {0};

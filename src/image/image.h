@@ -23,6 +23,18 @@ void image_free(Image *image);
  * 64 million pixels, a file over 256 MB. All of this but the data is checked before anything is
  * decoded. After a failure *out is empty. */
 Status image_read(Image *out, const char *path, Error *e);
+
+/* What such a file says of its picture; nothing is decoded. */
+typedef struct {
+    int64_t width, height;
+    int orientation; /* by EXIF, 1 to 8: how the picture must be turned to stand upright; 1: not at all */
+} ImageHeader;
+/* BAD_INPUT as for image_read, but for faults within compressed data: what is cut off is found. */
+Status image_header(ImageHeader *out, const char *path, Error *e);
+/* Turns a picture of that orientation upright, in place (Pillow's ImageOps.exif_transpose). NO_MEMORY
+ * leaves it as it was. */
+Status image_turn(Image *image, int orientation, Error *e);
+
 /* Which decoder reads JPEG: "stb_image" or "libjpeg-turbo". */
 const char *image_jpeg_decoder(void);
 

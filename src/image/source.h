@@ -10,6 +10,8 @@ typedef struct {
     size_t size;
 } Source;
 
+/* BAD_INPUT: no pixels, or beyond the limits of image_read. */
+Status source_check_size(const Source *s, uint64_t width, uint64_t height, Error *e);
 /* Memory for the picture, not cleared, once a decoder knows its size and before it decodes anything.
  * BAD_INPUT: no pixels, or beyond the limits of image_read. */
 Status source_image(Image *out, const Source *s, uint64_t width, uint64_t height, Error *e);

@@ -123,6 +123,11 @@ Status job_open_model(const Job *j, Vlm *vlm, const char *folder, const char *ad
     const double begin = clock_seconds();
     if (vlm_open(vlm, folder, e) != OK)
         return e->status;
+    const PictureOptions options = job_picture_options(j);
+    if (vlm_check_pictures(vlm, &options, e) != OK) {
+        vlm_close(vlm);
+        return e->status;
+    }
     if (*vlm->warning)
         log_warning(&j->log, "%s", vlm->warning);
     log_detail(&j->log, "%s: opened in %.2f s", folder, clock_seconds() - begin);
@@ -133,8 +138,8 @@ Status job_open_model(const Job *j, Vlm *vlm, const char *folder, const char *ad
 
 PictureOptions job_picture_options(const Job *j)
 {
-    return (PictureOptions){j->config.image.min_pixels, j->config.image.max_pixels,
-                            j->config.image.published};
+    return (PictureOptions){j->config.image.min_pixels, j->config.image.max_pixels, j->config.image.published,
+                            j->config.image.exif};
 }
 
 uint64_t job_memory(const Job *j)

@@ -37,7 +37,8 @@ json_t *job_read_lines(const Job *j, const char *name, Error *e);
 /* A stage file, of the run or given: a list of objects. Owned: json_close, also after a failure. */
 Status job_read_list(Json *list, const char *path, Error *e);
 
-/* Opens a model, with an adapter where that is neither NULL nor "", and shows its warnings. */
+/* Opens a model, with an adapter where that is neither NULL nor "", and shows its warnings.
+ * BAD_USAGE: its family cannot keep the limits of [image]. */
 Status job_open_model(const Job *j, Vlm *vlm, const char *folder, const char *adapter, Error *e);
 PictureOptions job_picture_options(const Job *j);
 /* Bytes that may be used: run.memory, or what the machine has; 0: unknown. */

@@ -39,6 +39,10 @@ struct Family {
     Status (*load)(Vlm *vlm, const Json *config, Error *e);
     Status (*picture)(const Vlm *vlm, Picture *out, const Image *rgb, const PictureOptions *options,
                       Error *e);
+    /* Pixels of the smallest picture: a tile, or a token's patches; *fixed: every picture has as many. */
+    int64_t (*tile)(const Vlm *vlm, bool *fixed);
+    /* Pixel limits of the published trainer (level.recipe) are meant for this family. */
+    bool trainer_limits;
     /* chat() takes pictures within the text (q->before), and goes on where ids hold earlier turns. */
     bool conversations;
     /* Appends the chat text of one user turn (pictures[q->n_images] first) up to where the answer

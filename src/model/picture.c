@@ -6,6 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void turn_upright(Image *rgb, const char *path, Error *e)
+{
+    ImageHeader header = {0};
+    if (e->status == OK)
+        image_header(&header, path, e);
+    image_turn(rgb, header.orientation, e);
+}
+
 Status vlm_picture(const Vlm *vlm, Picture *out, const char *path, const PictureOptions *options, Error *e)
 {
     *out = (Picture){0};
@@ -13,9 +21,27 @@ Status vlm_picture(const Vlm *vlm, Picture *out, const char *path, const Picture
         return e->status;
     Image rgb = {0};
     image_read(&rgb, path, e);
+    if (options && options->exif)
+        turn_upright(&rgb, path, e);
     if (e->status == OK && vlm->family->picture(vlm, out, &rgb, options, e) != OK)
         error_prefix(e, "%s", path);
     image_free(&rgb);
+    return e->status;
+}
+
+Status vlm_check_pictures(const Vlm *vlm, const PictureOptions *o, Error *e)
+{
+    bool fixed = false;
+    const int64_t tile = vlm->family->tile(vlm, &fixed);
+    const char *some = fixed ? "exactly" : "at least";
+    if (e->status != OK)
+        return e->status;
+    if (o->max_pixels && o->max_pixels < tile)
+        error_set(e, BAD_USAGE, "%s (%s): max_pixels = %lld: its pictures have %s %lld pixels", vlm->folder,
+                  vlm->type->name, (long long)o->max_pixels, some, (long long)tile);
+    else if (fixed && o->min_pixels > tile)
+        error_set(e, BAD_USAGE, "%s (%s): min_pixels = %lld: its pictures have %s %lld pixels", vlm->folder,
+                  vlm->type->name, (long long)o->min_pixels, some, (long long)tile);
     return e->status;
 }
 

@@ -18,13 +18,17 @@ typedef struct {
 /* What may be asked for beyond the checkpoint's own settings. A family reads what concerns it.
  * Functions take NULL for all defaults. */
 typedef struct {
-    int64_t min_pixels, max_pixels; /* Qwen2-VL; 0: the checkpoint's limits */
+    int64_t min_pixels, max_pixels; /* of a picture as the tower sees it, in families with tiles without
+                                     * the whole picture behind them; 0: the checkpoint's limits */
     bool published;                 /* Qwen2-VL: resize twice, as the published pipeline does */
+    bool exif;                      /* turn the picture upright first, as its EXIF data say */
 } PictureOptions;
 
 /* Reads an image file (PNG, JPEG). Owned: picture_free. An error names the file. */
 Status vlm_picture(const Vlm *vlm, Picture *out, const char *path, const PictureOptions *options, Error *e);
 void picture_free(Picture *p);
+/* BAD_USAGE, with the model's name, where no picture of its family can have so few or so many pixels. */
+Status vlm_check_pictures(const Vlm *vlm, const PictureOptions *options, Error *e);
 
 /* What families that cut pictures into square frames of P x P patches share. Patches are in raster
  * order, the columns of a patch are channel, y, x: the part of `im` that starts at (top, left)

@@ -70,17 +70,23 @@ static Status write_results(const Job *j, const Items *items, char *const *texts
     Text audit = {0};
     int64_t parsed = 0;
     int64_t asked = 0;
-    for (int64_t i = 0; i < items->count && e->status == OK; i++)
-        if (texts[i]) {
-            add_entry(list, &audit, items->item + i, texts[i], &parsed, e);
-            asked++;
-        }
+    for (int64_t i = 0; i < items->count && e->status == OK; i++) {
+        const Item *item = items->item + i;
+        if (texts[i])
+            add_entry(list, &audit, item, texts[i], &parsed, e);
+        else if (item->why)
+            audit_add(&audit,
+                      &(AuditLine){
+                          .id = item->id, .image = item->image, .decision = "skipped", .reason = item->why},
+                      e);
+        asked += texts[i] != NULL;
+    }
     audit_write(j, &audit, e);
     result_end(j, RESULT_ANNOTATIONS, list, 4, e);
     if (e->status == OK)
         log_info(&j->log, "annotate: %lld pictures annotated, %lld answers parsed (%.1f %%)%s",
                  (long long)asked, (long long)parsed, asked ? 100 * (double)parsed / (double)asked : 0,
-                 items->missing ? "; some pictures are missing and were skipped" : "");
+                 items->skipped ? "; some pictures cannot be read and were skipped" : "");
     text_free(&audit);
     json_decref(list);
     return e->status;
@@ -96,7 +102,7 @@ static Status make_questions(Questions *q, const Job *j, const Items *items, Err
             questions_add(q, i, items->item[i].id, memory_copy(items->item[i].file, e), text_string(&prompt),
                           NULL, NULL, e);
     if (e->status == OK && !q->count)
-        error_set(e, BAD_INPUT, "%s: all pictures are missing", j->config.data.images);
+        error_set(e, BAD_INPUT, "%s: all pictures are missing or cannot be read", j->config.data.images);
     text_free(&prompt);
     return e->status;
 }
@@ -112,7 +118,7 @@ static Status run(Job *j, Error *e)
     Questions q = {0};
     result_begin(j, RESULT_ANNOTATIONS, NULL, e);
     items_load_images(&items, c, e);
-    items_list_missing(&items, &j->log, "annotate");
+    items_list_skipped(&items, &j->log, "annotate");
     make_questions(&q, j, &items, e);
     char **texts = memory_new(items.count, sizeof *texts, e);
     Answerer teacher = answerer_model(j, c->teacher.model, stage_annotate.name, c->annotate.max_new_tokens);

@@ -62,7 +62,7 @@ static Status make_questions(Questions *q, const Job *j, Items *items, bool look
     const PictureSource pictures = holdout_pictures(&j->config);
     if (looks) {
         items_find_pictures(items, &pictures, e);
-        items_list_missing(items, &j->log, "evaluate");
+        items_list_skipped(items, &j->log, "evaluate");
     }
     for (int64_t i = 0; i < items->count && e->status == OK; i++) {
         const Item *item = items->item + i;

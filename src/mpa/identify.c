@@ -86,18 +86,18 @@ static bool is_asked(const Job *j, const Pair *p, int who, Error *e)
 static Status make_questions(Questions *q, const Job *j, const Pairs *p, int who, bool looks, Error *e)
 {
     const PictureSource pictures = picture_source_data(&j->config);
+    PictureFaults faults = {0};
     for (int64_t i = 0; i < p->count && e->status == OK; i++) {
         const Pair *pair = p->pair + i;
-        bool missing = false;
         if (looks && !is_asked(j, pair, who, e))
             continue;
-        char *file = looks ? picture_file(&pictures, pair->image, &missing, e) : NULL;
-        if (missing)
-            log_warning(&j->log, "identify: %s is missing; it is skipped", pair->image);
-        else
+        char *file = looks ? picture_file(&pictures, pair->image, &faults, e) : NULL;
+        if (file || !looks)
             questions_add(q, i, pair->id, file, pair->question, j->config.identify.suffix, NULL, e);
+        else if (e->status == OK)
+            picture_faults_show(&faults, &j->log, "identify");
     }
-    return e->status;
+    return picture_faults_end(&faults, &pictures, e);
 }
 
 static Status write_answers(const Job *j, const Pairs *p, int who, Result r, Error *e)

@@ -42,13 +42,15 @@ typedef struct {
 
 static void add_picture(Pictures *p, const char *image, Error *e)
 {
-    bool missing;
+    PictureFaults faults = {0};
     Error why = {0};
-    char *file = e->status == OK ? picture_file(&p->source, image, &missing, &why) : NULL;
+    p->source.unopened = true; /* the stage itself looks at them */
+    char *file = e->status == OK ? picture_file(&p->source, image, &faults, &why) : NULL;
     const uint64_t one = file ? fingerprint_file(p->job, file, e) : 0;
     p->found += file != NULL;
     p->hash = hash_bytes(p->hash, &one, sizeof one);
     free(file);
+    picture_faults_end(&faults, &p->source, &why);
 }
 
 static json_t *pictures_hash(const Pictures *p)
@@ -147,7 +149,7 @@ static void annotations_inputs(const Job *j, json_t *o, Error *e)
         return;
     }
     json_t *pictures = json_object();
-    items_load_images(&items, c, e);
+    items_name_images(&items, c, e);
     for (int64_t i = 0; i < items.count && e->status == OK; i++)
         if (items.item[i].file)
             json_put(pictures, items.item[i].image,

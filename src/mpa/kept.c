@@ -27,6 +27,7 @@ typedef struct {
     const char **image; /* [images], in the arena: files of the entry's pictures */
     int64_t images;
     int64_t used; /* how many of them marks have taken */
+    PictureFaults *faults;
     Error *error;
 } Reader;
 
@@ -45,7 +46,7 @@ static Status wrong(const Reader *r, const char *what)
 
 /* ---------------------------------------------------------------------------------------- pictures */
 
-/* The file of one picture; *missing: it is not there, and such pairs are left out. */
+/* The file of one picture; *missing: it is not there or cannot be read, and such pairs are left out. */
 static const char *find_picture(const Reader *r, const json_t *image, bool *missing)
 {
     const PictureSource source = picture_source_data(&r->job->config);
@@ -54,10 +55,11 @@ static const char *find_picture(const Reader *r, const json_t *image, bool *miss
         wrong(r, "image: wanted a path, or a list of paths");
         return NULL;
     }
-    char *file = picture_file(&source, path, missing, r->error);
+    char *file = picture_file(&source, path, r->faults, r->error);
+    *missing = !file && r->error->status == OK;
     const char *copy = file ? arena_copy(&r->kept->arena, file, r->error) : NULL;
     if (*missing)
-        log_warning(&r->job->log, "%s: is missing; the pair is left out", path);
+        picture_faults_show(r->faults, &r->job->log, "level");
     free(file);
     return copy;
 }
@@ -222,6 +224,8 @@ static Status no_pairs(const Job *j, const char *path, Error *e)
 
 Status kept_read(Kept *k, const Job *j, Error *e)
 {
+    const PictureSource source = picture_source_data(&j->config);
+    PictureFaults faults = {0};
     *k = (Kept){0};
     arena_init(&k->arena);
     char *path = job_path(j, result_name[RESULT_PARITY], e);
@@ -231,9 +235,15 @@ Status kept_read(Kept *k, const Job *j, Error *e)
     const size_t entries = json_array_size(k->source.root);
     k->question = arena_alloc(&k->arena, (int64_t)entries, sizeof *k->question, e);
     for (size_t i = 0; i < entries && e->status == OK; i++) {
-        Reader r = {.job = j, .kept = k, .entry = i, .object = json_array_get(k->source.root, i), .error = e};
+        Reader r = {.job = j,
+                    .kept = k,
+                    .entry = i,
+                    .object = json_array_get(k->source.root, i),
+                    .faults = &faults,
+                    .error = e};
         read_entry(&r, holdout_part(j));
     }
+    picture_faults_end(&faults, &source, e);
     if (k->held)
         log_info(
             &j->log,

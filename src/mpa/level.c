@@ -11,6 +11,7 @@
 #include "base/progress.h"
 #include "job/fingerprint.h"
 #include "model/adapter.h"
+#include "model/family.h"
 #include "tensor/gemm.h"
 #include "train/estimate.h"
 #include "train/fit.h"
@@ -38,14 +39,22 @@ static Status needs(const Job *j, Error *e)
 
 /* ------------------------------------------------------------------------------------ the training */
 
-TrainOptions level_options(const Config *c)
+/* A pixel limit in training: its own, or else the one of [image]. A recipe's is that of the published
+ * trainer, which knows Qwen2-VL alone. */
+static int64_t limit_of(const Config *c, const Vlm *vlm, const int64_t *own, int64_t image)
+{
+    const bool meant = vlm->family->trainer_limits || config_is_given(c, own);
+    return *own && meant ? *own : image;
+}
+
+TrainOptions level_options(const Config *c, const Vlm *vlm)
 {
     const LevelConfig *l = &c->level;
     return (TrainOptions){.level = *l,
                           .seed = (uint64_t)c->run.seed,
-                          .pictures = {l->min_pixels ? l->min_pixels : c->image.min_pixels,
-                                       l->max_pixels ? l->max_pixels : c->image.max_pixels,
-                                       c->image.published},
+                          .pictures = {limit_of(c, vlm, &l->min_pixels, c->image.min_pixels),
+                                       limit_of(c, vlm, &l->max_pixels, c->image.max_pixels),
+                                       c->image.published, c->image.exif},
                           .memory = c->run.memory};
 }
 
@@ -175,7 +184,7 @@ static Status train_and_save(const Job *j, Vlm *vlm, const Kept *pairs, Error *e
 {
     Text print = {0};
     Progress progress;
-    const TrainOptions o = level_options(&j->config);
+    const TrainOptions o = level_options(&j->config, vlm);
     const int64_t steps = schedule_steps(&o.level, pairs->count);
     char *state = job_path(j, state_folder, e);
     char *metrics = job_path(j, "metrics.jsonl", e);
@@ -186,6 +195,7 @@ static Status train_and_save(const Job *j, Vlm *vlm, const Kept *pairs, Error *e
     if (!resumes)
         state_remove_all(state, e);
     describe(j, pairs, &print, e);
+    vlm_check_pictures(vlm, &o.pictures, e);
     check_room(j, vlm, pairs, &o, e);
     if (e->status == OK)
         log_info(&j->log, "level: %lld pairs, %lld steps", (long long)pairs->count, (long long)steps);

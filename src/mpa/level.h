@@ -5,7 +5,8 @@
 #include "job/job.h"
 #include "train/train.h"
 
-TrainOptions level_options(const Config *c);
+/* Pixel limits of a recipe count for families that it is meant for alone. */
+TrainOptions level_options(const Config *c, const Vlm *vlm);
 /* Bytes of memory that training on `pairs` pairs like `first` takes at least: with one micro-batch of
  * them and every block recomputed. 0 after a failure. */
 int64_t level_memory(const Vlm *vlm, const Question *first, int64_t pairs, const TrainOptions *o, Error *e);

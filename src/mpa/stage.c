@@ -185,10 +185,23 @@ Status stage_run(const Stage *s, Job *j, Error *e)
     return s->clean ? s->clean(j, e) : e->status;
 }
 
+/* Limits that a model cannot keep are said before another one works for hours. */
+static Status check_limits(const Job *j, const char *folder, Error *e)
+{
+    Vlm vlm = {0};
+    const PictureOptions options = job_picture_options(j);
+    if (e->status != OK || (!options.min_pixels && !options.max_pixels))
+        return e->status;
+    if (vlm_open(&vlm, folder, e) == OK)
+        vlm_check_pictures(&vlm, &options, e);
+    vlm_close(&vlm);
+    return e->status;
+}
+
 Status stage_needs_model(const Job *j, const char *const *folder, Error *e)
 {
     config_require(&j->config, folder, e);
     if (e->status == OK && !file_is_folder(*folder))
         error_set(e, BAD_INPUT, "%s = %s: there is no such folder", config_name(&j->config, folder), *folder);
-    return e->status;
+    return check_limits(j, *folder, e);
 }

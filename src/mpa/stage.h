@@ -35,7 +35,8 @@ Status stage_run(const Stage *s, Job *j, Error *e);
 /* For a stage at work: *use says whether the result that is there is taken, else it is made now. */
 Status stage_use(const Stage *s, const Job *j, Result r, bool *use, Error *e);
 
-/* BAD_USAGE where the key has no folder, BAD_INPUT where the folder is not there. */
+/* BAD_USAGE where the key has no folder or its model cannot keep the limits of [image], BAD_INPUT where the
+ * folder is not there. */
 Status stage_needs_model(const Job *j, const char *const *folder, Error *e);
 
 #endif

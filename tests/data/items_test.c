@@ -46,9 +46,15 @@ static int clean(void **state)
     return 0;
 }
 
+/* A grey picture of one pixel. */
 static void touch(World *w, const char *name)
 {
-    scratch_write(&w->s, name, "x", 1);
+    static const char png[] =
+        "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0:~\x9bU\0\0\0\nIDATx\xda"
+        "ch\0\0\0\x82\0\x81\xda"
+        "E\x08;\0\0\0\0IEND\xae"
+        "B`\x82";
+    scratch_write(&w->s, name, png, sizeof png - 1);
 }
 
 /* The pictures (or questions) of a configuration that holds these lines. */
@@ -202,7 +208,7 @@ static void test_list_and_missing(void **state)
              "[data]\nimages = l.txt\nmissing = skip\nimage_map = /older=x\nimage_map = /old=%s\n",
              w->s.folder);
     good(w, lines, false, 3);
-    assert_int_equal(w->items.missing, 1);
+    assert_int_equal(w->items.skipped, 1);
     assert_true(w->items.item[0].file && !w->items.item[1].file && w->items.item[2].file);
     assert_string_equal(w->items.item[2].image, "/old/in/a.jpg"); /* as it was given */
     put(w, "l.txt", "in/\xFF.jpg\n");

@@ -1,6 +1,7 @@
 /* image_read against Pillow (ref/golden_image.py): PNG bit for bit, JPEG bit for bit with
  * libjpeg-turbo and within a bound with stb_image; broken files. */
 #include "fixture/golden.h"
+#include "fixture/hex.h"
 #include "fixture/scratch.h"
 
 #include "base/memory.h"
@@ -75,20 +76,6 @@ static void test_pictures(void **state)
     scratch_remove(&s);
 }
 
-/* The bytes of a string of hexadecimal digits, owned by the caller. */
-static unsigned char *bytes_of(const char *hex, size_t *count)
-{
-    *count = strlen(hex) / 2;
-    unsigned char *bytes = memory_new((int64_t)*count, 1, &(Error){0});
-    assert_non_null(bytes);
-    for (size_t i = 0; i < *count; i++) {
-        unsigned v;
-        assert_int_equal(sscanf(hex + 2 * i, "%2x", &v), 1);
-        bytes[i] = (unsigned char)v;
-    }
-    return bytes;
-}
-
 static void test_broken(void **state)
 {
     (void)state;
@@ -105,9 +92,9 @@ static void test_broken(void **state)
     {
         const char *name = json_string_value(json_object_get(c, "name"));
         bool accept = json_is_true(json_object_get(c, "accept"));
-        size_t count;
-        unsigned char *bytes = bytes_of(json_string_value(json_object_get(c, "file")), &count);
-        const char *path = scratch_write(&s, "picture", bytes, count);
+        Text bytes = {0};
+        hex_add(&bytes, json_string_value(json_object_get(c, "file")));
+        const char *path = scratch_write(&s, "picture", text_string(&bytes), bytes.count);
         Image im;
         Error why = {0};
         Status status = image_read(&im, path, &why);
@@ -117,7 +104,7 @@ static void test_broken(void **state)
             failed++;
         }
         image_free(&im);
-        free(bytes);
+        text_free(&bytes);
     }
     assert_true(json_array_size(list.root) >= 40);
     assert_int_equal(failed, 0);

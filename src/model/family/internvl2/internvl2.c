@@ -85,8 +85,16 @@ static Status load(Vlm *vlm, const Json *config, Error *e)
 static Status picture(const Vlm *vlm, Picture *out, const Image *rgb, const PictureOptions *options, Error *e)
 {
     const InternVL2 *m = vlm->model;
-    (void)options; /* Qwen2-VL's alone */
-    return internvl2_picture(&m->pictures, out, rgb, e);
+    InternVL2Pictures p = m->pictures;
+    internvl2_limit(&p, options);
+    return internvl2_picture(&p, out, rgb, e);
+}
+
+static int64_t tile(const Vlm *vlm, bool *fixed)
+{
+    const InternVL2 *m = vlm->model;
+    *fixed = !m->pictures.cut;
+    return m->pictures.tile * m->pictures.tile;
 }
 
 /* "<img>", a context token for each row of the picture, "</img>" and a line end; several pictures are
@@ -199,6 +207,7 @@ const Family family_internvl2 = {
     .penalty_skips_prompt = true,
     .load = load,
     .picture = picture,
+    .tile = tile,
     .chat = chat,
     .positions = positions_in_order,
     .vision = picture_rows,

@@ -5,6 +5,7 @@
 #include "model/family/internvl2/picture.h"
 
 #include "base/memory.h"
+#include "base/number.h"
 
 #include <math.h>
 
@@ -23,6 +24,25 @@ Status internvl2_pictures_load(InternVL2Pictures *p, const Json *config, Error *
         error_set(e, BAD_INPUT, "%s: min_dynamic_patch %lld is more than max_dynamic_patch %lld",
                   config->path, (long long)p->min, (long long)p->max);
     return e->status;
+}
+
+/* n, at least 1 and at most MAX_TILES. */
+static int64_t within(int64_t n)
+{
+    return min_i64(max_i64(n, 1), MAX_TILES);
+}
+
+void internvl2_limit(InternVL2Pictures *p, const PictureOptions *o)
+{
+    const int64_t tile = p->tile * p->tile;
+    if (o && o->min_pixels) {
+        p->min = within((o->min_pixels + tile - 1) / tile);
+        p->max = max_i64(p->max, p->min);
+    }
+    if (o && o->max_pixels) {
+        p->max = within(o->max_pixels / tile);
+        p->min = min_i64(p->min, p->max);
+    }
 }
 
 void internvl2_grid(const InternVL2Pictures *p, int64_t width, int64_t height, int64_t *columns,

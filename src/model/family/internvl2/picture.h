@@ -17,6 +17,8 @@ typedef struct {
 
 /* Reads config.json; patch, scale and tile must be set already. */
 Status internvl2_pictures_load(InternVL2Pictures *p, const Json *config, Error *e);
+/* Sets min and max to what the pixel limits allow (NULL: any), at least one tile. */
+void internvl2_limit(InternVL2Pictures *p, const PictureOptions *options);
 /* How a picture of this size is cut: the grid whose aspect ratio is nearest. */
 void internvl2_grid(const InternVL2Pictures *p, int64_t width, int64_t height, int64_t *columns,
                     int64_t *rows);

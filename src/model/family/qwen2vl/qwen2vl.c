@@ -96,6 +96,14 @@ static Status picture(const Vlm *vlm, Picture *out, const Image *rgb, const Pict
     return qwen2vl_picture(&m->pictures, out, rgb, options, e);
 }
 
+static int64_t tile(const Vlm *vlm, bool *fixed)
+{
+    const Qwen2VL *m = vlm->model;
+    const int64_t unit = m->pictures.patch * m->pictures.merge;
+    *fixed = false;
+    return unit * unit;
+}
+
 /* <|im_start|>system, the default system text (before the first turn), <|im_start|>user, pictures, text:
  * each picture is vision_start, its tokens, vision_end. Only special tokens cut a text: the line end before the
  * question and the one after it may merge with the question's first and last characters. */
@@ -239,6 +247,8 @@ const Family family_qwen2vl = {
     .ignorable = (const char *const[]){"rotary_emb.inv_freq", "rotary_pos_emb.inv_freq", NULL},
     .load = load,
     .picture = picture,
+    .tile = tile,
+    .trainer_limits = true,
     .conversations = true,
     .chat = chat,
     .positions = positions,

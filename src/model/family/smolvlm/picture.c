@@ -75,6 +75,28 @@ void smolvlm_tiled_size(int64_t *height, int64_t *width, int64_t tile)
     *width = round_up(*width, tile);
 }
 
+/* Pixels of a picture's tiles, for this longest edge. */
+static int64_t tiled_pixels(const SmolVLMPictures *p, const Image *rgb, int64_t edge)
+{
+    int64_t height = rgb->height;
+    int64_t width = rgb->width;
+    smolvlm_first_size(&height, &width, edge);
+    smolvlm_tiled_size(&height, &width, p->tile);
+    return height * width;
+}
+
+void smolvlm_limit(SmolVLMPictures *p, const Image *rgb, const PictureOptions *o)
+{
+    int64_t edge = p->longest_edge;
+    if (!o || !p->split)
+        return;
+    while (edge < max_side && tiled_pixels(p, rgb, edge) < o->min_pixels)
+        edge = round_up(edge + 1, p->tile);
+    while (o->max_pixels && edge > p->tile && tiled_pixels(p, rgb, edge) > o->max_pixels)
+        edge = (edge - 1) / p->tile * p->tile;
+    p->longest_edge = edge;
+}
+
 /* im becomes height x width; one of that size already stays as it is. */
 static void resize_to(Image *im, int64_t height, int64_t width, Error *e)
 {

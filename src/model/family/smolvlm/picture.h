@@ -18,6 +18,9 @@ typedef struct {
 /* Reads FOLDER/preprocessor_config.json; absent: the defaults. patch and scale must be set already. */
 Status smolvlm_pictures_load(SmolVLMPictures *p, const char *folder, Error *e);
 
+/* Sets longest_edge for a picture whose tiles shall have as many pixels as the options allow (NULL: any):
+ * in steps of a tile up from min_pixels, then down to max_pixels, of which one tile always fits. */
+void smolvlm_limit(SmolVLMPictures *p, const Image *rgb, const PictureOptions *options);
 /* The size of the first resize: the longer side becomes `longest_edge` (at most 4096), of small
  * pictures too; the other one is even. */
 void smolvlm_first_size(int64_t *height, int64_t *width, int64_t longest_edge);

@@ -74,8 +74,16 @@ static Status load(Vlm *vlm, const Json *config, Error *e)
 static Status picture(const Vlm *vlm, Picture *out, const Image *rgb, const PictureOptions *options, Error *e)
 {
     const SmolVLM *m = vlm->model;
-    (void)options; /* Qwen2-VL's alone */
-    return smolvlm_picture(&m->pictures, out, rgb, e);
+    SmolVLMPictures p = m->pictures;
+    smolvlm_limit(&p, rgb, options);
+    return smolvlm_picture(&p, out, rgb, e);
+}
+
+static int64_t tile(const Vlm *vlm, bool *fixed)
+{
+    const SmolVLM *m = vlm->model;
+    *fixed = !m->pictures.split;
+    return m->pictures.tile * m->pictures.tile;
 }
 
 /* A picture's tokens and what is around them. Added tokens separate its pieces, so each is tokenised on its
@@ -199,6 +207,7 @@ const Family family_smolvlm = {
     .ignorable = (const char *const[]){"rotary_emb.inv_freq", NULL},
     .load = load,
     .picture = picture,
+    .tile = tile,
     .conversations = true,
     .chat = chat,
     .positions = positions_in_order,

@@ -160,9 +160,16 @@ static Status load(Vlm *vlm, const Json *config, Error *e)
 static Status picture(const Vlm *vlm, Picture *out, const Image *rgb, const PictureOptions *options, Error *e)
 {
     const TinyLlava *m = vlm->model;
-    (void)options; /* Qwen2-VL's alone */
+    (void)options; /* all pictures have one size */
     *out = (Picture){0};
     return e->status == OK ? tinyllava_picture(&m->pictures, out, rgb, e) : e->status;
+}
+
+static int64_t tile(const Vlm *vlm, bool *fixed)
+{
+    const TinyLlava *m = vlm->model;
+    *fixed = true;
+    return m->pictures.size * m->pictures.size;
 }
 
 /* The text before the pictures, the pictures, the text behind them: each stretch of text encoded by
@@ -266,6 +273,7 @@ const Family family_tinyllava = {
     .penalty_skips_prompt = true,
     .load = load,
     .picture = picture,
+    .tile = tile,
     .chat = chat,
     .positions = positions_in_order,
     .vision = picture_rows,
