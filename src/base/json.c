@@ -27,18 +27,11 @@ const char *json_kind(const json_t *value)
     return "an unknown value";
 }
 
-/* Owned reference; NULL with e set. */
-static json_t *parse(const Text *text, const char *path, Error *e)
+/* The value of these bytes, the first of which are in line `line` of the file. Owned reference; NULL with
+ * e set. */
+static json_t *parse(const char *start, size_t count, const char *path, int line, Error *e)
 {
-    if (e->status != OK)
-        return NULL;
-    const char *start = text_string(text);
-    size_t count = text->count;
     const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
-    if (count >= 3 && !memcmp(start, "\xEF\xBB\xBF", 3)) { /* a byte order mark */
-        start += 3;
-        count -= 3;
-    }
     json_error_t why;
     json_t *root = json_loadb(start, count, flags, &why);
     /* Many a tokenizer_config.json has a length of 1e30, written as an integer. */
@@ -47,20 +40,54 @@ static json_t *parse(const Text *text, const char *path, Error *e)
     if (!root && json_error_code(&why) == json_error_out_of_memory)
         error_set(e, NO_MEMORY, "%s: out of memory while reading JSON", path);
     else if (!root)
-        error_set(e, BAD_INPUT, "%s:%d: not valid JSON: %s", path, why.line, why.text);
+        error_set(e, BAD_INPUT, "%s:%d: not valid JSON: %s", path, line - 1 + why.line, why.text);
     return root;
 }
 
-Status json_open(Json *j, const char *path, size_t limit, Error *e)
+/* One value, or one on each line. Owned reference. */
+static json_t *parse_lines(const char *start, size_t count, const char *path, Error *e)
+{
+    const char *end = start + count;
+    json_t *list = json_array();
+    int line = 1;
+    for (const char *p = start; p < end && e->status == OK; line++) {
+        const char *stop = memchr(p, '\n', (size_t)(end - p));
+        stop = stop ? stop : end;
+        if (stop > p + strspn(p, " \t\r"))
+            json_append(list, parse(p, (size_t)(stop - p), path, line, e), e);
+        p = stop + 1;
+    }
+    return list;
+}
+
+static Status open_file(Json *j, const char *path, bool lines, size_t limit, Error *e)
 {
     Text text = {0};
+    *j = (Json){0};
     file_read(&text, path, limit, e);
-    json_t *root = parse(&text, path, e);
-    *j = (Json){memory_copy(path, e), root};
+    const char *start = text_string(&text);
+    size_t count = text.count;
+    if (count >= 3 && !memcmp(start, "\xEF\xBB\xBF", 3)) { /* a byte order mark */
+        start += 3;
+        count -= 3;
+    }
+    if (e->status == OK)
+        *j = (Json){memory_copy(path, e),
+                    lines ? parse_lines(start, count, path, e) : parse(start, count, path, 1, e)};
     text_free(&text);
     if (e->status != OK)
         json_close(j);
     return e->status;
+}
+
+Status json_open(Json *j, const char *path, size_t limit, Error *e)
+{
+    return open_file(j, path, false, limit, e);
+}
+
+Status json_open_lines(Json *j, const char *path, size_t limit, Error *e)
+{
+    return open_file(j, path, true, limit, e);
 }
 
 void json_close(Json *j)

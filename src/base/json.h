@@ -17,6 +17,8 @@ typedef struct {
  * value. Where an integer is beyond 64 bits (tokenizer_config.json), all integers of the file are
  * read as reals. After a failure *j is empty and may be closed. */
 Status json_open(Json *j, const char *path, size_t limit, Error *e);
+/* A file of one value on each line (JSONL), as an array; empty lines are left out. */
+Status json_open_lines(Json *j, const char *path, size_t limit, Error *e);
 void json_close(Json *j);
 
 /* The field `key` of `object`, which is called `where` in messages ("" for the root). Missing or

@@ -1,6 +1,7 @@
 /* Reading the INI file through inih. Before inih sees the text, it is scanned for what inih would
  * misread in silence (long lines, indented lines, NUL bytes, semicolons in quotes), and the lines
  * that hold a key are collected, because inih does not say where a pair comes from. */
+#include "config/ini.h"
 #include "config/keys.h"
 
 #include "base/file.h"
@@ -16,8 +17,9 @@ enum { MAX_LINE = 190, MAX_FILE = 1 << 20 };
 
 /* Line numbers of the lines that inih will report, in its order. */
 typedef struct {
-    Config *config;
-    Place at;
+    const char *path;
+    IniTaker *take;
+    void *user;
     const int *line;
     int next, lines;
     Error *error;
@@ -28,9 +30,9 @@ static int on_pair(void *user, const char *section, const char *key, const char 
     Reader *r = user;
     if (r->error->status != OK || r->next >= r->lines)
         return 1;
-    r->at.line = r->line[r->next];
+    const IniPair pair = {r->path, r->line[r->next], section, key, value};
     r->next++;
-    config_set(r->config, &r->at, section, key, value, r->error);
+    r->take(r->user, &pair, r->error);
     return 1;
 }
 
@@ -95,23 +97,49 @@ static Status scan(const Text *text, const char *path, int *line, int *lines, Er
     return OK;
 }
 
-Status config_read_file(Config *c, const char *path, Error *e)
+Status ini_read(const char *path, IniTaker *take, void *user, Error *e)
 {
     Text text = {0};
-    char *folder = path_folder(path, e);
     if (file_read(&text, path, MAX_FILE, e) == BAD_INPUT)
         e->status = BAD_USAGE; /* a wrong configuration file is wrong usage */
     int *line = memory_new((int64_t)text.count + 1, sizeof *line, e);
     if (e->status == OK) {
-        const char *start = strcmp(folder, ".") ? folder : "";
-        Reader r = {.config = c, .at = {path, "file", 0, start}, .line = line, .error = e};
+        Reader r = {.path = path, .take = take, .user = user, .line = line, .error = e};
         scan(&text, path, line, &r.lines, e);
         int bad = e->status == OK ? ini_parse_string(text_string(&text), on_pair, &r) : 0;
         if (bad)
             error_set(e, BAD_USAGE, "%s:%d: cannot be read as an INI file", path, bad);
     }
     free(line);
-    free(folder);
     text_free(&text);
+    return e->status;
+}
+
+char *ini_unquoted(const char *value, Error *e)
+{
+    const size_t n = strlen(value);
+    const bool quoted = n >= 2 && value[0] == '"' && value[n - 1] == '"';
+    return memory_copy_bytes(value + quoted, n - 2 * quoted, e);
+}
+
+/* Where the lines of a configuration go. */
+typedef struct {
+    Config *config;
+    const char *folder; /* that relative paths start from */
+} Target;
+
+static Status set_pair(void *user, const IniPair *p, Error *e)
+{
+    const Target *t = user;
+    return config_set(t->config, &(Place){p->file, "file", p->line, t->folder}, p->section, p->key, p->value,
+                      e);
+}
+
+Status config_read_file(Config *c, const char *path, Error *e)
+{
+    char *folder = path_folder(path, e);
+    if (folder)
+        ini_read(path, set_pair, &(Target){c, strcmp(folder, ".") ? folder : ""}, e);
+    free(folder);
     return e->status;
 }

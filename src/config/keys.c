@@ -30,9 +30,10 @@ const Key config_keys[] = {
      "answers made elsewhere (student.json), instead of asking the student", false},
 
     {KEY(data, task), KEY_NAME, "textvqa", ANY, "textvqa stvqa chartqa okvqa",
-     "kind of questions, and format of data set files", false},
+     "kind of questions, and format of data set files; or FILE.ini, a task of your own", false},
     {KEY(data, images), KEY_PATH, "", ANY, NULL,
-     "unlabeled pictures: a folder (all below it), a list.txt, or a data set's .json", false},
+     "unlabeled pictures: a folder (all below it), a list.txt, a data set's .json, or a .jsonl of {image}",
+     false},
     {KEY(data, image_root), KEY_PATH, "", ANY, NULL,
      "folder of the pictures: relative paths start here, and no picture may lie outside", false},
     {KEY(data, image_map), KEY_LINES, "", ANY, NULL,
@@ -131,8 +132,8 @@ const Key config_keys[] = {
     {KEY(level, dtype), KEY_CHOICE, "", ANY, "float32 bfloat16",
      "number type of the weights in aligned/; default: the student's", LEVEL},
 
-    {KEY(evaluate, questions), KEY_PATH, "", ANY, NULL, "labelled test set, in the format of the task",
-     false},
+    {KEY(evaluate, questions), KEY_PATH, "", ANY, NULL,
+     "labelled test set: .json in the format of the task, or .jsonl of {image, question, answers}", false},
     {KEY(evaluate, image_root), KEY_PATH, "", ANY, NULL, "folder of the test pictures, as data.image_root",
      false},
     {KEY(evaluate, metric), KEY_WORDS, "", ANY, "mpa vqa vqa-2015 anls relaxed",

@@ -9,7 +9,7 @@ typedef enum {
     KEY_TEXT,    /* const char * */
     KEY_LINES,   /* const char *; may be given several times: the values are separated by line ends */
     KEY_PATH,    /* const char *, resolved */
-    KEY_NAME,    /* const char *, one of the words */
+    KEY_NAME,    /* const char *, one of the words, or the path of an .ini file, resolved */
     KEY_INTEGER, /* int64_t */
     KEY_BYTES,   /* int64_t, written with K, M or G */
     KEY_REAL,    /* double */

@@ -1,5 +1,6 @@
 /* Giving one key its value: which keys there are, which values fit, what to say about one that
  * does not; and the fields that the values become. */
+#include "config/ini.h"
 #include "config/keys.h"
 
 #include "base/path.h"
@@ -80,6 +81,11 @@ static bool is_true(const char *text)
     return !strcmp(text, "yes") || !strcmp(text, "true");
 }
 
+static bool is_name(const Key *k, const char *text)
+{
+    return word_number(text, strlen(text), k->words) >= 0;
+}
+
 /* A value of any type. */
 typedef union {
     const char *text;
@@ -99,7 +105,7 @@ static bool parse(const Key *k, const char *text, Value *v)
     case KEY_TEXT:
     case KEY_PATH: v->text = text; return true;
     case KEY_LINES: v->text = text; return !*text || (*text != '=' && strchr(text, '='));
-    case KEY_NAME: v->text = text; return word_number(text, strlen(text), k->words) >= 0;
+    case KEY_NAME: v->text = text; return is_name(k, text) || ends_with(text, ".ini");
     case KEY_INTEGER:
         if (!parse_integer(text, &v->integer))
             return false;
@@ -131,7 +137,8 @@ static void describe_allowed(const Key *k, char *text, size_t size)
     else if (k->type == KEY_REAL)
         snprintf(text, size, "a number from %g to %g", k->low, k->high);
     else
-        snprintf(text, size, "%s", k->words ? k->words : forms[k->type]);
+        snprintf(text, size, "%s%s", k->words ? k->words : forms[k->type],
+                 k->type == KEY_NAME ? " FILE.ini" : "");
 }
 
 /* ------------------------------------------------------------------------------------ the fields */
@@ -244,7 +251,7 @@ static bool is_number(const Key *k)
  * NULL without memory. */
 static char *kept_value(const Key *k, const Setting *before, const Place *at, const char *value, Error *e)
 {
-    if (k->type == KEY_PATH && *value)
+    if (*value && (k->type == KEY_PATH || (k->type == KEY_NAME && !is_name(k, value))))
         return path_join(at->folder, value, e);
     if (k->type != KEY_LINES || !before->value)
         return memory_copy(value, e);
@@ -299,9 +306,7 @@ Status config_set(Config *c, const Place *at, const char *section, const char *k
         snprintf(text, sizeof text, "%.80s: a value may hold no control character", config_keys[row].name);
         return wrong(at, text, e);
     }
-    size_t n = strlen(value);
-    bool quoted = n >= 2 && value[0] == '"' && value[n - 1] == '"';
-    char *plain = memory_copy_bytes(value + quoted, n - 2 * quoted, e);
+    char *plain = ini_unquoted(value, e);
     if (plain)
         config_set_row(c, at, row, plain, e);
     free(plain);

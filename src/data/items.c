@@ -148,6 +148,9 @@ void items_list_skipped(const Items *items, const Log *l, const char *stage)
             shown.why = (Text){items->item[i].why, strlen(items->item[i].why), 0}; /* borrowed */
             picture_faults_show(&shown, l, stage);
         }
+    if (items->shared)
+        log_info(l, "%s: each picture is taken once; %lld rows name one that another row names", stage,
+                 (long long)items->shared);
     if (items->skipped)
         log_warning(l, "%s: %lld of %lld pictures are missing or cannot be read; they are skipped", stage,
                     (long long)items->skipped, (long long)items->count);
@@ -205,6 +208,27 @@ static Status load_list(Items *items, const char *path, Error *e)
     return e->status;
 }
 
+/* Keeps the first of items with the same picture. */
+static Status share_pictures(Items *items, Error *e)
+{
+    json_t *seen = json_object();
+    int64_t kept = 0;
+    for (int64_t i = 0; i < items->count; i++) {
+        Item item = items->item[i];
+        if (json_object_get(seen, item.image)) {
+            item_free(&item);
+            continue;
+        }
+        json_put(seen, item.image, json_true(), e);
+        items->item[kept] = item;
+        kept++;
+    }
+    items->shared = items->count - kept;
+    items->count = kept;
+    json_decref(seen);
+    return e->status;
+}
+
 /* Keeps only the items of this shard, then at most `limit` (0: all). */
 static void select_items(Items *items, const Shard *shard, int64_t limit)
 {
@@ -223,6 +247,15 @@ static void select_items(Items *items, const Shard *shard, int64_t limit)
     items->count = kept;
 }
 
+static Status load_dataset(Items *items, const Config *c, Split split, const char *path, Error *e)
+{
+    Task task;
+    task_open(&task, c, e);
+    dataset_load(items, &task, split, path, e);
+    task_close(&task);
+    return e->status;
+}
+
 static Status load_images(Items *items, const Config *c, bool unopened, Error *e)
 {
     const char *images = c->data.images;
@@ -234,11 +267,12 @@ static Status load_images(Items *items, const Config *c, bool unopened, Error *e
         load_folder(items, &source, e);
     else if (ends_with(images, ".txt"))
         load_list(items, images, e);
-    else if (ends_with(images, ".json"))
-        dataset_load(items, task_find(c->data.task), SPLIT_TRAIN, images, e);
+    else if (ends_with(images, ".json") || ends_with(images, ".jsonl"))
+        load_dataset(items, c, SPLIT_TRAIN, images, e);
     else
-        error_set(e, BAD_USAGE, "data.images = %s: wanted a folder, a .txt list or a data set's .json",
-                  images);
+        error_set(e, BAD_USAGE,
+                  "data.images = %s: wanted a folder, a .txt list, or a data set's .json or .jsonl", images);
+    share_pictures(items, e);
     if (e->status != OK)
         return e->status;
     select_items(items, &c->data.shard, c->data.limit);
@@ -270,7 +304,7 @@ Status items_load_questions(Items *items, const Config *c, Error *e)
 {
     *items = (Items){0};
     config_require(c, &c->evaluate.questions, e);
-    dataset_load(items, task_find(c->data.task), SPLIT_TEST, c->evaluate.questions, e);
+    load_dataset(items, c, SPLIT_TEST, c->evaluate.questions, e);
     if (e->status == OK && !items->count)
         error_set(e, BAD_INPUT, "%s: holds no questions", c->evaluate.questions);
     return e->status;

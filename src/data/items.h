@@ -20,6 +20,7 @@ typedef struct {
 typedef struct {
     Item *item;
     int64_t count, capacity;
+    int64_t shared;  /* rows left out because another names the same picture */
     int64_t skipped; /* pictures that were looked for and are missing or cannot be read */
     char **foreign;  /* pictures of a folder in formats that are not read; owned */
     int64_t foreign_count, foreign_capacity;
@@ -30,7 +31,8 @@ void items_free(Items *items);
 Status items_add(Items *items, json_t *id, const char *image, const char *question, json_t *answers,
                  Error *e);
 
-/* The unlabeled pictures of [data]: images, limit, shard, and each one's file. */
+/* The unlabeled pictures of [data]: images, limit, shard, and each one's file. Of rows that name the same
+ * picture the first counts: its instruction is the same. */
 Status items_load_images(Items *items, const Config *c, Error *e);
 /* The same list without a look at the pictures: those that are there have a file. */
 Status items_name_images(Items *items, const Config *c, Error *e);
@@ -46,7 +48,7 @@ void items_list_skipped(const Items *items, const Log *l, const char *stage);
 /* Appends an id as text: the number's digits, or the string. */
 Status id_text(Text *out, const json_t *id, Error *e);
 
-/* The entries of a data set file, laid out as the task says (dataset.c). */
+/* The entries of a data set file (dataset.c). Of a test set each must have question and answers. */
 Status dataset_load(Items *items, const Task *task, Split split, const char *path, Error *e);
 
 #endif

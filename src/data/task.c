@@ -1,5 +1,5 @@
-/* The rows of the four benchmarks. The prompts are our own; the published ones are not ours to
- * ship (annotate.prompt takes a file). */
+/* The rows of the four benchmarks, and what a task of one's own starts from. The prompts are our own; the
+ * published ones are not ours to ship (annotate.prompt takes a file). */
 #include "data/task.h"
 
 #include <stddef.h>
@@ -42,6 +42,28 @@ static const char knowledge[] = "Look at the picture and write one question abou
                                 "Question: one natural question?\n"
                                 "Answer: one word or short name";
 
+static const char anything[] =
+    "Look at the picture and write one question about it, together with its "
+    "answer. The question must be answered by looking at the picture, and must "
+    "sound like one a person would ask. Keep the answer to a word, a short phrase, "
+    "or yes or no.\n"
+    "Reply in exactly this form:\n"
+    "Question: one natural question?\n"
+    "Answer: word, short phrase, yes or no";
+
+/* What a file does not say. */
+static const Task own = {
+    .name = "own",
+    .metric = METRIC_MPA,
+    .prompt = anything,
+    .question = "question",
+    .answers = "answers",
+    .id = "id",
+    .counts = true,
+    .image = "image",
+    .picture = {{"", 0, ""}, {"", 0, ""}},
+};
+
 static const Task tasks[] = {
     {.name = "textvqa",
      .metric = METRIC_VQA,
@@ -49,35 +71,35 @@ static const Task tasks[] = {
      .list = "data",
      .question = "question",
      .answers = "answers",
+     .id = "question_id",
      .image = "image_id",
-     .prefix = {"", ""},
-     .suffix = ".jpg"},
+     .picture = {{"", 0, ".jpg"}, {"", 0, ".jpg"}}},
     {.name = "stvqa",
      .metric = METRIC_ANLS,
      .prompt = reading,
      .list = "data",
      .question = "question",
      .answers = "answers",
+     .id = "question_id",
      .image = "file_path",
-     .prefix = {"", ""},
-     .suffix = ""},
+     .picture = {{"", 0, ""}, {"", 0, ""}}},
     {.name = "chartqa",
      .metric = METRIC_RELAXED,
      .prompt = charts,
      .question = "query",
      .answers = "label",
+     .id = "question_id",
+     .counts = true, /* the files as distributed have no ids */
      .image = "imgname",
-     .prefix = {"", ""},
-     .suffix = ""},
+     .picture = {{"", 0, ""}, {"", 0, ""}}},
     {.name = "okvqa",
      .metric = METRIC_VQA,
      .prompt = knowledge,
      .question = "question",
      .answers = "answers",
+     .id = "question_id",
      .image = "image_id",
-     .prefix = {"COCO_train2014_", "COCO_val2014_"},
-     .digits = 12,
-     .suffix = ".jpg"},
+     .picture = {{"COCO_train2014_", 12, ".jpg"}, {"COCO_val2014_", 12, ".jpg"}}},
 };
 
 const Task *task_find(const char *name)
@@ -86,4 +108,26 @@ const Task *task_find(const char *name)
         if (!strcmp(tasks[i].name, name))
             return tasks + i;
     return NULL;
+}
+
+Status task_open(Task *t, const Config *c, Error *e)
+{
+    const Task *row = task_find(c->data.task);
+    *t = row ? *row : own;
+    if (!row && e->status == OK)
+        task_read_file(t, c->data.task, e);
+    return e->status;
+}
+
+void task_close(Task *t)
+{
+    arena_free(&t->memory);
+}
+
+int task_metric(const Config *c, Error *e)
+{
+    Task t;
+    task_open(&t, c, e);
+    task_close(&t);
+    return e->status == OK ? t.metric : METRIC_MPA;
 }

@@ -3,17 +3,15 @@
  * teacher's own words. (The paper, section "Pseudo Annotator".) */
 #include "mpa/stage.h"
 
-#include "base/file.h"
 #include "base/folder.h"
 #include "data/items.h"
 #include "data/metrics.h"
+#include "data/prompt.h"
 #include "job/answerer.h"
-#include "mpa/annotate.h"
 #include "mpa/audit.h"
 #include "mpa/reply.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 static Status needs(const Job *j, Error *e)
 {
@@ -21,18 +19,6 @@ static Status needs(const Job *j, Error *e)
         return e->status;
     stage_needs_model(j, &j->config.teacher.model, e);
     return config_require(&j->config, &j->config.data.images, e);
-}
-
-Status annotate_prompt(const Job *j, Text *out, Error *e)
-{
-    const char *path = j->config.annotate.prompt;
-    if (*path)
-        file_read(out, path, 1 << 20, e);
-    if (*path && e->status == OK && out->count && memchr(out->data, 0, out->count))
-        error_set(e, BAD_INPUT, "%s: holds a NUL byte; wanted a text file", path);
-    if (!*path)
-        text_add(out, task_find(j->config.data.task)->prompt, e);
-    return e->status;
 }
 
 static json_t *text_or_null(const char *text)
@@ -96,7 +82,9 @@ static Status write_results(const Job *j, const Items *items, char *const *texts
 static Status make_questions(Questions *q, const Job *j, const Items *items, Error *e)
 {
     Text prompt = {0};
-    annotate_prompt(j, &prompt, e);
+    Text about = {0};
+    if (prompt_load(&prompt, &about, &j->config, e) == OK && *j->config.annotate.prompt)
+        log_info(&j->log, "annotate: instruction %s", text_string(&about));
     for (int64_t i = 0; i < items->count && e->status == OK; i++)
         if (items->item[i].file)
             questions_add(q, i, items->item[i].id, memory_copy(items->item[i].file, e), text_string(&prompt),
@@ -104,6 +92,7 @@ static Status make_questions(Questions *q, const Job *j, const Items *items, Err
     if (e->status == OK && !q->count)
         error_set(e, BAD_INPUT, "%s: all pictures are missing or cannot be read", j->config.data.images);
     text_free(&prompt);
+    text_free(&about);
     return e->status;
 }
 

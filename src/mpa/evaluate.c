@@ -158,9 +158,9 @@ static bool has_model(const Job *j, int model, Error *e)
 
 /* ------------------------------------------------------------------------------------ the scores */
 
-static bool is_wanted(const Config *c, int metric)
+/* `own`: the task's metric. */
+static bool is_wanted(const Config *c, int metric, int own)
 {
-    const int own = task_find(c->data.task)->metric;
     if (c->evaluate.metric)
         return c->evaluate.metric & 1u << metric;
     /* One label, as held-out pictures have, leaves VQA accuracy nothing to compare with. */
@@ -168,12 +168,13 @@ static bool is_wanted(const Config *c, int metric)
 }
 
 /* VQA accuracy leaves each label out in turn: with three others or more an answer can be right. */
-static void warn_of_few_labels(const Job *j, const Items *items)
+static void warn_of_few_labels(const Job *j, const Items *items, Error *e)
 {
+    const int own = task_metric(&j->config, e);
     int64_t few = 0;
     for (int64_t i = 0; i < items->count; i++)
         few += json_array_size(items->item[i].answers) < 4;
-    if (few && (is_wanted(&j->config, METRIC_VQA) || is_wanted(&j->config, METRIC_VQA_2015)))
+    if (few && (is_wanted(&j->config, METRIC_VQA, own) || is_wanted(&j->config, METRIC_VQA_2015, own)))
         log_warning(
             &j->log,
             "evaluate: %lld of %lld questions have fewer than 4 labels, with which VQA accuracy gives no "
@@ -186,10 +187,11 @@ static void warn_of_few_labels(const Job *j, const Items *items)
 static json_t *score(const Config *c, const Items *items, char *const *texts, double **value, Error *e)
 {
     json_t *o = json_object();
+    const int own = task_metric(c, e);
     for (int m = 0; m < METRICS && e->status == OK; m++) {
         double sum = 0;
         int64_t count = 0;
-        if (!is_wanted(c, m))
+        if (!is_wanted(c, m, own))
             continue;
         value[m] = memory_new(items->count, sizeof *value[m], e);
         for (int64_t i = 0; i < items->count && e->status == OK; i++) {
@@ -333,7 +335,7 @@ static Status run(Job *j, Error *e)
     }
     Values values = {.count = items.count};
     if (e->status == OK)
-        warn_of_few_labels(j, &items);
+        warn_of_few_labels(j, &items, e);
     if (*j->config.evaluate.predictions) {
         evaluate(j, MODELS, &items, scores, &values, e);
     } else {

@@ -108,6 +108,8 @@ static void test_refused(void **state)
         {"[run] seed = 1\n", NULL, "c.ini:1: nothing may follow"},
         {"[run]\n  seed = 1\n", NULL, "c.ini:2: the line is indented"},
         {"[identify]\nsuffix = \"a ; b\"\n", NULL, "c.ini:2: a semicolon"},
+        {"[data]\ntask = textvqe\n", NULL,
+         "c.ini:2: data.task = textvqe: allowed: textvqa stvqa chartqa okvqa FILE.ini"},
         {"", "run.sed=1", "command line: unknown key sed"},
         {"", "seed=1", "wanted section.key=value"},
         {"", "run.seed", "wanted section.key=value"},

@@ -120,9 +120,11 @@ static void test_readers(void **state)
     put(w, "o.json",
         "[{\"image_id\": 7, \"qas\": [{\"question_id\": 1, \"question\": \"p\", \"answers\": [\"x\"]},"
         "{\"question_id\": 2, \"question\": \"q\", \"answers\": [{\"answer\": \"y\"}]}]}]");
-    good(w, "[data]\ntask = okvqa\nimages = o.json\nimage_root = in\n", false, 2);
+    good(w, "[data]\ntask = okvqa\nimages = o.json\nimage_root = in\n", false, 1); /* one for a picture */
     is(w->items.item, 1, "COCO_train2014_000000000007.jpg", "p", "x");
-    is(w->items.item + 1, 2, "COCO_train2014_000000000007.jpg", "q", "y");
+    assert_int_equal(w->items.shared, 1);
+    good(w, "[data]\ntask = okvqa\n[evaluate]\nquestions = o.json\n", true, 2);
+    is(w->items.item + 1, 2, "COCO_val2014_000000000007.jpg", "q", "y");
 }
 
 static Status find(World *w)
