@@ -50,7 +50,7 @@ static void print_command_help(const Command *c)
 static int fail(const Log *l, const Error *e, const Command *c)
 {
     log_error(l, e);
-    if (e->status == BAD_USAGE && c)
+    if (e->arguments && c)
         printable_printf(stderr, "usage: mpa %s %s   (mpa %s --help)\n", c->name, c->arguments, c->name);
     return (int)e->status;
 }
@@ -64,8 +64,8 @@ static const Command *find(const char *name, Error *e)
         words[i] = commands[i]->name;
     }
     const char *near = nearest_word(name, words);
-    error_set(e, BAD_USAGE, "unknown command %s%s%s%s (mpa --help lists all)", name,
-              near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    error_arguments(e, "unknown command %s%s%s%s (mpa --help lists all)", name, near ? "; did you mean " : "",
+                    near ? near : "", near ? "?" : "");
     return NULL;
 }
 
@@ -131,7 +131,7 @@ int main(int argc, char **argv)
     } else if (!strcmp(name, "--version")) {
         print_version();
     } else if (!*name) {
-        status = error_set(&e, BAD_USAGE, "a command is needed (mpa --help lists all)");
+        status = error_arguments(&e, "a command is needed (mpa --help lists all)");
     } else {
         c = find(name, &e);
         status = e.status;

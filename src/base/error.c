@@ -7,16 +7,33 @@
 #include <stdio.h>
 #include <string.h>
 
+static void record(Error *e, Status status, const char *format, va_list args)
+{
+    if (e->status != OK)
+        return;
+    const int length = vsnprintf(e->text, sizeof e->text, format, args);
+    if (length >= (int)sizeof e->text)
+        memcpy(e->text + sizeof e->text - 4, "...", 4);
+    make_printable(e->text, false);
+    e->status = status;
+}
+
 Status error_set(Error *e, Status status, const char *format, ...)
 {
-    if (e->status == OK) {
-        va_list args;
-        va_start(args, format);
-        vsnprintf(e->text, sizeof e->text, format, args);
-        va_end(args);
-        make_printable(e->text, false);
-        e->status = status;
-    }
+    va_list args;
+    va_start(args, format);
+    record(e, status, format, args);
+    va_end(args);
+    return e->status;
+}
+
+Status error_arguments(Error *e, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    e->arguments |= e->status == OK;
+    record(e, BAD_USAGE, format, args);
+    va_end(args);
     return e->status;
 }
 

@@ -26,7 +26,8 @@ typedef enum {
 
 typedef struct {
     Status status; /* OK while nothing failed */
-    char text[1000];
+    char text[4000];
+    bool arguments; /* the command line itself is wrong, so that how to write it is of help */
 } Error;
 
 #if defined(__GNUC__)
@@ -36,8 +37,12 @@ typedef struct {
 #endif
 
 /* Records a failure unless e already holds one. Returns e's status, so that callers can
- * `return error_set(...)`. The message is made printable (printable.h). */
+ * `return error_set(...)`. The message is made printable (printable.h); what has no room (two paths of any
+ * length have) ends in "...". */
 Status error_set(Error *e, Status status, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* The same for a command line that is wrong: BAD_USAGE. */
+Status error_arguments(Error *e, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Puts "context: " in front of the message that e holds; does nothing without one. Returns e's
  * status. */

@@ -22,8 +22,8 @@ static Status unknown(const Option *options, const char *name, Error *e)
         words[n] = options[n].name;
     words[n] = NULL;
     const char *near = nearest_word(name, words);
-    return error_set(e, BAD_USAGE, "unknown option --%s%s%s%s", name, near ? "; did you mean --" : "",
-                     near ? near : "", near ? "?" : "");
+    return error_arguments(e, "unknown option --%s%s%s%s", name, near ? "; did you mean --" : "",
+                           near ? near : "", near ? "?" : "");
 }
 
 static Status store(const Option *o, const char *value, Error *e)
@@ -33,7 +33,7 @@ static Status store(const Option *o, const char *value, Error *e)
     } else if (!o->list) {
         *o->value = value;
     } else if (*o->list_count == LIST_CAPACITY) {
-        error_set(e, BAD_USAGE, "--%s: more than %d", o->name, (int)LIST_CAPACITY);
+        error_arguments(e, "--%s: more than %d", o->name, (int)LIST_CAPACITY);
     } else {
         o->list[*o->list_count] = value;
         ++*o->list_count;
@@ -52,10 +52,10 @@ static Status take(const Option *options, const char *text, const char *next, in
     if (!o)
         return unknown(options, name, e);
     if (!o->takes_value && value)
-        return error_set(e, BAD_USAGE, "--%s takes no value", o->name);
+        return error_arguments(e, "--%s takes no value", o->name);
     if (o->takes_value && !value) {
         if (!next)
-            return error_set(e, BAD_USAGE, "--%s needs a value", o->name);
+            return error_arguments(e, "--%s needs a value", o->name);
         value = next;
         *used = 2;
     }
@@ -75,7 +75,7 @@ Status options_parse(const Option *options, char **arguments, int *count, Error 
         } else if (!ended && !strncmp(a, "--", 2)) {
             take(options, a, i + 1 < *count ? arguments[i + 1] : NULL, &used, e);
         } else if (!ended && a[0] == '-' && a[1]) {
-            error_set(e, BAD_USAGE, "unknown option %s; options are written out, with two dashes", a);
+            error_arguments(e, "unknown option %s; options are written out, with two dashes", a);
         } else {
             arguments[kept] = a;
             kept++;

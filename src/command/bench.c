@@ -90,8 +90,8 @@ Status bench_check_parts(const char *only, Error *e)
         return e->status;
     for (int i = 0; i < PARTS; i++)
         snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i ? ", " : "", parts[i].name);
-    return error_set(e, BAD_USAGE, "--only: wanted some of %s, with commas, found %.*s", known,
-                     (int)strcspn(unknown, ","), unknown);
+    return error_arguments(e, "--only: wanted some of %s, with commas, found %.*s", known,
+                           (int)strcspn(unknown, ","), unknown);
 }
 
 void bench_measure(Bench *b, const char *only)
@@ -175,7 +175,7 @@ static Status run(Invocation *in, Error *e)
                               {0}};
     command_options(in, options, e);
     if (e->status == OK && !model == !config)
-        error_set(e, BAD_USAGE, "wanted either --model DIR or --config FILE");
+        error_arguments(e, "wanted either --model DIR or --config FILE");
     command_integer(threads, "threads", 1, 4096, &count, e);
     bench_check_parts(only, e);
     parallel_set_threads((int)count);

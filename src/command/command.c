@@ -12,14 +12,14 @@ Status command_options(Invocation *in, const Option *options, Error *e)
 {
     options_parse(options, in->arguments, &in->count, e);
     if (e->status == OK && in->count)
-        error_set(e, BAD_USAGE, "unexpected argument %s", in->arguments[0]);
+        error_arguments(e, "unexpected argument %s", in->arguments[0]);
     return e->status;
 }
 
 Status command_needs(const char *value, const char *option, Error *e)
 {
     if (e->status == OK && !value)
-        error_set(e, BAD_USAGE, "--%s is needed", option);
+        error_arguments(e, "--%s is needed", option);
     return e->status;
 }
 
@@ -30,8 +30,8 @@ Status command_integer(const char *value, const char *option, int64_t low, int64
     if (e->status != OK || !value)
         return e->status;
     if (!parse_integer(value, &parsed) || parsed < low || parsed > high)
-        return error_set(e, BAD_USAGE, "--%s %s: wanted an integer from %lld to %lld", option, value,
-                         (long long)low, (long long)high);
+        return error_arguments(e, "--%s %s: wanted an integer from %lld to %lld", option, value,
+                               (long long)low, (long long)high);
     *number = parsed;
     return OK;
 }

@@ -271,7 +271,7 @@ Status compare_files(const char *a, const char *b, double tolerance, FILE *out, 
     SafeTensors y = {0};
     Status status = OK;
     if (e->status == OK && !(tolerance >= 0 && isfinite(tolerance)))
-        error_set(e, BAD_USAGE, "tolerance: wanted a finite number from 0 up, found %g", tolerance);
+        error_arguments(e, "tolerance: wanted a finite number from 0 up, found %g", tolerance);
     safetensors_open(&x, a, e);
     safetensors_open(&y, b, e);
     if (e->status == OK) {
@@ -291,9 +291,9 @@ static Status run(Invocation *in, Error *e)
     const Option options[] = {{.name = "tolerance", .takes_value = true, .value = &text}, {0}};
     options_parse(options, in->arguments, &in->count, e);
     if (e->status == OK && text && (!parse_real(text, &tolerance) || tolerance < 0))
-        error_set(e, BAD_USAGE, "--tolerance %s: wanted a number from 0 up", text);
+        error_arguments(e, "--tolerance %s: wanted a number from 0 up", text);
     if (e->status == OK && in->count != 2)
-        error_set(e, BAD_USAGE, "wanted two files to compare");
+        error_arguments(e, "wanted two files to compare");
     if (e->status != OK)
         return e->status;
     return compare_files(in->arguments[0], in->arguments[1], tolerance, stdout, e);

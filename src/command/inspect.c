@@ -1,7 +1,11 @@
-/* `mpa inspect`: what a checkpoint is and what it will need. */
+/* `mpa inspect`: what a checkpoint is and what it will need; of a config.json alone, what it would be. */
 #include "command/command.h"
 
+#include "base/file.h"
+#include "base/folder.h"
+#include "base/path.h"
 #include "base/printable.h"
+#include "base/word.h"
 #include "generate/generate.h"
 #include "model/family.h"
 #include "train/estimate.h"
@@ -65,6 +69,8 @@ static void print_types(const Checkpoint *c)
     }
     output("  in all %*lld in %4lld tensors, %lld files\n", wide + 9, (long long)total, (long long)c->params,
            (long long)c->files);
+    if (c->invented)
+        output("  there are no weights; sizes are those of bfloat16\n");
 }
 
 /* The use for which memory is stated. */
@@ -108,11 +114,31 @@ static void print_memory(const Vlm *vlm, const Use *u)
            (double)(less - states + adapters) / mib);
 }
 
+/* A checkpoint folder; or the shape alone, of a config.json or a folder with one and without weights. */
+static Status open_any(const Invocation *in, Vlm *vlm, const char *path, Error *e)
+{
+    static const char *const weights[] = {".safetensors", ".safetensors.index.json", NULL};
+    char **names = NULL;
+    int64_t count = 0;
+    const bool file = ends_with(path, ".json") && !file_is_folder(path);
+    char *config = file ? memory_copy(path, e) : path_join(path, "config.json", e);
+    const bool there = config && file_exists(config);
+    if (there && !file)
+        folder_list(&names, &count, path, weights, e);
+    if (file || (there && !count))
+        vlm_shape(vlm, config, e);
+    else
+        command_open_model(in, vlm, path, NULL, e);
+    names_free(names, count);
+    free(config);
+    return e->status;
+}
+
 static Status inspect(const Invocation *in, const char *folder, const Use *u, Error *e)
 {
     Vlm vlm = {0};
     Text about = {0};
-    if (command_open_model(in, &vlm, folder, NULL, e) == OK && vlm.family->describe(&vlm, &about, e) == OK) {
+    if (open_any(in, &vlm, folder, e) == OK && vlm.family->describe(&vlm, &about, e) == OK) {
         output("%s: %s\n%s", folder, vlm.type->name, text_string(&about));
         print_modules(&vlm.checkpoint);
         print_types(&vlm.checkpoint);
@@ -137,12 +163,12 @@ static Status run(Invocation *in, Error *e)
     for (int i = 0; i < NUMBERS; i++)
         command_integer(values[i], names[i], 0, 1000000, numbers[i], e);
     if (e->status == OK && in->count != 1)
-        error_set(e, BAD_USAGE, "wanted one checkpoint folder");
+        error_arguments(e, "wanted one checkpoint folder, or its config.json");
     return e->status == OK ? inspect(in, in->arguments[0], &u, e) : e->status;
 }
 
 const Command command_inspect = {
-    "inspect", run, "DIR [--batch N] [--tokens N] [--picture-tokens N] [--answer N] [--rank N]",
+    "inspect", run, "DIR|config.json [--batch N] [--tokens N] [--picture-tokens N] [--answer N] [--rank N]",
     "architecture, parameters, tensors, and the memory that inference and training need",
     "  --batch N            memory for N samples at a time (default 1)\n"
     "  --tokens N           tokens of each prompt (default 512)\n"

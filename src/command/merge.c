@@ -17,7 +17,7 @@ static Status parse_dtype(const char *word, int *dtype, Error *e)
     else if (!strcmp(word, "bfloat16"))
         *dtype = DTYPE_BFLOAT16;
     else
-        error_set(e, BAD_USAGE, "--dtype %s: wanted float32 or bfloat16", word);
+        error_arguments(e, "--dtype %s: wanted float32 or bfloat16", word);
     return e->status;
 }
 

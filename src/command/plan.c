@@ -300,7 +300,7 @@ static Status run(Invocation *in, Error *e)
     const Option options[] = {{.name = "force", .given = &j.force}, {0}};
     options_parse(options, in->arguments, &in->count, e);
     if (e->status == OK && !in->count)
-        error_set(e, BAD_USAGE, "a configuration file is needed");
+        error_arguments(e, "a configuration file is needed");
     if (e->status == OK)
         config_load(&j.config, in->arguments[0], in->arguments + 1, in->count - 1, e);
     if (e->status == OK) {

@@ -41,7 +41,7 @@ static Status read_config(Job *j, Invocation *in, bool *dump, Error *e)
     j->stop = signals_flag();
     options_parse(options, in->arguments, &in->count, e);
     if (e->status == OK && !in->count)
-        error_set(e, BAD_USAGE, "a configuration file is needed");
+        error_arguments(e, "a configuration file is needed");
     if (adapter) { /* the option itself has left room for it */
         text_format(&override, e, "student.adapter=%s", adapter);
         in->arguments[in->count] = override.data;
@@ -82,9 +82,9 @@ static Status check_redo(const Job *j, const Stage *const *wanted, int count, Er
         known |= j->redo && !strcmp(j->redo, wanted[i]->name);
     if (known || e->status != OK)
         return e->status;
-    return error_set(e, BAD_USAGE, "--redo %s: this command does %s; wanted %s or all", j->redo,
-                     count > 1 ? "all stages" : wanted[0]->name,
-                     count > 1 ? "the name of a stage" : wanted[0]->name);
+    return error_arguments(e, "--redo %s: this command does %s; wanted %s or all", j->redo,
+                           count > 1 ? "all stages" : wanted[0]->name,
+                           count > 1 ? "the name of a stage" : wanted[0]->name);
 }
 
 /* What the run will need, before hours are spent on its first stages. */
@@ -185,7 +185,9 @@ static const char help[] =
     "  --adapter DIR    the student with a LoRA adapter (a PEFT folder): student.adapter = DIR\n"
     "  --redo STAGE     make the results of a stage and of those after it anew (all: of every stage);\n"
     "                   what is still true of the answers is kept\n"
-    "  --force          start even if memory seems too small, or too few updates are planned to learn from\n";
+    "  --force          start even if memory seems too small, or too few updates are planned to learn from\n"
+    "Files of the run folder have the form of the published code's, byte for byte, and a line end behind "
+    "it.\n";
 
 const Command command_run = {"run", run, "CONF [section.key=value ...]",
                              "annotate, identify, level and evaluate, in order; resumes where it stopped",

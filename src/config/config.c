@@ -27,7 +27,7 @@ static Status override(Config *c, const char *text, Error *e)
     const char *dot = strchr(text, '.');
     if (!equals || !dot || dot > equals || dot - text >= (int)sizeof section ||
         equals - dot > (int)sizeof key)
-        return error_set(e, BAD_USAGE, "%s: wanted section.key=value", text);
+        return error_arguments(e, "%s: wanted section.key=value", text);
     snprintf(section, sizeof section, "%.*s", (int)(dot - text), text);
     snprintf(key, sizeof key, "%.*s", (int)(equals - dot - 1), dot + 1);
     return config_set(c, &(Place){"command line", "command line", 0, ""}, section, key, equals + 1, e);

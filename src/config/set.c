@@ -125,20 +125,20 @@ static bool parse(const Key *k, const char *text, Value *v)
     return false;
 }
 
-/* What the key takes, for a message. */
-static void describe_allowed(const Key *k, char *text, size_t size)
+/* Appends what the key takes, for a message. */
+static void describe_allowed(Text *text, const Key *k, Error *e)
 {
     static const char *const forms[KEY_TYPES] = {[KEY_BYTES] = "a number of bytes, with K, M or G",
                                                  [KEY_BOOL] = "yes or no",
                                                  [KEY_SHARD] = "i/n with 0 <= i < n",
                                                  [KEY_LINES] = "OLD=NEW"};
     if (k->type == KEY_INTEGER)
-        snprintf(text, size, "an integer from %.0f to %.0f", k->low, k->high);
+        text_format(text, e, "an integer from %.0f to %.0f", k->low, k->high);
     else if (k->type == KEY_REAL)
-        snprintf(text, size, "a number from %g to %g", k->low, k->high);
+        text_format(text, e, "a number from %g to %g", k->low, k->high);
     else
-        snprintf(text, size, "%s%s", k->words ? k->words : forms[k->type],
-                 k->type == KEY_NAME ? " FILE.ini" : "");
+        text_format(text, e, "%s%s", k->words ? k->words : forms[k->type],
+                    k->type == KEY_NAME ? " FILE.ini" : "");
 }
 
 /* ------------------------------------------------------------------------------------ the fields */
@@ -228,18 +228,22 @@ static Status unknown_key(const Place *at, const char *section, const char *key,
     enum { WORDS = 64 };
     const char *words[WORDS + 1];
     char copies[WORDS][40];
-    char text[400];
+    Text text = {0};
     bool known = list_words(section, words, copies, WORDS);
     const char *near = nearest_word(known ? key : section, words);
-    int used = known ? snprintf(text, sizeof text, "unknown key %.60s in [%.40s]", key, section)
-                     : snprintf(text, sizeof text, "unknown section [%.40s]", section);
+    if (known)
+        text_format(&text, e, "unknown key %s in [%s]", key, section);
+    else
+        text_format(&text, e, "unknown section [%s]", section);
     if (near)
-        used += snprintf(text + used, sizeof text - (size_t)used, "; did you mean %s?", near);
-    used += snprintf(text + used, sizeof text - (size_t)used, " (allowed:");
-    for (int i = 0; words[i] && used < (int)sizeof text - 40; i++)
-        used += snprintf(text + used, sizeof text - (size_t)used, " %s", words[i]);
-    snprintf(text + used, sizeof text - (size_t)used, ")");
-    return wrong(at, text, e);
+        text_format(&text, e, "; did you mean %s?", near);
+    text_add(&text, " (allowed:", e);
+    for (int i = 0; words[i]; i++)
+        text_format(&text, e, " %s", words[i]);
+    text_add(&text, ")", e);
+    wrong(at, text_string(&text), e);
+    text_free(&text);
+    return e->status;
 }
 
 static bool is_number(const Key *k)
@@ -269,11 +273,12 @@ Status config_set_row(Config *c, const Place *at, int row, const char *value, Er
         return e->status;
     const bool none = !*value && (!*k->fallback || is_number(k)); /* as in a dump: nothing is set */
     if (!none && !parse(k, value, &parsed)) {
-        char text[400];
-        char allowed[200];
-        describe_allowed(k, allowed, sizeof allowed);
-        snprintf(text, sizeof text, "%s = %.100s: allowed: %s", k->name, value, allowed);
-        return wrong(at, text, e);
+        Text text = {0};
+        text_format(&text, e, "%s = %s: allowed: ", k->name, value);
+        describe_allowed(&text, k, e);
+        wrong(at, text_string(&text), e);
+        text_free(&text);
+        return e->status;
     }
     char *kept = none ? NULL : kept_value(k, s, at, value, e);
     if (e->status == OK) {

@@ -13,7 +13,7 @@ static Status check_row(const Json *j, size_t i, Error *e)
     if (!json_is_integer(id) && !json_is_string(id))
         return error_set(e, BAD_INPUT, "%s: entry %zu: question_id: wanted an integer or a string, found %s",
                          j->path, i, json_kind(id));
-    if (!json_is_string(text) && !json_is_null(text))
+    if (text && !json_is_string(text) && !json_is_null(text)) /* absent counts as empty */
         return error_set(e, BAD_INPUT, "%s: entry %zu: predictions: wanted a string or null, found %s",
                          j->path, i, json_kind(text));
     return e->status;

@@ -29,7 +29,7 @@ Answerer answerer_model(const Job *j, const char *folder, const char *journal, i
  * ... whose memory is at most half of what there is. */
 int64_t answerer_group(const Job *j, const Vlm *vlm, int64_t rows, int64_t max_new_tokens);
 /* The rows {question_id, predictions} of a JSON file, joined by id as text; the last of a duplicate
- * counts, a null is an empty answer. An answer belongs to its question: where a row's field
+ * counts; null, or no predictions, is an empty answer. An answer belongs to its question: where a row's field
  * `question` is a string, it and `suffix` must be the text that is asked. question NULL: ids alone
  * count. */
 Answerer answerer_file(const char *path, const char *question, const char *suffix);

@@ -159,7 +159,7 @@ Status vlm_open(Vlm *vlm, const char *folder, Error *e)
     return e->status;
 }
 
-Status vlm_invent(Vlm *vlm, const char *config, Error *e)
+static Status invent(Vlm *vlm, const char *config, bool empty, Error *e)
 {
     *vlm = (Vlm){0};
     arena_init(&vlm->arena);
@@ -173,12 +173,23 @@ Status vlm_invent(Vlm *vlm, const char *config, Error *e)
     find_family(vlm, &j, e);
     if (e->status == OK) {
         checkpoint_invent(&vlm->checkpoint);
+        vlm->checkpoint.empty = empty;
         vlm->family->load(vlm, &j, e);
     }
     json_close(&j);
     if (e->status != OK)
         vlm_close(vlm);
     return e->status;
+}
+
+Status vlm_invent(Vlm *vlm, const char *config, Error *e)
+{
+    return invent(vlm, config, false, e);
+}
+
+Status vlm_shape(Vlm *vlm, const char *config, Error *e)
+{
+    return invent(vlm, config, true, e);
 }
 
 void vlm_close(Vlm *vlm)

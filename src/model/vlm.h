@@ -70,6 +70,8 @@ Status vlm_open(Vlm *vlm, const char *folder, Error *e);
  * without a tokenizer: to measure speed and memory. preprocessor_config.json is read from the
  * same folder. *vlm is empty after a failure. */
 Status vlm_invent(Vlm *vlm, const char *config, Error *e);
+/* The same without values, to look at sizes: fast, and in little memory. */
+Status vlm_shape(Vlm *vlm, const char *config, Error *e);
 void vlm_close(Vlm *vlm);
 /* Whether generation_config.json of FOLDER asks for random choices; with top_k 1 none is left. A
  * folder without one does not. */

@@ -107,8 +107,8 @@ static Status write_answers(const Job *j, const Pairs *p, int who, Result r, Err
         const Pair *pair = p->pair + i;
         if (pair->said[who])
             json_append(list,
-                        json_pack("{s:O, s:s, s:s?, s:s?, s:s}", "question_id", pair->id, "image_path",
-                                  pair->image, "PA_question", pair->question, "PA_answer", pair->answer,
+                        json_pack("{s:O, s:s, s:s?, s:O, s:s}", "question_id", pair->id, "image_path",
+                                  pair->image, "PA_question", pair->question, "PA_answer", pair->given,
                                   "predictions", pair->said[who]),
                         e);
     }
@@ -205,9 +205,9 @@ static Status write_parity(const Job *j, const Pairs *p, int64_t *kept, Error *e
         text_clear(&value);
         text_format(&value, e, "<image>\n%s", pair->question);
         json_append(list,
-                    json_pack("{s:O, s:s, s:[{s:s, s:s}, {s:s, s:s}]}", "id", pair->id, "image", pair->image,
+                    json_pack("{s:O, s:s, s:[{s:s, s:s}, {s:s, s:O}]}", "id", pair->id, "image", pair->image,
                               "conversations", "from", "human", "value", text_string(&value), "from", "gpt",
-                              "value", pair->answer),
+                              "value", pair->given),
                     e);
     }
     *kept = (int64_t)json_array_size(list);

@@ -12,6 +12,7 @@
 #include "mpa/audit.h"
 #include "mpa/depends.h"
 #include "mpa/holdout.h"
+#include "mpa/pairs.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -135,17 +136,17 @@ static Status cut_text(Reader *r, Question *q, const char *value)
 }
 
 /* What turn i of the conversation says, if `from` says it; else NULL. */
-static const char *said(const json_t *conversation, size_t i, const char *from)
+static const char *said(const json_t *conversation, size_t i, const char *from, Error *e)
 {
-    const json_t *turn = json_array_get(conversation, i);
+    json_t *turn = json_array_get(conversation, i);
     const char *who = json_string_value(json_object_get(turn, "from"));
-    return who && !strcmp(who, from) ? json_string_value(json_object_get(turn, "value")) : NULL;
+    return who && !strcmp(who, from) ? value_text(turn, "value", e) : NULL;
 }
 
 static Status read_turn(Reader *r, Question *q, const json_t *conversation, size_t i)
 {
-    const char *human = said(conversation, i, "human");
-    const char *gpt = said(conversation, i + 1, "gpt");
+    const char *human = said(conversation, i, "human", r->error);
+    const char *gpt = said(conversation, i + 1, "gpt", r->error);
     if (r->error->status != OK)
         return r->error->status;
     if (!human || !gpt)

@@ -12,6 +12,7 @@
 #include "job/fingerprint.h"
 #include "model/adapter.h"
 #include "model/family.h"
+#include "mpa/pairs.h"
 #include "tensor/gemm.h"
 #include "train/estimate.h"
 #include "train/fit.h"

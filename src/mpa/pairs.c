@@ -4,12 +4,15 @@
 #include "base/memory.h"
 #include "data/items.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 void pairs_free(Pairs *p)
 {
     for (int64_t i = 0; i < p->count; i++) {
         text_free(&p->pair[i].normal_answer);
+        json_decref(p->pair[i].given);
         for (int who = 0; who < ANSWERERS; who++) {
             free(p->pair[i].said[who]);
             text_free(&p->pair[i].normal_said[who]);
@@ -20,12 +23,42 @@ void pairs_free(Pairs *p)
     *p = (Pairs){0};
 }
 
-/* A field that is a string, or null where `may_be_null`. */
-static Status read_field(const Json *j, size_t i, const char *key, bool may_be_null, const char **value,
-                         Error *e)
+/* A number as Python prints it: the fewest digits that are the same number. */
+static void print_real(char *text, size_t size, double v)
 {
-    const json_t *v = json_object_get(json_array_get(j->root, i), key);
-    *value = json_string_value(v);
+    const double size_of_v = fabs(v);
+    const bool plain = !(size_of_v > 0) || (size_of_v >= 1e-4 && size_of_v < 1e16);
+    int digits = plain ? 1 : 0;
+    do {
+        snprintf(text, size, plain ? "%.*f" : "%.*e", digits, v);
+        digits++;
+    } while (digits < 25 && (strtod(text, NULL) < v || strtod(text, NULL) > v));
+}
+
+const char *value_text(json_t *object, const char *key, Error *e)
+{
+    enum { REAL_SIZE = 60 };
+    char text[REAL_SIZE];
+    const json_t *v = json_object_get(object, key);
+    if (json_is_integer(v))
+        snprintf(text, sizeof text, "%lld", (long long)json_integer_value(v));
+    else if (json_is_real(v))
+        print_real(text, sizeof text, json_real_value(v));
+    else if (json_is_boolean(v))
+        snprintf(text, sizeof text, "%s", json_is_true(v) ? "True" : "False");
+    else
+        return json_string_value(v);
+    json_put(object, key, json_string(text), e);
+    return json_string_value(json_object_get(object, key));
+}
+
+/* A field with a text, or null where `may_be_null`. */
+static Status read_field(const Json *j, size_t i, const char *key, bool may_be_null, bool numbers,
+                         const char **value, Error *e)
+{
+    json_t *o = json_array_get(j->root, i);
+    const json_t *v = json_object_get(o, key);
+    *value = numbers ? value_text(o, key, e) : json_string_value(v);
     if (e->status != OK || *value || (may_be_null && json_is_null(v)))
         return e->status;
     return error_set(e, BAD_INPUT, "%s: entry %zu: %s: wanted a string%s, found %s", j->path, i, key,
@@ -38,9 +71,10 @@ static Status read_pair(const Json *j, size_t i, Pair *p, const char *question, 
     if (!json_is_integer(p->id) && !json_is_string(p->id))
         return error_set(e, BAD_INPUT, "%s: entry %zu: question_id: wanted an integer or a string, found %s",
                          j->path, i, json_kind(p->id));
-    read_field(j, i, "image_path", false, &p->image, e);
-    read_field(j, i, question, true, &p->question, e);
-    return read_field(j, i, answer, true, &p->answer, e);
+    read_field(j, i, "image_path", false, false, &p->image, e);
+    read_field(j, i, question, true, false, &p->question, e);
+    p->given = json_incref(json_object_get(json_array_get(j->root, i), answer));
+    return read_field(j, i, answer, true, true, &p->answer, e);
 }
 
 /* The rows of p->source. */
@@ -55,11 +89,14 @@ static Status read_rows(Pairs *p, const char *question, const char *answer, Erro
         read_pair(&p->source, i, &read, question, answer, e);
         text_clear(&id);
         id_text(&id, read.id, e);
-        if (e->status != OK)
+        if (e->status != OK) {
+            json_decref(read.given);
             break;
+        }
         const json_t *before = json_object_get(index, text_string(&id));
         const int64_t at = before ? json_integer_value(before) : p->count;
         p->count += !before;
+        json_decref(p->pair[at].given);
         p->pair[at] = read;
         json_put(index, text_string(&id), json_integer(at), e);
     }

@@ -13,6 +13,7 @@ typedef struct {
     const json_t *id;
     const char *image;
     const char *question, *answer; /* of the annotation; NULL: it holds none */
+    json_t *given;                 /* the answer as the file has it, a string or a number; owned reference */
     char *said[ANSWERERS];         /* owned; NULL: not asked, or no answer */
     Text normal_answer;            /* the annotated answer as it is compared (data/match.h) */
     Text normal_said[ANSWERERS];
@@ -34,5 +35,8 @@ Status pairs_read(Pairs *p, const char *path, const char *question, const char *
 /* The same of a list, which is taken over, also after a failure; `name` for messages. */
 Status pairs_take(Pairs *p, json_t *list, const char *name, const char *question, const char *answer,
                   Error *e);
+/* The text of a field: a string as it is; a number or a truth value as Python's str() prints it, which
+ * takes its place in the object. NULL: it is neither. Borrowed from the object. */
+const char *value_text(json_t *object, const char *key, Error *e);
 
 #endif

@@ -14,6 +14,7 @@ typedef struct {
     struct CheckpointName *name; /* [names], sorted; every tensor of every file under its canonical name */
     int64_t names;
     bool invented; /* there are no files: what is asked for gets random values */
+    bool empty;    /* none that may be read: only its size is of interest */
     Param **param; /* [params], in the order in which they were asked for; each owned */
     int64_t params, capacity;
     bool unused; /* what Param.unused becomes for them */

@@ -104,7 +104,7 @@ static Param *invent_param(Checkpoint *c, int ndim, const int64_t *dim, const ch
     p->copy = data;
     p->weight.data = data;
     uint32_t state = (uint32_t)c->params;
-    for (int64_t i = 0; i < p->count; i++) {
+    for (int64_t i = 0; i < p->count && !c->empty; i++) {
         state = state * 1664525 + 1013904223;
         data[i] = ndim == 1 ? 0x3F80 : (uint16_t)((state >> 16 & 0x80FF) | 0x3C00);
     }

@@ -47,6 +47,27 @@ static void test_long_prefix(void **state)
     e = (Error){0};
     error_set(&e, FAILED, "%s", name);
     assert_int_equal(strlen(e.text), sizeof e.text - 1);
+    assert_string_equal(e.text + sizeof e.text - 5, "p..."); /* a cut is to be seen */
+    name[3500] = 0;
+    e = (Error){0};
+    error_set(&e, FAILED, "%s!", name); /* a path of the greatest length that is usual, and more */
+    assert_string_equal(e.text + 3500, "!");
+}
+
+/* Only a wrong command line is answered by how to write one. */
+static void test_arguments(void **state)
+{
+    (void)state;
+    Error e = {0};
+    error_set(&e, BAD_USAGE, "a key is wrong");
+    assert_false(e.arguments);
+    assert_int_equal(error_arguments(&e, "later"), BAD_USAGE);
+    assert_false(e.arguments);
+    assert_string_equal(e.text, "a key is wrong");
+    e = (Error){0};
+    assert_int_equal(error_arguments(&e, "--%s is needed", "x"), BAD_USAGE);
+    assert_true(e.arguments);
+    assert_string_equal(e.text, "--x is needed");
 }
 
 /* Files and folders stay as they are. */
@@ -54,7 +75,7 @@ static void test_files_do_nothing(void **state)
 {
     (void)state;
     Scratch s;
-    Error e = {BAD_INPUT, "before"};
+    Error e = {.status = BAD_INPUT, .text = "before"};
     FileMap map = {(const unsigned char *)"x", 1};
     FileWriter w;
     FolderLock lock;
@@ -100,7 +121,7 @@ static void test_files_do_nothing(void **state)
 static void test_null_after_failure(void **state)
 {
     (void)state;
-    Error e = {FAILED, "before"};
+    Error e = {.status = FAILED, .text = "before"};
     Arena a;
     Text t = {0};
     Json j;
@@ -137,7 +158,7 @@ static void test_null_after_failure(void **state)
 static void test_options_do_nothing(void **state)
 {
     (void)state;
-    Error e = {FAILED, "before"};
+    Error e = {.status = FAILED, .text = "before"};
     bool given = false;
     const Option options[] = {{.name = "go", .given = &given}, {0}};
     char word[] = "--go", *arguments[] = {word};
@@ -151,8 +172,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_first_stays),        cmocka_unit_test(test_long_prefix),
-        cmocka_unit_test(test_files_do_nothing),   cmocka_unit_test(test_null_after_failure),
-        cmocka_unit_test(test_options_do_nothing),
+        cmocka_unit_test(test_arguments),          cmocka_unit_test(test_files_do_nothing),
+        cmocka_unit_test(test_null_after_failure), cmocka_unit_test(test_options_do_nothing),
     };
     return cmocka_run_group_tests_name("base/error", tests, NULL, NULL);
 }

@@ -28,7 +28,7 @@ static void write_all_kinds(bool quiet, bool verbose)
     log_info(&l, "info %d", 1);
     log_detail(&l, "detail");
     log_warning(&l, "strange");
-    log_error(&l, &(Error){FAILED, "broken"});
+    log_error(&l, &(Error){.status = FAILED, .text = "broken"});
 }
 
 static void test_kinds(void **state)

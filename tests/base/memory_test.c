@@ -81,7 +81,7 @@ static void test_reserve(void **state)
             assert_true(capacity[k] > i);
             list[k][i] = i + k * LONG;
         }
-    Error failed = {FAILED, "before"};
+    Error failed = {.status = FAILED, .text = "before"};
     for (int k = 0; k < LISTS; k++) {
         int64_t before = capacity[k];
         assert_ptr_equal(memory_reserve(list[k], before, &capacity[k], sizeof *list[k], &failed), list[k]);

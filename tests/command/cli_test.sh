@@ -56,6 +56,24 @@ expect 2 '--model is needed' ask --prompt x
 expect 2 'a configuration file is needed' run
 expect 2 'wanted an integer' ask --model $model --prompt x --max-new-tokens many
 
+# A wrong command line is answered by how to write one; a wrong configuration, folder or file is not.
+usage() { # yes|no ARGUMENT...
+    wanted=$1
+    shift
+    "$MPA" "$@" >"$work/out" 2>"$work/err" </dev/null
+    grep -q '^usage: ' "$work/err" && got=yes || got=no
+    verdict "$([ $got = "$wanted" ] || echo "a usage line: $got, wanted $wanted")" "mpa $*"
+}
+usage yes run
+usage yes ask --promt x
+usage yes inspect a b
+printf '[run]\ndir = %s\n' "$work/u" >"$work/u.ini"
+usage yes level "$work/u.ini" nonsense
+usage no level "$work/u.ini" level.method=lara
+usage no level "$work/u.ini" student.model=$model
+usage no annotate "$work/u.ini"
+usage no run "$work/none.ini"
+
 # Configuration.
 cat >"$work/c.ini" <<EOF2
 [run]
@@ -122,6 +140,17 @@ expect 3 'none.jpg' ask --model $model --image none.jpg --prompt x
 expect 3 'nowhere' ask --model nowhere --prompt x
 expect 0 'out:decoder layers' inspect $model
 expect 2 'wanted one checkpoint folder' inspect
+# A config.json alone: the same parameters, in no files.
+mkdir "$work/shape"
+cp weights/tiny-qwen2vl-a/*config.json "$work/shape"
+expect 0 'out:decoder layers' inspect weights/tiny-qwen2vl-a
+grep -o 'in all .* tensors' "$work/out" >"$work/all"
+for shape in "$work/shape" "$work/shape/config.json"; do
+    expect 0 'out:there are no weights' inspect "$shape"
+    grep -o 'in all .* tensors' "$work/out" | cmp -s - "$work/all" && grep -q 'full fine-tuning' "$work/out"
+    verdict "$([ $? = 0 ] || echo 'other parameters')" "inspect $shape"
+done
+expect 3 'No such file' inspect "$work/none.json"
 expect 0 'out:^  vision, 672x448 +[0-9.]+ pictures/s' bench --model weights/tiny-qwen2vl-a --only vision,train
 expect 0 'out:^  LoRA step, rank 64 +[0-9.]+ tokens/s' bench --model weights/tiny-qwen2vl-a --only lora
 expect 0 'out:"name": "decode, batch 32"' bench --json --threads 1 --only=decode --config weights/tiny-smolvlm-b/config.json

@@ -108,6 +108,12 @@ static void test_refused(void **state)
         {"[run] seed = 1\n", NULL, "c.ini:1: nothing may follow"},
         {"[run]\n  seed = 1\n", NULL, "c.ini:2: the line is indented"},
         {"[identify]\nsuffix = \"a ; b\"\n", NULL, "c.ini:2: a semicolon"},
+        /* the whole list of allowed words, and the whole value */
+        {"[level]\nx = 1\n", NULL, " save_every dtype)"},
+        {"[data]\nmissing = "
+         "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggggggggghhhhhhhhhhiiiiiiiiiijjjjjjjjj"
+         "jk\n",
+         NULL, "jk: allowed: error skip"},
         {"[data]\ntask = textvqe\n", NULL,
          "c.ini:2: data.task = textvqe: allowed: textvqa stvqa chartqa okvqa FILE.ini"},
         {"", "run.sed=1", "command line: unknown key sed"},

@@ -116,6 +116,38 @@ static void test_join(void **state)
     holds(w, "out/student.json", NULL); /* what was given is not written again */
 }
 
+/* What the published code takes: an answer that is a number stays one, and is compared as Python prints
+ * it; no predictions are an empty answer. */
+static void test_numbers(void **state)
+{
+    World *w = *state;
+    static const struct {
+        const char *answer, *teacher, *wanted;
+    } cases[] = {
+        {"7", "\"it is 7\"", "\"value\": 7\n"},   {"2.5", "\"2.5 m\"", "\"value\": 2.5\n"},
+        {"3.0", "\"30\"", "\"value\": 3.0\n"},    {"1e22", "\"1e+22\"", "\"value\": 1e22\n"},
+        {"0.1", "\"01\"", "\"value\": 0.1\n"},    {"true", "\"TRUE\"", "\"value\": true\n"},
+        {"\"x\"", "\"x\"", "\"value\": \"x\"\n"},
+    };
+    put(w, "a.json", "[]");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[300];
+        Text parity = {0};
+        snprintf(text, sizeof text,
+                 "[{\"question_id\":1,\"image_path\":\"p.jpg\",\"PA_question\":\"q\",\"PA_answer\":%s}]",
+                 cases[i].answer);
+        put(w, "s.json", text);
+        snprintf(text, sizeof text, "[" ROW("1", "\"q\"", "\"a\"", "%s") "]", cases[i].teacher);
+        put(w, "t.json", text);
+        if (identify(w, answers_given) != OK)
+            fail_msg("case %zu: %s", i, w->e.text);
+        assert_int_equal(file_read(&parity, scratch_path(&w->s, "out/parity.json"), 1 << 20, &w->e), OK);
+        if (!strstr(text_string(&parity), cases[i].wanted))
+            fail_msg("case %zu: %s lacks %s", i, text_string(&parity), cases[i].wanted);
+        text_free(&parity);
+    }
+}
+
 /* Each way a pair can fail, in the words of audit.jsonl. */
 static void test_reasons(void **state)
 {
@@ -253,6 +285,7 @@ static void test_wrong_files(void **state)
         {"{}", "wanted a list, found an object"},
         {"[1]", "entry 0: wanted an object"},
         {"[{\"question_id\":null}]", "entry 0: question_id"},
+        {"[" ROW("1", "\"q\"", "[]", "\"a\"") "]", "entry 0: PA_answer: wanted a string or null"},
         {"[" ROW("1", "3", "\"a\"", "\"a\"") "]", "entry 0: PA_question: wanted a string or null"},
         {"[" ROW("1", "\"q\"", "\"a\"", "[]") "]", "entry 0: predictions: wanted a string or null"},
         {"[{\"question_id\":1,\"PA_question\":\"q\",\"PA_answer\":\"a\",\"predictions\":\"x\"}]",
@@ -272,6 +305,29 @@ static void test_wrong_files(void **state)
     }
 }
 
+/* Every pair is kept without student and teacher; random needs both, to know how many. */
+static void test_select_all(void **state)
+{
+    World *w = *state;
+    put(w, "a.json",
+        "[{\"question_id\":1,\"image_path\":\"p.jpg\",\"predicted_question\":\"q\",\"predicted_answer\":"
+        "\"a\"},{\"question_id\":2,\"image_path\":\"p.jpg\",\"predicted_question\":null,\"predicted_answer\":"
+        "null}]");
+    if (identify(w, "[teacher]\nannotations = a.json\n[identify]\nselect = all\n") != OK)
+        fail_msg("%s", w->e.text);
+    Json j;
+    Text audit = {0};
+    assert_int_equal(json_open(&j, scratch_path(&w->s, "out/parity.json"), 1 << 20, &w->e), OK);
+    assert_int_equal(json_array_size(j.root), 1);
+    json_close(&j);
+    assert_int_equal(file_read(&audit, scratch_path(&w->s, "out/audit.jsonl"), 1 << 20, &w->e), OK);
+    assert_non_null(strstr(text_string(&audit), "\"decision\":\"kept\",\"reason\":\"every pair is kept\""));
+    text_free(&audit);
+    assert_int_equal(identify(w, "[teacher]\nannotations = a.json\n[identify]\nselect = random\n"),
+                     BAD_USAGE);
+    assert_non_null(strstr(w->e.text, "student.model is needed"));
+}
+
 /* What is missing is named, and nothing is guessed. */
 static void test_nothing_to_do(void **state)
 {
@@ -289,7 +345,8 @@ static void test_nothing_to_do(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_join),          CASE(test_reasons),    CASE(test_select), CASE(test_wrong_files),
+        CASE(test_join),          CASE(test_numbers),    CASE(test_select_all),
+        CASE(test_reasons),       CASE(test_select),     CASE(test_wrong_files),
         CASE(test_nothing_to_do), CASE(test_unverified), CASE(test_labels)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

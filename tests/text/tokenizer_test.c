@@ -308,7 +308,7 @@ static void test_ids(void **state)
 {
     (void)state;
     Ids ids = {0};
-    Error e = {0}, failed = {FAILED, "before"};
+    Error e = {0}, failed = {.status = FAILED, .text = "before"};
     for (int32_t i = 0; i < 100; i++) {
         assert_int_equal(ids_repeat(&ids, i, i % 5, &e), OK);
         assert_int_equal(ids_add(&ids, -i, &e), OK);

@@ -94,10 +94,10 @@ put okvqa/mscoco_val2014_annotations.json <<EOF
 {"annotations": [{"image_id": 4, "question_id": 45, "question_type": "five", "answers": [{"answer": "Germany"}, {"answer": "Germany"}]}]}
 EOF
 
-# Pixels and the instruction of the demo's models; every pair is kept; twelve steps and more.
+# Pixels and the instruction of the demo's models; twelve epochs of at least one step.
 run() { # NAME ANNOTATED ASKED
-    "$MPA" run "$work/conf/$1.ini" annotate.prompt="$PWD/ref/prompts/okvqa.txt" image.min_pixels=0 image.max_pixels=0 image.published=no identify.select=all level.recipe= level.batch=1 \
-        level.micro_batch=1 level.epochs=6 >"$work/log" 2>&1
+    "$MPA" run "$work/conf/$1.ini" annotate.prompt="$PWD/ref/prompts/okvqa.txt" image.min_pixels=0 image.max_pixels=0 image.published=no level.recipe= level.batch=1 \
+        level.micro_batch=1 level.epochs=12 >"$work/log" 2>&1
     check $? "mpa run conf/$1.ini"
     [ "$(grep -c '"mpa"' "$work/runs/$1/scores.json")" -ge 3 ]
     check $? "conf/$1.ini: three models are scored"

@@ -17,7 +17,7 @@ batch = 4
 max_new_tokens = 40
 [identify]
 max_new_tokens = 8
-select = all
+select = random
 [level]
 epochs = 1
 batch = 4
