@@ -47,6 +47,14 @@ static Status not_below(const char *folder, const char *path, Error *e)
                      path, folder);
 }
 
+char *path_absolute(const char *path, Error *e)
+{
+    char *real = e->status == OK ? realpath(path, NULL) : NULL;
+    if (!real)
+        error_set(e, BAD_INPUT, "%s: %s", path, strerror(errno));
+    return real;
+}
+
 char *path_below(const char *folder, const char *path, Error *e)
 {
     if (e->status != OK)

@@ -10,6 +10,9 @@ char *path_join(const char *folder, const char *name, Error *e);
 /* The part before the last '/'; "." where there is none. Owned by the caller; NULL after a failure. */
 char *path_folder(const char *path, Error *e);
 
+/* The path of a file from the root on, links followed. Owned by the caller; NULL with BAD_INPUT: it is not
+ * there. */
+char *path_absolute(const char *path, Error *e);
 /* `path` as seen from `folder`, links followed in both; "" for the folder itself. Owned by the caller.
  * NULL with BAD_INPUT: one of them is not there, or `path` does not lie below `folder`. */
 char *path_below(const char *folder, const char *path, Error *e);

@@ -27,19 +27,39 @@ static void print_header(const Job *j)
              (long long)j->config.run.seed, (double)job_memory(j) / gib);
 }
 
-/* Reads the configuration; *dump: it is to be printed, and nothing else done. */
-static Status read_config(Job *j, Invocation *in, bool *dump, Error *e)
+/* The value of an option that is one of two words; *second: whether it is the second. */
+static void choose(const char *value, const char *option, const char *a, const char *b, bool *second,
+                   Error *e)
 {
+    *second = !strcmp(value, b);
+    if (e->status == OK && !*second && strcmp(value, a))
+        error_arguments(e, "--%s %s: wanted %s or %s", option, value, a, b);
+}
+
+/* Reads the configuration; *dump: it is to be printed, and nothing else done. exchange: the options of a
+ * model elsewhere are known. */
+static Status read_config(Job *j, Invocation *in, bool exchange, bool *dump, Error *e)
+{
+    enum { EXCHANGE = 5 }; /* the first options, which not all commands have */
+    const char *pictures = "data";
+    const char *who = "teacher";
     const char *adapter = NULL;
     Text override = {0};
-    const Option options[] = {{.name = "dump-config", .given = dump},
+    const Option options[] = {{.name = "export", .takes_value = true, .value = &j->exchange.export_path},
+                              {.name = "import", .takes_value = true, .value = &j->exchange.import_path},
+                              {.name = "name", .takes_value = true, .value = &j->exchange.model},
+                              {.name = "pictures", .takes_value = true, .value = &pictures},
+                              {.name = "of", .takes_value = true, .value = &who},
+                              {.name = "dump-config", .given = dump},
                               {.name = "force", .given = &j->force},
                               {.name = "redo", .takes_value = true, .value = &j->redo},
                               {.name = "adapter", .takes_value = true, .value = &adapter},
                               {0}};
     j->log = in->log;
     j->stop = signals_flag();
-    options_parse(options, in->arguments, &in->count, e);
+    options_parse(options + (exchange ? 0 : EXCHANGE), in->arguments, &in->count, e);
+    choose(pictures, "pictures", "data", "paths", &j->exchange.paths, e);
+    choose(who, "of", "teacher", "student", &j->exchange.student, e);
     if (e->status == OK && !in->count)
         error_arguments(e, "a configuration file is needed");
     if (adapter) { /* the option itself has left room for it */
@@ -114,13 +134,15 @@ static Status run_one(const Stage *s, Job *j, Error *e)
     return e->status;
 }
 
-static Status run_stages(Invocation *in, const Stage *const *wanted, int count, bool scores, Error *e)
+/* exchange: as in read_config; scores: are printed at the end. */
+static Status run_stages(Invocation *in, const Stage *const *wanted, int count, bool exchange, bool scores,
+                         Error *e)
 {
     Job j = {.version = MPA_VERSION, .hashes = json_object()};
     FolderLock lock = {0};
     const bool whole = count == STAGES;
     bool dump = false;
-    read_config(&j, in, &dump, e);
+    read_config(&j, in, exchange, &dump, e);
     if (dump) {
         dump_config(&j.config, e);
     } else {
@@ -156,47 +178,61 @@ static Status run_stages(Invocation *in, const Stage *const *wanted, int count, 
 
 static Status run(Invocation *in, Error *e)
 {
-    return run_stages(in, stages, STAGES, true, e);
+    return run_stages(in, stages, STAGES, false, true, e);
 }
 
 static Status annotate(Invocation *in, Error *e)
 {
-    return run_stages(in, (const Stage *const[]){&stage_annotate}, 1, false, e);
+    return run_stages(in, (const Stage *const[]){&stage_annotate}, 1, true, false, e);
 }
 
 static Status identify(Invocation *in, Error *e)
 {
-    return run_stages(in, (const Stage *const[]){&stage_identify}, 1, false, e);
+    return run_stages(in, (const Stage *const[]){&stage_identify}, 1, true, false, e);
 }
 
 static Status level(Invocation *in, Error *e)
 {
-    return run_stages(in, (const Stage *const[]){&stage_level}, 1, false, e);
+    return run_stages(in, (const Stage *const[]){&stage_level}, 1, false, false, e);
 }
 
 static Status evaluate(Invocation *in, Error *e)
 {
-    return run_stages(in, (const Stage *const[]){&stage_evaluate}, 1, true, e);
+    return run_stages(in, (const Stage *const[]){&stage_evaluate}, 1, false, true, e);
 }
 
-static const char help[] =
-    "CONF is an INI file; section.key=value overrides one of its keys.\n"
-    "  --dump-config    print every key with its value, default and meaning, and stop\n"
-    "  --adapter DIR    the student with a LoRA adapter (a PEFT folder): student.adapter = DIR\n"
-    "  --redo STAGE     make the results of a stage and of those after it anew (all: of every stage);\n"
-    "                   what is still true of the answers is kept\n"
-    "  --force          start even if memory seems too small, or too few updates are planned to learn from\n"
-    "Files of the run folder have the form of the published code's, byte for byte, and a line end behind "
-    "it.\n";
+#define HELP                                                                                                 \
+    "CONF is an INI file; section.key=value overrides one of its keys. The files of the run folder have "    \
+    "the\n"                                                                                                  \
+    "form of the published code's, byte for byte, and a line end behind it.\n"                               \
+    "  --dump-config    print every key with its value, default and meaning, and stop\n"                     \
+    "  --adapter DIR    the student with a LoRA adapter (a PEFT folder): student.adapter = DIR\n"            \
+    "  --redo STAGE     make the results of a stage and of those after it anew (all: of every stage);\n"     \
+    "                   what is still true of the answers is kept\n"                                         \
+    "  --force          start even if memory seems too small, or too few updates are planned to learn "      \
+    "from\n"
+
+static const char help[] = HELP;
+
+static const char exchange_help[] = HELP
+    "A model elsewhere, asked by files (nothing is sent):\n"
+    "  --export FILE    write the requests, a line each in the OpenAI chat form, and stop\n"
+    "  --import FILE    take the replies from this file: lines of a batch interface (OpenAI, Anthropic), or\n"
+    "                   {custom_id, text}; a request without one is an error. With --export too: write the\n"
+    "                   requests that have none; with --force: go on without them\n"
+    "  --pictures WORD  data (default): requests hold their pictures; paths: they name them, file://...\n"
+    "  --name NAME      the model's name in requests\n"
+    "  --of WORD        in identify: teacher (default) or student is the model elsewhere\n";
 
 const Command command_run = {"run", run, "CONF [section.key=value ...]",
                              "annotate, identify, level and evaluate, in order; resumes where it stopped",
                              help};
 const Command command_annotate = {
     "annotate", annotate, "CONF [...]",
-    "stage 1, pseudo annotator: the teacher writes one question and answer per picture", help};
+    "stage 1, pseudo annotator: the teacher writes one question and answer per picture", exchange_help};
 const Command command_identify = {"identify", identify, "CONF [...]",
-                                  "stage 2, parity identifier: keep what only the teacher gets right", help};
+                                  "stage 2, parity identifier: keep what only the teacher gets right",
+                                  exchange_help};
 const Command command_level = {"level", level, "CONF [...]",
                                "stage 3, parity leveler: fine-tune the student on the kept pairs", help};
 const Command command_evaluate = {"evaluate", evaluate, "CONF [...]",

@@ -7,6 +7,14 @@
 #include "config/config.h"
 #include "model/picture.h"
 
+/* A model elsewhere, asked by files (exchange.h). */
+typedef struct {
+    const char *export_path, *import_path; /* NULL: none */
+    const char *model;                     /* its name in requests; NULL: "MODEL" */
+    bool paths;                            /* requests name their pictures, and do not hold them */
+    bool student;                          /* it stands for the student, not the teacher */
+} Exchange;
+
 /* Borrowed parts, but for the configuration, which its owner frees. */
 typedef struct {
     Log log;
@@ -16,6 +24,7 @@ typedef struct {
     const char *redo;    /* name of the stage to do anew, or "all"; NULL: none */
     json_t *hashes;      /* of files read so far (fingerprint.h); NULL: they are not kept */
     const char *folder;  /* run.dir */
+    Exchange exchange;
     const volatile int *stop;
 } Job;
 

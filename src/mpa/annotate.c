@@ -8,6 +8,7 @@
 #include "data/metrics.h"
 #include "data/prompt.h"
 #include "job/answerer.h"
+#include "job/exchange.h"
 #include "mpa/audit.h"
 #include "mpa/reply.h"
 
@@ -17,7 +18,8 @@ static Status needs(const Job *j, Error *e)
 {
     if (*j->config.teacher.annotations)
         return e->status;
-    stage_needs_model(j, &j->config.teacher.model, e);
+    if (!j->exchange.import_path && !j->exchange.export_path)
+        stage_needs_model(j, &j->config.teacher.model, e);
     return config_require(&j->config, &j->config.data.images, e);
 }
 
@@ -68,7 +70,10 @@ static Status write_results(const Job *j, const Items *items, char *const *texts
         asked += texts[i] != NULL;
     }
     audit_write(j, &audit, e);
-    result_end(j, RESULT_ANNOTATIONS, list, 4, e);
+    if (j->exchange.import_path) /* not ours, as one that is put there by hand */
+        job_write_json(j, result_name[RESULT_ANNOTATIONS], list, 4, e);
+    else
+        result_end(j, RESULT_ANNOTATIONS, list, 4, e);
     if (e->status == OK)
         log_info(&j->log, "annotate: %lld pictures annotated, %lld answers parsed (%.1f %%)%s",
                  (long long)asked, (long long)parsed, asked ? 100 * (double)parsed / (double)asked : 0,
@@ -96,6 +101,20 @@ static Status make_questions(Questions *q, const Job *j, const Items *items, Err
     return e->status;
 }
 
+/* The teacher's words, from the model or from a file of replies, and what becomes of them. */
+static Status ask_teacher(const Job *j, const Items *items, const Questions *q, Error *e)
+{
+    const Config *c = &j->config;
+    char **texts = memory_new(items->count, sizeof *texts, e);
+    Answerer teacher = j->exchange.import_path ? answerer_replies(j, stage_annotate.name)
+                                               : answerer_model(j, c->teacher.model, stage_annotate.name,
+                                                                c->annotate.max_new_tokens);
+    answerer_ask(&teacher, q, texts, e);
+    write_results(j, items, texts, e);
+    names_free(texts, items->count);
+    return e->status;
+}
+
 static Status run(Job *j, Error *e)
 {
     const Config *c = &j->config;
@@ -105,15 +124,15 @@ static Status run(Job *j, Error *e)
     }
     Items items = {0};
     Questions q = {0};
-    result_begin(j, RESULT_ANNOTATIONS, NULL, e);
+    if (!j->exchange.import_path && !j->exchange.export_path)
+        result_begin(j, RESULT_ANNOTATIONS, NULL, e);
     items_load_images(&items, c, e);
     items_list_skipped(&items, &j->log, "annotate");
     make_questions(&q, j, &items, e);
-    char **texts = memory_new(items.count, sizeof *texts, e);
-    Answerer teacher = answerer_model(j, c->teacher.model, stage_annotate.name, c->annotate.max_new_tokens);
-    answerer_ask(&teacher, &q, texts, e);
-    write_results(j, &items, texts, e);
-    names_free(texts, items.count);
+    if (j->exchange.export_path)
+        exchange_export(j, &q, c->annotate.max_new_tokens, e);
+    else
+        ask_teacher(j, &items, &q, e);
     questions_free(&q);
     items_free(&items);
     return e->status;

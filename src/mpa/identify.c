@@ -9,6 +9,7 @@
 #include "data/items.h"
 #include "data/match.h"
 #include "job/answerer.h"
+#include "job/exchange.h"
 #include "mpa/audit.h"
 #include "mpa/pairs.h"
 #include "mpa/select.h"
@@ -36,6 +37,13 @@ static bool has_answers(const Job *j, const Source *s)
     return *s->given || job_has(j, result_name[s->result]);
 }
 
+/* Whether it is the one that is asked by files. */
+static bool is_elsewhere(const Job *j, int who)
+{
+    return (j->exchange.export_path || j->exchange.import_path) &&
+           who == (j->exchange.student ? STUDENT : TEACHER);
+}
+
 /* Whom the selection does not need is not asked; answers that are there are read, for the audit, but those to
  * annotations say nothing of labels. */
 static bool is_needed(const Job *j, int who)
@@ -50,7 +58,12 @@ static Status needs(const Job *j, Error *e)
         return config_require(&j->config, &j->config.data.images, e);
     for (int who = 0; who < ANSWERERS; who++) {
         const Source s = source_of(&j->config, who);
-        if (is_needed(j, who) && !has_answers(j, &s))
+        const bool elsewhere = is_elsewhere(j, who);
+        if (elsewhere && has_answers(j, &s))
+            return error_set(e, BAD_USAGE,
+                             "%s: these answers are there already; remove them to ask for others",
+                             *s.given ? s.given : result_name[s.result]);
+        if (is_needed(j, who) && !has_answers(j, &s) && !elsewhere && !j->exchange.export_path)
             stage_needs_model(j, s.model, e);
     }
     return e->status;
@@ -112,7 +125,10 @@ static Status write_answers(const Job *j, const Pairs *p, int who, Result r, Err
                                   "predictions", pair->said[who]),
                         e);
     }
-    result_end(j, r, list, 4, e);
+    if (is_elsewhere(j, who)) /* not ours, as one that is put there by hand */
+        job_write_json(j, result_name[r], list, 4, e);
+    else
+        result_end(j, r, list, 4, e);
     json_decref(list);
     return e->status;
 }
@@ -123,16 +139,18 @@ static Status get_answers(const Job *j, Pairs *p, int who, Error *e)
     const Config *c = &j->config;
     const Source s = source_of(c, who);
     const bool both_given = *c->teacher.answers && *c->student.answers;
-    bool use = true;
-    if (!*s.given)
+    const bool elsewhere = is_elsewhere(j, who);
+    bool use = !elsewhere;
+    if (use && !*s.given)
         stage_use(&stage_identify, j, s.result, &use, e);
-    if (!use && !select_asks(c, who))
+    if (!use && !elsewhere && !select_asks(c, who))
         return e->status;
-    if (!use)
+    if (!use && !elsewhere)
         result_begin(j, s.result, NULL, e);
     char *file = job_given_or_path(j, s.given, result_name[s.result], e);
-    Answerer a = use ? answerer_file(file, both_given ? NULL : "PA_question", c->identify.suffix)
-                     : answerer_model(j, *s.model, s.label, c->identify.max_new_tokens);
+    Answerer a = use         ? answerer_file(file, both_given ? NULL : "PA_question", c->identify.suffix)
+                 : elsewhere ? answerer_replies(j, s.label)
+                             : answerer_model(j, *s.model, s.label, c->identify.max_new_tokens);
     if (who == STUDENT)
         a.adapter = j->config.student.adapter;
     Questions q = {0};
@@ -146,6 +164,21 @@ static Status get_answers(const Job *j, Pairs *p, int who, Error *e)
         write_answers(j, p, who, s.result, e);
     free(texts);
     free(file);
+    questions_free(&q);
+    return e->status;
+}
+
+/* Writes the requests to the one that is elsewhere. With skip_teacher the student's answers count, where
+ * they are there. */
+static Status export_requests(const Job *j, Pairs *p, Error *e)
+{
+    const int who = j->exchange.student ? STUDENT : TEACHER;
+    const Source student = source_of(&j->config, STUDENT);
+    Questions q = {0};
+    if (who == TEACHER && has_answers(j, &student))
+        get_answers(j, p, STUDENT, e);
+    make_questions(&q, j, p, who, true, e);
+    exchange_export(j, &q, j->config.identify.max_new_tokens, e);
     questions_free(&q);
     return e->status;
 }
@@ -284,20 +317,30 @@ static Status report(const Job *j, const Pairs *p, int64_t kept, Error *e)
     return e->status;
 }
 
+/* Asks both, decides, and writes all results. */
+static Status identify(const Job *j, Pairs *p, Error *e)
+{
+    int64_t kept = 0;
+    for (int who = 0; who < ANSWERERS && e->status == OK; who++)
+        if (is_needed(j, who))
+            get_answers(j, p, who, e);
+    decide(p, e);
+    select_pairs(&j->config, p, e);
+    result_begin(j, RESULT_PARITY, NULL, e);
+    write_audit(j, p, e);
+    write_parity(j, p, &kept, e);
+    report(j, p, kept, e);
+    return e->status;
+}
+
 static Status run(Job *j, Error *e)
 {
     Pairs p = {0};
-    int64_t kept = 0;
     load_pairs(j, &p, e);
-    for (int who = 0; who < ANSWERERS && e->status == OK; who++)
-        if (is_needed(j, who))
-            get_answers(j, &p, who, e);
-    decide(&p, e);
-    select_pairs(&j->config, &p, e);
-    result_begin(j, RESULT_PARITY, NULL, e);
-    write_audit(j, &p, e);
-    write_parity(j, &p, &kept, e);
-    report(j, &p, kept, e);
+    if (j->exchange.export_path)
+        export_requests(j, &p, e);
+    else
+        identify(j, &p, e);
     pairs_free(&p);
     return e->status;
 }
