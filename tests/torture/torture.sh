@@ -24,7 +24,7 @@ ENOMEM=12 EIO=5 ENOSPC=28 EINTR=4
 
 awk '/^ },?$/ { n++ } { if (n < 2) print; else if (n == 2) { print " }"; print "]"; n++ } }' conf/world/okvqa/test.json >"$work/questions.json"
 stages="annotate identify level evaluate"
-settings=(data.limit=3 annotate.batch=2 annotate.max_new_tokens=32 identify.select=all identify.max_new_tokens=4 level.recipe=2025-10
+settings=(data.limit=3 annotate.batch=2 annotate.max_new_tokens=32 identify.select=random identify.max_new_tokens=4 level.recipe=2025-10
     level.epochs=2 level.batch=1 level.micro_batch=1 level.save_every=1 evaluate.questions="$work/questions.json")
 
 stage() { # STAGE FOLDER [COMMAND...]: COMMAND is put before mpa

@@ -38,7 +38,7 @@ model = $work/student
 task = okvqa
 images = $work/pictures
 [identify]
-select = all
+select = parity
 [level]
 recipe = 2025-10
 batch = 4
@@ -100,13 +100,14 @@ data.shard|0/2|$A
 image.min_pixels|4000|$all
 image.max_pixels|90000|$A $E $S $T
 image.published|yes|$all
+image.exif|yes|$all
 annotate.prompt|README.md|$A
 annotate.max_new_tokens|99|$A
 annotate.batch|3|
 identify.suffix|Say:|$E $S $T
 identify.max_new_tokens|9|$E $S $T
 identify.skip_teacher|yes|$T
-identify.select|parity|parity.json
+identify.select|all|parity.json
 level.recipe|2024-12|aligned
 level.method|lora|aligned
 level.lora_rank|4|
