@@ -41,6 +41,21 @@ Status audit_write(const Job *j, const Text *audit, Error *e)
     return job_write_text(j, "audit.jsonl", audit, e);
 }
 
+Status audit_keep_skipped(Text *audit, const json_t *lines, Error *e)
+{
+    const char *id;
+    json_t *line;
+    json_object_foreach((json_t *)(uintptr_t)lines, id, line)
+    {
+        const char *decision = json_string_value(json_object_get(line, "decision"));
+        if (!decision || strcmp(decision, "skipped"))
+            continue;
+        json_print(audit, line, JSON_COMPACT, e);
+        text_add(audit, "\n", e);
+    }
+    return e->status;
+}
+
 json_t *audit_lines(const Job *j, Error *e)
 {
     Text id = {0};

@@ -19,6 +19,8 @@ Status audit_write(const Job *j, const Text *audit, Error *e);
 /* The lines of the audit.jsonl that is there, by id (as text); an empty object when there is none.
  * Owned reference. */
 json_t *audit_lines(const Job *j, Error *e);
+/* Appends those of them that tell of skipped pictures. */
+Status audit_keep_skipped(Text *audit, const json_t *lines, Error *e);
 /* Appends how many pairs of the audit.jsonl that is there were decided for which reason: "7 the
  * student is right, 2 the annotation holds no question", the most frequent first; nothing where there
  * is no decision. */

@@ -96,19 +96,22 @@ static bool is_asked(const Job *j, const Pair *p, int who, Error *e)
 
 /* The pairs' questions, each followed by the suffix. A file of answers is asked about all of them,
  * a model about those whose picture is there. */
-static Status make_questions(Questions *q, const Job *j, const Pairs *p, int who, bool looks, Error *e)
+static Status make_questions(Questions *q, const Job *j, Pairs *p, int who, bool looks, Error *e)
 {
     const PictureSource pictures = picture_source_data(&j->config);
     PictureFaults faults = {0};
     for (int64_t i = 0; i < p->count && e->status == OK; i++) {
-        const Pair *pair = p->pair + i;
+        Pair *pair = p->pair + i;
         if (looks && !is_asked(j, pair, who, e))
             continue;
         char *file = looks ? picture_file(&pictures, pair->image, &faults, e) : NULL;
-        if (file || !looks)
+        if (file || !looks) {
             questions_add(q, i, pair->id, file, pair->question, j->config.identify.suffix, NULL, e);
-        else if (e->status == OK)
+        } else if (e->status == OK) {
             picture_faults_show(&faults, &j->log, "identify");
+            free(pair->fault);
+            pair->fault = memory_copy(text_string(&faults.why), e);
+        }
     }
     return picture_faults_end(&faults, &pictures, e);
 }
@@ -200,6 +203,8 @@ static const char *reason_of(const Config *c, const Pair *p)
         return "the annotation holds no answer";
     if (!*answer)
         return "the annotated answer has no letter or digit";
+    if (p->fault)
+        return p->fault;
     if (!p->said[STUDENT])
         return "the student gave no answer";
     if (match_contains(answer, student))
@@ -275,6 +280,7 @@ static Status write_audit(const Job *j, const Pairs *p, Error *e)
                                .reason = reason_of(&j->config, pair)},
                   e);
     }
+    audit_keep_skipped(&audit, before, e);
     audit_write(j, &audit, e);
     text_free(&audit);
     text_free(&id);

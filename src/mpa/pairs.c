@@ -13,6 +13,7 @@ void pairs_free(Pairs *p)
     for (int64_t i = 0; i < p->count; i++) {
         text_free(&p->pair[i].normal_answer);
         json_decref(p->pair[i].given);
+        free(p->pair[i].fault);
         for (int who = 0; who < ANSWERERS; who++) {
             free(p->pair[i].said[who]);
             text_free(&p->pair[i].normal_said[who]);

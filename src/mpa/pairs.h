@@ -15,6 +15,7 @@ typedef struct {
     const char *question, *answer; /* of the annotation; NULL: it holds none */
     json_t *given;                 /* the answer as the file has it, a string or a number; owned reference */
     char *said[ANSWERERS];         /* owned; NULL: not asked, or no answer */
+    char *fault;                   /* why its picture cannot be read; NULL: nothing is known; owned */
     Text normal_answer;            /* the annotated answer as it is compared (data/match.h) */
     Text normal_said[ANSWERERS];
     bool kept;
