@@ -27,6 +27,27 @@ static const struct {
     [MODEL_TEACHER] = {"teacher", RESULT_TEST_TEACHER, "evaluate-teacher"},
 };
 
+/* Whether a model will look at the test pictures. */
+static bool looks(const Job *j)
+{
+    bool some = false;
+    for (int m = 0; m < MODELS; m++)
+        some |= j->config.evaluate.models & 1u << m && !job_has(j, result_name[models[m].result]);
+    return some && !*j->config.evaluate.predictions;
+}
+
+/* What is wrong with the test set is found before other stages work for hours, not after. */
+static Status check_questions(const Job *j, Error *e)
+{
+    const PictureSource pictures = picture_source_questions(&j->config);
+    Items items = {0};
+    items_load_questions(&items, &j->config, e);
+    if (e->status == OK && looks(j) && !pictures.skip)
+        items_find_pictures(&items, &pictures, e);
+    items_free(&items);
+    return e->status;
+}
+
 static Status needs(const Job *j, Error *e)
 {
     const Config *c = &j->config;
@@ -35,7 +56,7 @@ static Status needs(const Job *j, Error *e)
     if (e->status == OK && *c->evaluate.questions && file_size(c->evaluate.questions) < 0)
         error_set(e, BAD_INPUT, "%s = %s: there is no such file", config_name(c, &c->evaluate.questions),
                   c->evaluate.questions);
-    return e->status;
+    return e->status == OK && *c->evaluate.questions ? check_questions(j, e) : e->status;
 }
 
 /* ----------------------------------------------------------------------------------- the answers */

@@ -70,5 +70,15 @@ check $? 'identify again'
 grep -q '"image_path":"more/12.jpg".*"decision":"not kept","reason":"[^"]*12.jpg: the JPEG data are cut off"' "$work/run/audit.jsonl"
 check $? 'the reason of a pair without its picture'
 
+# A test set whose picture or labels are not there: said before the teacher is asked.
+echo '[{"image_id": 1, "question_id": 1, "question": "q", "answers": ["x"]}]' >"$work/questions.json"
+"$MPA" run "$@" run.dir="$work/other" data.images="$work/good" evaluate.questions="$work/questions.json" evaluate.image_root="$work/good" >"$work/log" 2>&1
+[ $? = 3 ] && grep -q 'COCO_val2014_000000000001.jpg: No such file' "$work/log" && [ ! -e "$work/other/annotations.json" ]
+check $? 'a missing test picture stops before the first stage'
+echo '[{"image_id": 1, "question_id": 1, "question": "q"}]' >"$work/questions.json"
+"$MPA" run "$@" run.dir="$work/other" data.images="$work/good" evaluate.questions="$work/questions.json" evaluate.image_root="$work/good" >"$work/log" 2>&1
+[ $? = 3 ] && grep -q 'entry 0: answers: wanted' "$work/log" && [ ! -e "$work/other/annotations.json" ]
+check $? 'a test set without answers stops before the first stage'
+
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
