@@ -54,7 +54,7 @@ static Status run(Invocation *in, Error *e)
     j.log.quiet = !j.log.verbose; /* the story is all that is wanted */
     options_parse(options, in->arguments, &in->count, e);
     if (e->status == OK && in->count < 2)
-        error_set(e, BAD_USAGE, "a configuration file and the id of a picture are needed");
+        error_arguments(e, "a configuration file and the id of a picture are needed");
     if (e->status == OK)
         config_load(&j.config, in->arguments[0], in->arguments + 2, in->count - 2, e);
     if (e->status == OK)

@@ -6,8 +6,8 @@
 #include "base/hash.h"
 #include "data/items.h"
 #include "data/metrics.h"
-#include "data/prompt.h"
 #include "job/fingerprint.h"
+#include "mpa/annotate.h"
 #include "mpa/holdout.h"
 
 #include <stdlib.h>
@@ -129,7 +129,7 @@ static json_t *list_hash(const Items *items, Error *e)
 static json_t *prompt_hash(const Job *j, Error *e)
 {
     Text prompt = {0};
-    prompt_load(&prompt, NULL, &j->config, e);
+    annotate_prompt(j, &prompt, e);
     const uint64_t hash = hash_bytes(HASH_START, text_string(&prompt), prompt.count);
     text_free(&prompt);
     return fingerprint_text(hash);

@@ -196,18 +196,19 @@ static json_t *now(const Job *j, const json_t *line, Error *e)
     char *words = NULL;
     Questions q = {0};
     Error why = {0};
-    bool missing;
+    PictureFaults faults = {0};
     if (!folder || !file_is_folder(folder) || !text_in(line, "question") || !text_in(line, "image_path")) {
         free(folder);
         return json_null();
     }
-    char *file = picture_file(&pictures, text_in(line, "image_path"), &missing, &why);
+    char *file = picture_file(&pictures, text_in(line, "image_path"), &faults, &why);
     Answerer aligned = answerer_model(j, folder, "explain", j->config.identify.max_new_tokens);
     if (file) {
         questions_add(&q, 0, json_object_get(line, "question_id"), file, text_in(line, "question"),
                       j->config.identify.suffix, NULL, e);
         answerer_ask(&aligned, &q, &words, e);
     }
+    picture_faults_end(&faults, &pictures, &why);
     json_t *o = said(answer, words, e);
     questions_free(&q);
     free(words);
