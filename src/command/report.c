@@ -86,9 +86,9 @@ static Status run(Invocation *in, Error *e)
     options_parse(options, in->arguments, &in->count, e);
     const int count = configurations(in);
     if (e->status == OK && !count)
-        error_set(e, BAD_USAGE, "a configuration file is needed");
+        error_arguments(e, "a configuration file is needed");
     if (e->status == OK && count > RUNS)
-        error_set(e, BAD_USAGE, "%d runs are too many for a page; wanted at most %d", count, RUNS);
+        error_arguments(e, "%d runs are too many for a page; wanted at most %d", count, RUNS);
     ReportedRun *runs = memory_new(count, sizeof *runs, e);
     gemm_start(e);
     int opened = 0;

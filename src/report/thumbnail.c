@@ -25,8 +25,8 @@ Status thumbnail(Text *out, const PictureSource *source, const char *image, Erro
     Image whole = {0};
     Image small = {0};
     Text jpeg = {0};
-    bool missing;
-    char *file = image ? picture_file(source, image, &missing, &why) : NULL;
+    PictureFaults faults = {0};
+    char *file = image ? picture_file(source, image, &faults, &why) : NULL;
     if (file && image_read(&whole, file, &why) == OK) {
         shrink(&small, &whole, &why);
         image_jpeg(&jpeg, &small, QUALITY, &why);
@@ -43,6 +43,7 @@ Status thumbnail(Text *out, const PictureSource *source, const char *image, Erro
     } else {
         text_add(out, "<span class=\"nopicture\">the picture cannot be read</span>", e);
     }
+    picture_faults_end(&faults, source, &(Error){0});
     text_free(&jpeg);
     image_free(&small);
     image_free(&whole);

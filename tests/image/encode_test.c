@@ -56,7 +56,7 @@ static void test_round_trip(void **state)
 static void test_failed_error(void **state)
 {
     (void)state;
-    Error e = {FAILED, "before"};
+    Error e = {.status = FAILED, .text = "before"};
     Text jpeg = {0};
     const Image none = {0};
     assert_int_equal(image_jpeg(&jpeg, &none, QUALITY, &e), FAILED);
