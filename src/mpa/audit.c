@@ -41,14 +41,19 @@ Status audit_write(const Job *j, const Text *audit, Error *e)
     return job_write_text(j, "audit.jsonl", audit, e);
 }
 
+static bool is_skipped(const json_t *line)
+{
+    const char *decision = json_string_value(json_object_get(line, "decision"));
+    return decision && !strcmp(decision, "skipped");
+}
+
 Status audit_keep_skipped(Text *audit, const json_t *lines, Error *e)
 {
     const char *id;
     json_t *line;
     json_object_foreach((json_t *)(uintptr_t)lines, id, line)
     {
-        const char *decision = json_string_value(json_object_get(line, "decision"));
-        if (!decision || strcmp(decision, "skipped"))
+        if (!is_skipped(line))
             continue;
         json_print(audit, line, JSON_COMPACT, e);
         text_add(audit, "\n", e);
@@ -95,10 +100,16 @@ Status audit_reasons(const Job *j, Text *out, Error *e)
     json_t *counts = json_object();
     json_t *lines = job_read_lines(j, "audit.jsonl", e);
     for (size_t i = 0; i < json_array_size(lines); i++) {
-        const char *reason = json_string_value(json_object_get(json_array_get(lines, i), "reason"));
+        const json_t *line = json_array_get(lines, i);
+        const char *whole = json_string_value(json_object_get(line, "reason"));
+        const char *detail = whole ? strstr(whole, " (") : NULL; /* of one picture */
+        char *reason = NULL;
+        if (whole && !is_skipped(line))
+            reason = memory_copy_bytes(whole, detail ? (size_t)(detail - whole) : strlen(whole), e);
         if (reason)
             json_put(counts, reason, json_integer(1 + json_integer_value(json_object_get(counts, reason))),
                      e);
+        free(reason);
     }
     for (const char *most = most_frequent_reason(counts); most && e->status == OK;
          most = most_frequent_reason(counts)) {

@@ -110,7 +110,9 @@ static Status make_questions(Questions *q, const Job *j, Pairs *p, int who, bool
         } else if (e->status == OK) {
             picture_faults_show(&faults, &j->log, "identify");
             free(pair->fault);
-            pair->fault = memory_copy(text_string(&faults.why), e);
+            Text why = {0};
+            text_format(&why, e, "its picture cannot be read (%s)", text_string(&faults.why));
+            pair->fault = why.data;
         }
     }
     return picture_faults_end(&faults, &pictures, e);

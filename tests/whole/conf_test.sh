@@ -96,7 +96,7 @@ EOF
 
 # Pixels and the instruction of the demo's models; twelve epochs of at least one step.
 run() { # NAME ANNOTATED ASKED
-    "$MPA" run "$work/conf/$1.ini" annotate.prompt="$PWD/ref/prompts/okvqa.txt" image.min_pixels=0 image.max_pixels=0 image.published=no level.recipe= level.batch=1 \
+    "$MPA" run "$work/conf/$1.ini" annotate.prompt="$PWD/ref/prompts/okvqa.txt" image.min_pixels=0 image.max_pixels=0 image.published=no level.recipe=2025-10 level.min_pixels=0 level.max_pixels=0 level.batch=1 \
         level.micro_batch=1 level.epochs=12 >"$work/log" 2>&1
     check $? "mpa run conf/$1.ini"
     [ "$(grep -c '"mpa"' "$work/runs/$1/scores.json")" -ge 3 ]

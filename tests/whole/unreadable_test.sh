@@ -67,7 +67,7 @@ check $? 'the mended one was asked, alone'
 head -c 900 "$work/photos/more/12.jpg" >"$work/cut" && mv "$work/cut" "$work/photos/more/12.jpg"
 "$MPA" identify "$@" data.missing=skip --redo identify >"$work/log" 2>&1
 check $? 'identify again'
-grep -q '"image_path":"more/12.jpg".*"decision":"not kept","reason":"[^"]*12.jpg: the JPEG data are cut off"' "$work/run/audit.jsonl"
+grep -q '"image_path":"more/12.jpg".*"decision":"not kept","reason":"its picture cannot be read ([^"]*12.jpg: the JPEG data are cut off)"' "$work/run/audit.jsonl"
 check $? 'the reason of a pair without its picture'
 
 # A test set whose picture or labels are not there: said before the teacher is asked.
