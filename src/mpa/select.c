@@ -14,6 +14,7 @@
 bool select_asks(const Config *c, int who)
 {
     switch (c->identify.select) {
+    case SELECT_ALL:
     case SELECT_LABELS: return false;
     case SELECT_UNVERIFIED: return who == STUDENT;
     default: return true;
