@@ -44,14 +44,13 @@ int64_t head_cross_entropy_bytes(int64_t V)
     return 2 * CHUNK * V * (int64_t)sizeof(float);
 }
 
-/* The sum of the losses of N <= CHUNK rows from row `first` on, not scaled; 0 after a failure. dh:
- * NULL without a tape. */
+/* The sum of the losses of N <= CHUNK rows from row `first` on, not scaled, and each of them; 0 after a
+ * failure. dh: NULL without a tape. */
 static double chunk_loss(Run *run, const Param *w, const float *h, float *dh, const int32_t *labels,
-                         double scale, int64_t first, int64_t N)
+                         double scale, double *each, int64_t first, int64_t N)
 {
     const int64_t V = w->dim[0];
     const int64_t D = w->weight.stride;
-    double each[CHUNK];
     double total = 0;
     float *logits = run_alloc(run, N * V, sizeof *logits);
     float *u = w->lora ? run_alloc(run, N * w->lora->a.dim[0], sizeof *u) : NULL;
@@ -73,7 +72,7 @@ static double chunk_loss(Run *run, const Param *w, const float *h, float *dh, co
 }
 
 bool head_cross_entropy(Run *run, const Linear *head, Mat *h, const int32_t *labels, double scale,
-                        double *loss)
+                        double *each, double *loss)
 {
     float *dh = h && run->tape ? mat_grad(run, h) : NULL;
     if (!h || (run->tape && !dh))
@@ -81,10 +80,11 @@ bool head_cross_entropy(Run *run, const Linear *head, Mat *h, const int32_t *lab
     const int64_t D = h->cols;
     assert(!head->bias && head->weight->weight.stride == D && h->stride == D);
     double total = 0;
+    double unread[CHUNK];
     for (int64_t n = 0; n < h->rows; n += CHUNK) {
         ArenaMark mark = arena_mark(run->arena);
-        total += chunk_loss(run, head->weight, h->data + n * D, dh ? dh + n * D : NULL, labels + n, scale, n,
-                            min_i64(h->rows - n, CHUNK));
+        total += chunk_loss(run, head->weight, h->data + n * D, dh ? dh + n * D : NULL, labels + n, scale,
+                            each ? each + n : unread, n, min_i64(h->rows - n, CHUNK));
         arena_release(run->arena, mark);
     }
     *loss = scale * total;

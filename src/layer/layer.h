@@ -143,9 +143,10 @@ void gather_bwd(float *dx, const float *dy, const int64_t *at, int64_t M, int64_
 
 /* cross_entropy.c: *loss = scale * the sum over the rows of h[N,D] of -log softmax(h
  * w^T)[label], in double. With a tape the gradients of h and w are added at once, because the
- * loss is where the backward starts. The logits never exist as a whole. False after a failure. */
+ * loss is where the backward starts. The logits never exist as a whole. each[N], or NULL: receives
+ * the rows' own -log softmax(h w^T)[label]. False after a failure. */
 bool head_cross_entropy(Run *run, const Linear *head, Mat *h, const int32_t *labels, double scale,
-                        double *loss);
+                        double *each, double *loss);
 /* The memory that it needs at most: logits, and gemm's packed copy of them. */
 int64_t head_cross_entropy_bytes(int64_t V);
 /* loss[N] = -log softmax(logits)[label], and logits[N,V] become scale times their gradients. */

@@ -6,6 +6,18 @@
 
 #include "tensor/probe.h"
 
+/* rows[]: the losses of all labels, in the order of the samples. A sample without labels has 0. */
+static void sample_means(double *each, const double *rows, const Sample *samples, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t labels = samples_labels(samples + i, 1);
+        each[i] = 0;
+        for (int64_t n = 0; n < labels; n++)
+            each[i] += rows[n] / (double)labels;
+        rows += labels;
+    }
+}
+
 Status batch_loss(Run *run, const Vlm *vlm, const Batch *b, const Sample *samples, Mat *hidden, double scale,
                   LossSum *sum)
 {
@@ -20,7 +32,11 @@ Status batch_loss(Run *run, const Vlm *vlm, const Batch *b, const Sample *sample
     if (!count)
         return run->error->status;
     Mat *scored = gather_rows(run, hidden, rows, count);
-    if (head_cross_entropy(run, &vlm->head, scored, labels, scale, &loss) && run->tape)
+    double *each = sum->each ? run_alloc(run, count, sizeof *each) : NULL;
+    const bool done = head_cross_entropy(run, &vlm->head, scored, labels, scale, each, &loss);
+    if (done && each)
+        sample_means(sum->each, each, samples, b->seqs.count);
+    if (done && run->tape)
         run_backward(run);
     sum->loss += loss;
     sum->tokens += count;

@@ -8,6 +8,7 @@
 typedef struct {
     double loss;    /* scale * the sum of -log p(label) */
     int64_t tokens; /* labels in it */
+    double *each;   /* NULL, or [count]: receives each sample's own mean of -log p(label); borrowed */
 } LossSum;
 
 /* Forward over the samples and the loss of their labels, added to *sum. scale: 1 / the number of

@@ -14,6 +14,7 @@
 #include "train/train.h"
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/number.h"
 #include "base/progress.h"
@@ -37,6 +38,7 @@ typedef struct {
     Optimiser optimiser;
     Arena arena;    /* of a pass; its memory is used again by the next */
     int64_t *order; /* [count], of the current epoch */
+    double *each;   /* [count] loss of each pair of the step, before its update */
     int64_t steps;
     double saved; /* when a state was saved last, or the run began, by the watch's clock */
     Error *error;
@@ -100,6 +102,7 @@ static Status run_pass(Trainer *t, Step *s, const int64_t *which, int64_t count,
         double scale = step_labels ? 1 / (double)step_labels : 1 / ((double)labels * (double)passes);
         run.recompute = must_recompute(t, &samples);
         run.tape = tape_new(&run);
+        s->sum.each = t->each + (which - s->which);
         vlm_loss(&run, t->vlm, samples.sample, samples.count, scale, &s->sum);
     }
     samples_free(&samples);
@@ -184,15 +187,36 @@ static Status append_line(const char *path, const char *line, Error *e)
     return file_append(path, line, strlen(line), e);
 }
 
+/* {"id": loss, ...} of the step's pairs. */
+static json_t *pair_losses(const Trainer *t, const Step *s)
+{
+    json_t *losses = json_object();
+    for (int64_t i = 0; i < s->count; i++)
+        json_put(losses, t->pairs[s->which[i]].id, json_real(t->each[i]), t->error);
+    return losses;
+}
+
+static Status write_metrics(Trainer *t, const Step *s)
+{
+    Text line = {0};
+    json_t *losses = pair_losses(t, s);
+    text_format(&line, t->error,
+                "{\"step\": %lld, \"epoch\": %lld, \"loss\": %.9g, \"lr\": %.9g, \"grad_norm\": %.9g, "
+                "\"tokens\": %lld, \"pairs\": ",
+                (long long)t->optimiser.step, (long long)s->epoch + 1, s->sum.loss,
+                t->options->level.learning_rate * s->factor, s->norm, (long long)s->sum.tokens);
+    json_print(&line, losses, JSON_REAL_PRECISION(9), t->error);
+    text_add(&line, "}\n", t->error);
+    append_line(t->files->metrics_path, text_string(&line), t->error);
+    text_free(&line);
+    json_decref(losses);
+    return t->error->status;
+}
+
 static Status write_logs(Trainer *t, const Step *s, double seconds)
 {
-    char line[400];
-    snprintf(line, sizeof line,
-             "{\"step\": %lld, \"epoch\": %lld, \"loss\": %.9g, \"lr\": %.9g, \"grad_norm\": %.9g, "
-             "\"tokens\": %lld}\n",
-             (long long)t->optimiser.step, (long long)s->epoch + 1, s->sum.loss,
-             t->options->level.learning_rate * s->factor, s->norm, (long long)s->sum.tokens);
-    append_line(t->files->metrics_path, line, t->error);
+    char line[100];
+    write_metrics(t, s);
     snprintf(line, sizeof line, "{\"step\": %lld, \"seconds\": %.4f}\n", (long long)t->optimiser.step,
              seconds);
     return append_line(t->files->timings_path, line, t->error);
@@ -265,6 +289,7 @@ static Status trainer_init(Trainer *t, Vlm *vlm, const Question *pairs, int64_t 
                    .error = e};
     arena_init(&t->arena);
     t->order = memory_new(count, sizeof *t->order, e);
+    t->each = memory_new(count, sizeof *t->each, e);
     return optimiser_init(&t->optimiser, vlm, &o->level, e);
 }
 
@@ -272,6 +297,7 @@ static void trainer_free(Trainer *t)
 {
     optimiser_free(&t->optimiser);
     arena_free(&t->arena);
+    free(t->each);
     free(t->order);
 }
 

@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <math.h>
 #include <setjmp.h>
 #include <string.h>
 
@@ -34,8 +35,14 @@ static double loss_of(LayerBench *b, const char *golden, bool tape, Mat **h, Lin
             labels[count++] = all[i];
         }
     double loss = -1;
+    double each[200];
+    double mean = 0;
     assert_true(head_cross_entropy(&b->run, head, gather_rows(&b->run, *h, at, count), labels,
-                                   1 / (double)count, &loss));
+                                   1 / (double)count, each, &loss));
+    for (int64_t i = 0; i < count; i++)
+        mean += each[i] / (double)count;
+    assert_true(count < 2 || fabs(each[0] - each[1]) > 0); /* rows differ */
+    assert_true(fabs(mean - loss) <= 1e-12 * fabs(loss));
     if (tape)
         run_backward(&b->run);
     assert_int_equal(b->error.status, OK);
@@ -115,7 +122,7 @@ check_memory(const char *none)
     const size_t before = arena.total;
     double loss;
     parallel_set_threads(1);
-    assert_true(head_cross_entropy(&run, &(Linear){&weight, NULL}, h, labels, 1, &loss));
+    assert_true(head_cross_entropy(&run, &(Linear){&weight, NULL}, h, labels, 1, NULL, &loss));
     parallel_set_threads(0);
     assert_true(loss > N * 8.0 && loss < N * 8.1); /* log 3000 = 8.006 */
     const int64_t took = (int64_t)(arena.peak - before);

@@ -373,7 +373,7 @@ static void example_head_cross_entropy(Example *x)
     Mat *h = mat(x, "h");
     Linear head = {param(x, "w"), NULL};
     double loss = 0;
-    assert_true(head_cross_entropy(&x->run, &head, h, ids(x, "label"), number(x, "scale"), &loss));
+    assert_true(head_cross_entropy(&x->run, &head, h, ids(x, "label"), number(x, "scale"), NULL, &loss));
     check(x, "loss", &(float){(float)loss}, 1);
     check_grad(x, "dh", h);
     check(x, "dw", head.weight->grad, head.weight->count);

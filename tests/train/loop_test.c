@@ -415,9 +415,23 @@ static void frozen_tower_keeps_nothing(void **state)
     tiny_run_free(&r);
 }
 
+/* The losses of the first three pairs, in the order of training, as metrics.jsonl has them. */
+static void first_pairs(const char *metrics, double pair[3])
+{
+    const char *p = metrics;
+    for (int n = 0; n < 3; n++) {
+        const char *object = strstr(p, "\"pairs\": {");
+        const char *comma = strstr(p, ", \"");
+        p = n && comma && comma < strchr(p, '\n') ? comma : object; /* the next pair of the step, or step */
+        assert_non_null(p);
+        p = strstr(p + (p == object ? 10 : 0), ": ") + 2;
+        pair[n] = strtod(p, NULL);
+    }
+}
+
 /* The losses that the steps of three samples report when nothing is learned. */
-static int losses(double loss[MAX_STEPS], int64_t tokens[MAX_STEPS], int64_t batch, int64_t micro_batch,
-                  int kind)
+static int losses(double loss[MAX_STEPS], int64_t tokens[MAX_STEPS], double pair[3], int64_t batch,
+                  int64_t micro_batch, int kind)
 {
     TinyRun r;
     Watched w = {0};
@@ -435,6 +449,7 @@ static int losses(double loss[MAX_STEPS], int64_t tokens[MAX_STEPS], int64_t bat
         loss[i] = w.step[i].loss;
         tokens[i] = w.step[i].tokens;
     }
+    first_pairs(result.metrics, pair);
     result_free(&result);
     tiny_run_free(&r);
     return w.steps;
@@ -456,16 +471,19 @@ static void losses_are_means(void **state)
     double loss[MAX_STEPS];
     int64_t n[MAX_STEPS];
     int64_t tokens[MAX_STEPS];
-    assert_int_equal(losses(own, n, 1, 1, LOSS_TOKEN), 6);
+    double pair[3];
+    assert_int_equal(losses(own, n, pair, 1, 1, LOSS_TOKEN), 6);
     assert_true(n[0] != n[1]);
     double by_sample = (own[0] + own[1]) / 2;
     double by_token = (own[0] * (double)n[0] + own[1] * (double)n[1]) / (double)(n[0] + n[1]);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        int steps = losses(loss, tokens, 2, cases[i].micro_batch, cases[i].kind);
+        int steps = losses(loss, tokens, pair, 2, cases[i].micro_batch, cases[i].kind);
         assert_true(steps >= 2);
         assert_true(tokens[0] == n[0] + n[1] && tokens[1] == n[2]);
         assert_true(fabs(loss[0] - (cases[i].per_sample ? by_sample : by_token)) < 1e-6);
         assert_true(fabs(loss[1] - (cases[i].halved ? own[2] / 2 : own[2])) < 1e-6);
+        for (int k = 0; k < 3; k++)                     /* whatever the mean, a pair's own loss is its own */
+            assert_true(fabs(pair[k] - own[k]) < 1e-5); /* of about 10, in a batch of another size */
     }
 }
 
