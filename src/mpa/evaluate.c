@@ -380,4 +380,4 @@ static Status run(Job *j, Error *e)
     return e->status;
 }
 
-const Stage stage_evaluate = {"evaluate", RESULT_TEST_STUDENT, RESULT_TEST_TEACHER, false, needs, run, NULL};
+const Stage stage_evaluate = {"evaluate", RESULT_TEST_STUDENT, RESULT_TEST_TEACHER, false, needs, run, NULL, NULL};

@@ -259,4 +259,4 @@ static Status clean(const Job *j, Error *e)
     return e->status;
 }
 
-const Stage stage_level = {"level", RESULT_ALIGNED, RESULT_ALIGNED, true, needs, run, clean};
+const Stage stage_level = {"level", RESULT_ALIGNED, RESULT_ALIGNED, true, needs, run, NULL, clean};

@@ -113,6 +113,8 @@ static bool is_done(const Stage *s, const Job *j, Error *e)
             const ResultState state = result_state(j, (Result)r, NULL, e);
             done = state == STATE_NONE || is_taken(s, j, state);
         }
+    if (last != STATE_BY_HAND && s->is_whole && !s->is_whole(j))
+        return false;
     return done && e->status == OK;
 }
 

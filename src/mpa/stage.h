@@ -15,6 +15,8 @@ typedef struct {
      * stages leave is not looked for. */
     Status (*needs)(const Job *j, Error *e);
     Status (*run)(Job *j, Error *e);
+    /* Whether what it writes besides its results is there too; NULL: nothing is. */
+    bool (*is_whole)(const Job *j);
     /* Removes what a kill may have left between the result and the end; NULL: nothing. */
     Status (*clean)(const Job *j, Error *e);
 } Stage;
