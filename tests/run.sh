@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs test programs one after another and counts their cases:  tests/run.sh PROGRAM|SCRIPT...
+# Runs test programs, TEST_JOBS at a time (as many as there are processors), and counts their cases:  tests/run.sh PROGRAM|SCRIPT...
 #
 # A program is a cmocka test: its cases are counted from what it prints. A script (NAME_test.sh) counts as one case, or as what it says in
 # a last line `N passed, M failed`. Each runs in the project's root with MPA naming the mpa to test, and is stopped after TEST_SECONDS.
@@ -24,8 +24,8 @@ export TSAN_OPTIONS="${TSAN_OPTIONS:-ignore_noninstrumented_modules=1:exitcode=9
 # Threads that wait in a loop for the next short piece of work make a busy machine many times slower.
 export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
 
-log=$(mktemp) || exit 1
-trap 'rm -f "$log"' EXIT
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
 trap 'exit 130' INT TERM
 
 limited() {
@@ -72,21 +72,32 @@ failing() {
 passed=0
 failed=0
 bad_programs=
-for program in "$@"; do
-    case $program in
-    *.sh) name=$program ;;
-    *) name=tests/${program#*/tests/} ;;
-    esac
+
+# run NUMBER PROGRAM: what it prints goes to $dir/NUMBER.log, its status and seconds to $dir/NUMBER.end.
+run() {
     start=$(date +%s)
+    case $2 in
+    /*) limited "$2" ;;
+    *) limited "./$2" ;;
+    esac >"$dir/$1.log" 2>&1 </dev/null
+    echo "$? $(($(date +%s) - start))" >"$dir/$1.tmp"
+    mv "$dir/$1.tmp" "$dir/$1.end"
+}
+
+# report NUMBER PROGRAM: its line, and all that it printed where it failed.
+report() {
+    log=$dir/$1.log
+    program=$2
+    read -r status seconds <"$dir/$1.end"
     case $program in
-    /*) limited "$program" >"$log" 2>&1 </dev/null ;;
-    *) limited "./$program" >"$log" 2>&1 </dev/null ;;
-    esac
-    status=$?
-    seconds=$(($(date +%s) - start))
-    case $program in
-    *.sh) counts=$(count_script $status) ;;
-    *) counts=$(count $status) ;;
+    *.sh)
+        name=$program
+        counts=$(count_script "$status")
+        ;;
+    *)
+        name=tests/${program#*/tests/}
+        counts=$(count "$status")
+        ;;
     esac
     good=${counts% *}
     bad=${counts#* }
@@ -94,7 +105,7 @@ for program in "$@"; do
     failed=$((failed + bad))
     if [ "$bad" = 0 ]; then
         printf 'ok      %-44s %4d cases %4d s\n' "$name" "$good" "$seconds"
-        continue
+        return
     fi
     bad_programs="$bad_programs $name"
     printf 'FAILED  %-44s %4d cases, %d failed, exit status %d, %d s\n' "$name" "$((good + bad))" "$bad" "$status" "$seconds"
@@ -103,6 +114,36 @@ for program in "$@"; do
     echo "    ------ all that $name printed:"
     sed 's/^/    /' "$log"
     echo "    ------"
+}
+
+# A pipe with a line for each program that may still be started.
+mkfifo "$dir/free" || exit 1
+exec 3<>"$dir/free"
+i=0
+while [ $i -lt "${TEST_JOBS:-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)}" ]; do
+    echo >&3
+    i=$((i + 1))
+done
+
+# The programs are started in their order; those that have ended are reported in the same order.
+started=0
+reported=0
+for program in "$@"; do
+    read -r _ <&3
+    started=$((started + 1))
+    {
+        run $started "$program"
+        echo >&3
+    } &
+    while [ -e "$dir/$((reported + 1)).end" ]; do
+        reported=$((reported + 1))
+        eval "report $reported \"\${$reported}\""
+    done
+done
+wait
+while [ $reported -lt $started ]; do
+    reported=$((reported + 1))
+    eval "report $reported \"\${$reported}\""
 done
 
 [ -z "$bad_programs" ] || echo "failed:$bad_programs"

@@ -55,5 +55,17 @@ expect 0 '5 passed, 0 failed' five.sh
 expect 1 '4 passed, 1 failed' four.sh
 expect 1 '5 passed, 1 failed' liar.sh
 
+# Several at a time: all are counted, in their order.
+TEST_JOBS=3 TEST_SECONDS=2 "$here/run.sh" "$dir/five.sh" "$dir/slow" "$dir/bad" "$dir/good" "$dir/four.sh" >"$dir/out" 2>&1
+status=$?
+names=$(sed -n 's/^\(ok\|FAILED\)  *[^ ]*\/\([^ ]*\).*/\2/p' "$dir/out" | tr '\n' ' ')
+if [ $status = 1 ] && [ "$names" = 'five.sh slow bad good four.sh ' ] && [ "$(tail -n 1 "$dir/out")" = '13 passed, 3 failed' ]; then
+    passed=$((passed + 1))
+else
+    failed=$((failed + 1))
+    echo "run.sh on five programs, three at a time: status $status, names $names, and:"
+    cat "$dir/out"
+fi
+
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
