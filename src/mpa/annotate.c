@@ -144,4 +144,5 @@ static Status run(Job *j, Error *e)
     return e->status;
 }
 
-const Stage stage_annotate = {"annotate", RESULT_ANNOTATIONS, RESULT_ANNOTATIONS, true, needs, run, NULL, NULL};
+const Stage stage_annotate = {"annotate", RESULT_ANNOTATIONS, RESULT_ANNOTATIONS, true, needs, run, NULL,
+                              NULL};

@@ -366,5 +366,4 @@ static bool is_whole(const Job *j)
     return decided;
 }
 
-const Stage stage_identify = {
-    "identify", RESULT_STUDENT, RESULT_PARITY, true, needs, run, is_whole, NULL};
+const Stage stage_identify = {"identify", RESULT_STUDENT, RESULT_PARITY, true, needs, run, is_whole, NULL};

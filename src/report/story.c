@@ -1,5 +1,5 @@
 /* The story is put together from the run folder: audit.jsonl has what annotator and identifier did,
- * losses.jsonl in which updates of the training a pair was. Only what the aligned student says now is
+ * metrics.jsonl in which updates of the training a pair was. Only what the aligned student says now is
  * asked for, and kept in the run's journal as any answer. */
 #include "report/story.h"
 
@@ -159,16 +159,16 @@ static json_t *identification(const Job *j, const json_t *line, Error *e)
     return o;
 }
 
-/* The updates that the pair took part in, from losses.jsonl. */
+/* The updates that the pair took part in, from metrics.jsonl. */
 static json_t *updates_of(const Job *j, const char *id, Error *e)
 {
     json_t *list = json_array();
-    json_t *steps = job_read_lines(j, "losses.jsonl", e);
+    json_t *steps = job_read_lines(j, "metrics.jsonl", e);
     json_t *step;
     size_t i;
     json_array_foreach(steps, i, step)
     {
-        const json_t *loss = json_object_get(json_object_get(step, "losses"), id);
+        const json_t *loss = json_object_get(json_object_get(step, "pairs"), id);
         if (loss)
             json_append(list,
                         json_pack("{s:O, s:O, s:O}", "epoch", json_object_get(step, "epoch"), "step",

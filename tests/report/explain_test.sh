@@ -60,6 +60,9 @@ says 3 'there is no picture 99 in this run; the nearest: 9, ' 99
 says 2 'the id of a picture' # a usage error
 says 2 'level.epochs was 2, is 3' 3 level.epochs=3
 dropped=$(sed -n 's/^{"question_id":\([0-9]*\),.*"decision":"not kept".*/\1/p' "$work/run/audit.jsonl" | head -n 1)
+loss=$(sed -n '/"pairs": {.*"3": /s/.*"3": \([0-9]*\.[0-9][0-9]\).*/\1/p' "$work/run/metrics.jsonl" | head -n 1)
+says 0 ": loss ${loss:-absent}" 3
+says 0 '    epoch ' 3
 says 0 'Decision: not kept, because the student is right' "$dropped"
 says 0 'was not kept, so the student was not trained on it' "$dropped"
 # Nothing that acts on a terminal.
