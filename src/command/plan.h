@@ -12,12 +12,14 @@
 /* ---------------------------------------------------------------------------- plan_pictures.c */
 
 typedef struct {
-    int64_t readable, missing; /* pictures of data.images */
+    int64_t readable, skipped; /* pictures of data.images; skipped: missing, or cannot be read */
+    int64_t foreign;           /* files of a folder in formats that are not read */
+    int64_t turned;            /* that EXIF data say to turn; -1: not looked for */
     int64_t duplicates;        /* with the bytes of another; -1: not looked for */
 } PlanPictures;
 
-/* The pictures of [data]; `hash`: their bytes are compared. */
-Status plan_pictures(PlanPictures *p, const Items *items, bool hash, Error *e);
+/* The pictures of [data]; `read`: each is read, to compare its bytes and look at its EXIF data. */
+Status plan_pictures(PlanPictures *p, const Items *items, bool read, Error *e);
 
 /* Tokens that a picture takes in the text: of some pictures from all over the list. */
 typedef struct {

@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/number.h"
 #include "base/progress.h"
+#include "image/image.h"
 
 #include <stdlib.h>
 
@@ -44,13 +45,28 @@ static int64_t count_duplicates(const Items *items, Error *e)
     return same;
 }
 
-Status plan_pictures(PlanPictures *p, const Items *items, bool hash, Error *e)
+/* How many of the pictures do not stand upright. */
+static int64_t count_turned(const Items *items, Error *e)
 {
-    *p = (PlanPictures){.missing = items->skipped, .duplicates = -1};
+    int64_t turned = 0;
+    for (int64_t i = 0; i < items->count && e->status == OK; i++) {
+        ImageHeader header = {0};
+        if (items->item[i].file && image_header(&header, items->item[i].file, e) == OK)
+            turned += header.orientation > 1;
+    }
+    return turned;
+}
+
+Status plan_pictures(PlanPictures *p, const Items *items, bool read, Error *e)
+{
+    *p = (PlanPictures){
+        .skipped = items->skipped, .foreign = items->foreign_count, .turned = -1, .duplicates = -1};
     for (int64_t i = 0; i < items->count; i++)
         p->readable += items->item[i].file != NULL;
-    if (hash)
+    if (read) {
+        p->turned = count_turned(items, e);
         p->duplicates = count_duplicates(items, e);
+    }
     return e->status;
 }
 

@@ -32,10 +32,11 @@ static void add_pictures(const Plan *p, Text *out, Error *e)
     static const char *const names[ANSWERERS] = {[STUDENT] = "student", [TEACHER] = "teacher"};
     const PlanPictures *k = &p->pictures;
     if (p->items.count)
-        text_format(out, e, "pictures: %lld can be read, %lld are missing", (long long)k->readable,
-                    (long long)k->missing);
+        text_format(out, e, "pictures: %lld can be read, %lld are missing or cannot, %lld have other formats",
+                    (long long)k->readable, (long long)k->skipped, (long long)k->foreign);
     if (p->items.count && k->duplicates >= 0)
-        text_format(out, e, ", %lld have the bytes of another", (long long)k->duplicates);
+        text_format(out, e, "; %lld have the bytes of another, %lld are turned by EXIF (image.exif)",
+                    (long long)k->duplicates, (long long)k->turned);
     text_add(out, p->items.count ? "\n" : "", e);
     for (int who = ANSWERERS; who-- > 0;) {
         const PlanTokens *t = p->tokens + who;

@@ -380,4 +380,5 @@ static Status run(Job *j, Error *e)
     return e->status;
 }
 
-const Stage stage_evaluate = {"evaluate", RESULT_TEST_STUDENT, RESULT_TEST_TEACHER, false, needs, run, NULL, NULL};
+const Stage stage_evaluate = {"evaluate", RESULT_TEST_STUDENT, RESULT_TEST_TEACHER, false, needs, run, NULL,
+                              NULL};

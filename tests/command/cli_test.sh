@@ -118,10 +118,18 @@ expect 0 'continues because of --force' annotate conf/demo.ini run.dir="$work/o5
 
 # A plan changes nothing and says what each stage needs; what is too small for any stage is said before the first one.
 expect 0 'out:^  annotate +[0-9]+ s +[0-9]+ MiB +[0-9]+ MiB  12 pictures' plan conf/demo.ini run.dir="$work/plan" data.limit=12
-grep -Eq '^pictures: 12 can be read, 0 are missing, 0 have the bytes of another$' "$work/out" && grep -Eq '^tokens per picture, teacher: 16 at least' "$work/out" &&
+grep -Eq '^pictures: 12 can be read, 0 are missing or cannot, 0 have other formats; 0 have the bytes of another, 0 are turned by EXIF' "$work/out" && grep -Eq '^tokens per picture, teacher: 16 at least' "$work/out" &&
     grep -Eq '^  level +[0-9]+ s .* 14 epochs, [0-9]+ steps of 32, [0-9]+ updates$' "$work/out" && grep -Eq '^  evaluate: aligned +[0-9]+ s' "$work/out"
 verdict "$([ $? = 0 ] || echo "not in the plan")" "plan: pictures, tokens, level, evaluate"
 [ -e "$work/plan" ] && verdict "the run folder was made" "plan" || verdict "" ""
+mkdir "$work/some"
+cp conf/world/okvqa/train/COCO_train2014_000000000001.jpg "$work/some/a.jpg"
+cp "$work/some/a.jpg" "$work/some/b.jpg"
+{ head -c 2 "$work/some/a.jpg" && printf '\377\341\000\042Exif\000\000MM\000\052\000\000\000\010\000\001\001\022\000\003\000\000\000\001\000\006\000\000\000\000\000\000' &&
+    tail -c +3 "$work/some/a.jpg"; } >"$work/some/turned.jpg"
+echo x >"$work/some/other.webp"
+expect 0 'out:^pictures: 3 can be read, 0 are missing or cannot, 1 have other formats; 1 have the bytes of another, 1 are turned by EXIF' \
+    plan conf/demo.ini run.dir="$work/plan" data.images="$work/some" data.image_root=
 "$MPA" annotate conf/demo.ini run.dir="$work/plan" data.limit=2 annotate.max_new_tokens=40 >"$work/out" 2>"$work/err"
 expect 0 'out:^  identify: teacher +[0-9]+ s +[0-9]+ MiB +[0-9]+ MiB  2 questions' plan conf/demo.ini run.dir="$work/plan" data.limit=2 annotate.max_new_tokens=40
 grep -q '^  annotate' "$work/out" && verdict "what is done is planned" "plan after annotate" || verdict "" ""
