@@ -125,7 +125,7 @@ static Status read_arguments(Ablation *a, Error *e)
 
 /* -------------------------------------------------------------------------------------- the runs */
 
-/* Does `c` with the configuration, its overrides, and those in `more`. */
+/* Does `c` with the configuration, its overrides, and those in `more` (NULL: none). */
 static Status do_command(const Ablation *a, const Command *c, char *const *more, int count, Error *e)
 {
     const int own = a->in->count;
@@ -134,7 +134,8 @@ static Status do_command(const Ablation *a, const Command *c, char *const *more,
     in.arguments = memory_new(in.count, sizeof *in.arguments, e);
     if (e->status == OK) {
         memcpy(in.arguments, a->in->arguments, (size_t)own * sizeof *in.arguments);
-        memcpy(in.arguments + own, more, (size_t)count * sizeof *in.arguments);
+        for (int i = 0; i < count; i++)
+            in.arguments[own + i] = more[i];
         if (a->force)
             in.arguments[own + count] = force;
         c->run(&in, e);
