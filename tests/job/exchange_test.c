@@ -188,8 +188,8 @@ static void test_errors(void **state)
         "{\"id\":7,\"response\":null,\"error\":{\"code\":\"expired\"}}\n",
         "{\"id\":7,\"response\":{\"status_code\":429,\"body\":{\"error\":{\"message\":\"slow\"}}}}\n",
         "{\"id\":7,\"result\":{\"type\":\"errored\",\"error\":{\"type\":\"overloaded\"}}}\n",
-        "{\"id\":7,\"response\":{\"body\":{\"choices\":[{\"message\":{\"content\":null,\"refusal\":\"no\"}}]}"
-        "}}\n",
+        ("{\"id\":7,\"response\":{\"body\":{\"choices\":[{\"message\":{\"content\":null,\"refusal\":\"no\"}}"
+         "]}}}\n"),
         "{\"id\":7,\"response\":{\"body\":{\"choices\":[]}}}\n",
         "{\"id\":7,\"content\":[{\"type\":\"image\"}]}\n",
         "",

@@ -139,8 +139,10 @@ static bool check_weights(Golden *g, const Vlm *vlm)
     const Adapter *a = &vlm->adapter;
     bool good = true;
     assert_int_equal(g->tensors.count, a->count ? 2 * a->count : vlm->checkpoint.params);
-    for (int64_t i = 0; i < a->count; i++)
-        good &= check_values(g, &a->lora[i]->a) & check_values(g, &a->lora[i]->b);
+    for (int64_t i = 0; i < a->count; i++) {
+        good &= check_values(g, &a->lora[i]->a);
+        good &= check_values(g, &a->lora[i]->b);
+    }
     for (int64_t i = 0; i < vlm->checkpoint.params && !a->count; i++)
         good &= check_values(g, vlm->checkpoint.param[i]);
     return good;

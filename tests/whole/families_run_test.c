@@ -90,7 +90,7 @@ static int clean(void **state)
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
         folder_remove(in_run(path, folders[i]), &e);
     scratch_remove(&scratch);
-    return e.status;
+    return (int)e.status;
 }
 
 static void test_stage_files(void **state)
