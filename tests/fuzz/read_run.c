@@ -17,18 +17,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Every task's layout. A question has an id, a picture and answers. */
+/* Every task's layout. A question has an id and a picture; in a test set it has words and answers too,
+ * and nowhere an empty list of answers. */
 void fuzz_dataset(const uint8_t *bytes, size_t count)
 {
     static const char *const tasks[] = {"textvqa", "stvqa", "chartqa", "okvqa"};
     const char *path = fuzz_file("data.json", bytes, count);
-    for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++) {
+    for (size_t i = 0; i < SPLITS * sizeof tasks / sizeof *tasks; i++) {
+        const Split split = i % SPLITS ? SPLIT_TEST : SPLIT_TRAIN;
         Items items = {0};
         Error e = {0};
-        dataset_load(&items, task_find(tasks[i]), SPLIT_TRAIN, path, &e);
+        dataset_load(&items, task_find(tasks[i / SPLITS]), split, path, &e);
         demand_verdict(&e);
-        for (int64_t k = 0; k < items.count; k++)
-            demand(items.item[k].id && items.item[k].image && json_array_size(items.item[k].answers));
+        for (int64_t k = 0; k < items.count; k++) {
+            const Item *item = items.item + k;
+            demand(item->id && item->image);
+            demand(item->answers ? json_array_size(item->answers) > 0 : split == SPLIT_TRAIN);
+            demand(item->question || split == SPLIT_TRAIN);
+        }
         items_free(&items);
     }
 }
