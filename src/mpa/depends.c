@@ -17,6 +17,7 @@ const char *const result_name[RESULTS] = {
     [RESULT_TEST_STUDENT] = "evaluation/student.json",
     [RESULT_TEST_ALIGNED] = "evaluation/aligned.json",
     [RESULT_TEST_TEACHER] = "evaluation/teacher.json",
+    [RESULT_SCORES] = "scores.json",
 };
 
 #define ANNOTATIONS (1u << RESULT_ANNOTATIONS)
@@ -51,6 +52,8 @@ const Dependence depends[] = {
     {"evaluate.questions", 0, "questions questions.pictures"},
     {"evaluate.holdout", ALIGNED | TEST, ""},
     {"evaluate.image_root", 0, "questions.pictures"},
+    {"evaluate.metric", 1u << RESULT_SCORES, ""},
+    {"evaluate.predictions", 0, "predictions"},
     {"evaluate.*", 0, ""},
     {NULL, 0, NULL},
 };

@@ -373,7 +373,8 @@ static Status run(Job *j, Error *e)
                   "evaluate.predictions");
     add_gaps(scores, e);
     intervals_put(scores, &values, e);
-    job_write_json(j, "scores.json", scores, 2, e);
+    result_begin(j, RESULT_SCORES, NULL, e);
+    result_end(j, RESULT_SCORES, scores, 2, e);
     json_decref(scores);
     values_free(&values);
     items_free(&items);

@@ -174,7 +174,7 @@ static void parity_inputs(const Job *j, json_t *o, Error *e)
     const bool given = *c->student.answers && *c->teacher.answers;
     if (c->identify.select == SELECT_LABELS) {
         Items items = {0};
-        items_load_images(&items, c, e);
+        items_name_images(&items, c, e);
         json_put(o, "list", list_hash(&items, e), e);
         items_free(&items);
         return;
@@ -218,6 +218,19 @@ static void test_aligned_inputs(const Job *j, json_t *o, Error *e)
     free(folder);
 }
 
+static void scores_inputs(const Job *j, json_t *o, Error *e)
+{
+    const Config *c = &j->config;
+    Items items = {0};
+    holdout_or_questions(&items, j, e);
+    json_put(o, "questions", list_hash(&items, e), e);
+    items_free(&items);
+    if (*c->evaluate.predictions)
+        json_put(o, "predictions", fingerprint_text(file_hash(c->evaluate.predictions, e)), e);
+    for (int r = RESULT_TEST_STUDENT; r < RESULT_SCORES && !*c->evaluate.predictions; r++)
+        json_put(o, result_name[r], stage_file(j, "", (Result)r, e), e);
+}
+
 json_t *inputs_now(const Job *j, Result r, Error *e)
 {
     const Model of_student = student(j);
@@ -237,6 +250,8 @@ json_t *inputs_now(const Job *j, Result r, Error *e)
         test_inputs(j, &of_student, o, e);
     else if (r == RESULT_TEST_ALIGNED)
         test_aligned_inputs(j, o, e);
+    else if (r == RESULT_SCORES)
+        scores_inputs(j, o, e);
     else
         test_inputs(j, &of_teacher, o, e);
     if (r == RESULT_TEACHER && j->config.identify.skip_teacher) /* whom it is asked about */

@@ -5,11 +5,10 @@
 #include "mpa/result.h"
 
 #include "base/file.h"
-#include "base/folder.h"
 #include "base/hash.h"
-#include "base/path.h"
 #include "job/fingerprint.h"
 #include "job/provenance.h"
+#include "train/save.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -121,8 +120,8 @@ static ResultState compare_input(Text *why, const char *input, const json_t *old
     if (!old || json_equal(old, now))
         return STATE_TRUE;
     const bool moved = keys_changed(why, input, settings[0], settings[1], e);
-    if (json_is_null(
-            now)) /* it cannot be compared: taken for the same, if it is looked for at the same place */
+    /* What is gone cannot be compared: it is taken for the same, if it is looked for at the same place. */
+    if (json_is_null(now))
         return moved ? STATE_CHANGED : STATE_TRUE;
     if (json_is_object(old) && json_is_object(now))
         describe_files(why, input, old, now, e);
@@ -231,14 +230,10 @@ ResultState result_state(const Job *j, Result r, Text *why, Error *e)
 static Status remove_old(const Job *j, Result r, Error *e)
 {
     char *path = job_path(j, result_name[r], e);
-    char *adapter = path_join(path, "adapter", e); /* of a model that was aligned by LoRA */
-    if (path && file_is_folder(path)) {
-        folder_remove(adapter, e);
-        folder_remove(path, e);
-    } else if (path) {
+    if (path && file_is_folder(path))
+        save_remove(path, e);
+    else if (path)
         file_remove(path, e);
-    }
-    free(adapter);
     if (r == RESULT_ALIGNED)
         json_object_clear(j->hashes); /* its files are read anew */
     free(path);

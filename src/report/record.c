@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "data/items.h"
 #include "data/metrics.h"
+#include "job/provenance.h"
 #include "mpa/audit.h"
 #include "mpa/result.h"
 
@@ -28,13 +29,18 @@ json_t *readable(const json_t *value)
     return (json_t *)(uintptr_t)value;
 }
 
-/* What a result is made of; RESULTS: no other result. */
-static const Result made_of[RESULTS][2] = {
-    [RESULT_ANNOTATIONS] = {RESULTS, RESULTS},         [RESULT_STUDENT] = {RESULT_ANNOTATIONS, RESULTS},
-    [RESULT_TEACHER] = {RESULT_ANNOTATIONS, RESULTS},  [RESULT_PARITY] = {RESULT_STUDENT, RESULT_TEACHER},
-    [RESULT_ALIGNED] = {RESULT_PARITY, RESULTS},       [RESULT_TEST_STUDENT] = {RESULTS, RESULTS},
-    [RESULT_TEST_ALIGNED] = {RESULT_ALIGNED, RESULTS}, [RESULT_TEST_TEACHER] = {RESULTS, RESULTS},
-};
+/* Whether all earlier results that the result was made of may be shown. */
+static bool is_of_shown(const Job *j, Result r, const bool *shown, Error *e)
+{
+    json_t *entry = provenance_read(j, result_name[r], e);
+    bool all = true;
+    for (int of = 0; of < (int)r; of++) {
+        const json_t *input = json_object_get(json_object_get(entry, "inputs"), result_name[of]);
+        all &= shown[of] || !input || json_is_null(input);
+    }
+    json_decref(entry);
+    return all;
+}
 
 /* Whether each result may be shown: it and all that it was made of are true or were put there by hand. Those
  * that are there and may not are named in left_out. */
@@ -42,10 +48,8 @@ static Status look(const Job *j, bool *shown, json_t *left_out, Error *e)
 {
     for (int r = 0; r < RESULTS && e->status == OK; r++) {
         const ResultState state = result_state(j, (Result)r, NULL, e);
-        shown[r] = state != STATE_OUTDATED && state != STATE_CHANGED;
-        for (int i = 0; i < 2 && state != STATE_BY_HAND; i++)
-            if (made_of[r][i] != RESULTS)
-                shown[r] &= shown[made_of[r][i]];
+        shown[r] = state != STATE_OUTDATED && state != STATE_CHANGED &&
+                   (state == STATE_BY_HAND || is_of_shown(j, (Result)r, shown, e));
         if (!shown[r] && state != STATE_NONE)
             json_append(left_out, json_string(result_name[r]), e);
     }

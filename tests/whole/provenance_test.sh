@@ -254,13 +254,8 @@ hand aligned "cp -R '$work/student/.' '$work/run/aligned'" 'evaluation/aligned.j
 hand evaluation/student.json "sed -i.bak '1,/predictions/s/\(predictions.*\)\"/\1 x\"/' '$work/run/evaluation/student.json'" ''
 
 # A question that was changed is not judged by the answers to the old one.
-rm -rf "$work/run"
-cp -R "$work/kept" "$work/run"
-rm "$work/run/provenance.json"
-sed -i.bak '1,/predicted_question/s/\(predicted_question.*\)"/\1 here"/' "$work/run/annotations.json"
-"$MPA" identify "$work/run.ini" --redo identify teacher.answers="$work/run/teacher.json" student.model=none student.answers= >"$work/log" 2>&1
-rm -f "$work/run/parity.json"
-"$MPA" identify "$work/run.ini" teacher.annotations="$work/run/annotations.json" teacher.answers="$work/kept/teacher.json" \
+sed '1,/predicted_question/s/\(predicted_question.*\)"/\1 here"/' "$work/kept/annotations.json" >"$work/annotations.json"
+"$MPA" identify "$work/run.ini" teacher.annotations="$work/annotations.json" teacher.answers="$work/kept/teacher.json" \
     run.dir="$work/other" >"$work/log" 2>&1
 verdict $? 0 'answers to another question: exit status'
 grep -q '2 answers or pairs have no counterpart' "$work/log"
