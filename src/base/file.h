@@ -34,7 +34,7 @@ Status file_replace(const char *path, const void *bytes, size_t count, Error *e)
  * failure too: the old file then stays and the new one is removed. */
 typedef struct {
     char *path, *temporary; /* owned; temporary NULL: the path is written to as it is */
-    int descriptor;         /* of the temporary file; -1: none */
+    int descriptor;         /* of what is written; -1: none */
 } FileWriter;
 Status file_begin(FileWriter *w, const char *path, Error *e);
 Status file_put(FileWriter *w, const void *bytes, size_t count, Error *e);

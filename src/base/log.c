@@ -1,4 +1,4 @@
-/* Messages. Nothing but this file, progress.c and main.c's usage lines writes to standard error. What is
+/* Messages. Nothing but this file, progress.c, start.c and main.c's usage lines writes to standard error. What is
  * formatted is made printable; the colours and the wiping of a line are ours. */
 #include "base/log.h"
 

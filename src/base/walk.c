@@ -7,7 +7,6 @@
 #include "base/path.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
 /* Names that are added at the end and, folders still to be listed, taken from `next` on. */

@@ -87,9 +87,14 @@ int config_row(size_t field)
     return row;
 }
 
+int config_row_of(const Config *c, const void *field)
+{
+    return config_row((size_t)((const char *)field - (const char *)c));
+}
+
 const char *config_name(const Config *c, const void *field)
 {
-    return config_keys[config_row((size_t)((const char *)field - (const char *)c))].name;
+    return config_keys[config_row_of(c, field)].name;
 }
 
 /* The value as it would be written. Borrowed. */
@@ -115,13 +120,13 @@ const char *config_text(const Config *c, const char *key)
 
 bool config_is_given(const Config *c, const void *field)
 {
-    const Setting *s = c->setting + config_row((size_t)((const char *)field - (const char *)c));
+    const Setting *s = c->setting + config_row_of(c, field);
     return s->value && (!strcmp(s->origin, "file") || !strcmp(s->origin, "command line"));
 }
 
 Status config_require(const Config *c, const char *const *field, Error *e)
 {
-    const int row = config_row((size_t)((const char *)field - (const char *)c));
+    const int row = config_row_of(c, field);
     const char *name = config_keys[row].name;
     if (e->status != OK || **field)
         return e->status;
@@ -162,9 +167,9 @@ Status config_dump(const Config *c, Text *out, Error *e)
 
 Status config_training(const Config *c, Text *out, Error *e)
 {
-    for (int i = 0; config_keys[i].name && e->status == OK; i++)
+    const char *text;
+    for (int i = 0; config_key(c, i, &text) && e->status == OK; i++)
         if (config_keys[i].trains)
-            text_format(out, e, "; %s %s", config_keys[i].name,
-                        config_row_is_fitted(c, i) ? "auto" : text_of(c, i));
+            text_format(out, e, "; %s %s", config_keys[i].name, text);
     return e->status;
 }

@@ -50,6 +50,7 @@ typedef struct {
 
 /* The row of a field; the field must have one. */
 int config_row(size_t field);
+int config_row_of(const Config *c, const void *field); /* of a field of c */
 /* Gives the key "section.key" of a file or the command line its value: quotes around it are taken
  * off, a path is resolved. BAD_USAGE names place, key and what is allowed. */
 Status config_set(Config *c, const Place *at, const char *section, const char *key, const char *value,

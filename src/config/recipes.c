@@ -90,13 +90,13 @@ bool config_row_is_fitted(const Config *c, int row)
 
 bool config_is_fitted(const Config *c, const void *field)
 {
-    return config_row_is_fitted(c, config_row((size_t)((const char *)field - (const char *)c)));
+    return config_row_is_fitted(c, config_row_of(c, field));
 }
 
 Status config_fit(Config *c, const void *field, double value, Error *e)
 {
     char text[40];
-    const int row = config_row((size_t)((const char *)field - (const char *)c));
+    const int row = config_row_of(c, field);
     if (e->status != OK || !config_row_is_fitted(c, row))
         return e->status;
     snprintf(text, sizeof text, "%.17g", value);

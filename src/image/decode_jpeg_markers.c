@@ -39,13 +39,15 @@ static bool is_frame(int marker)
 static int next_marker(const Source *s, size_t *at)
 {
     while (*at + 1 < s->size) {
-        int mark = s->data[*at];
-        int marker = s->data[*at + 1];
-        if (mark == 0xFF && marker != 0 && marker != 0xFF) {
-            *at += 2;
+        const unsigned char *mark = memchr(s->data + *at, 0xFF, s->size - 1 - *at);
+        if (!mark)
+            break;
+        *at = (size_t)(mark - s->data) + 1;
+        const int marker = s->data[*at];
+        if (marker && marker != 0xFF) {
+            ++*at;
             return marker;
         }
-        ++*at;
     }
     return 0;
 }

@@ -1,8 +1,6 @@
 /* Pictures for pages, by stb_image_write: only this file knows it. */
 #include "image/image.h"
 
-#include <stdlib.h>
-
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #define STBI_WRITE_NO_STDIO
 

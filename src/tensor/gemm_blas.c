@@ -8,7 +8,6 @@
 #include "base/word.h"
 
 #include <cblas.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* What OpenBLAS takes of the address space for each thread, its buffer and a stack. Where it gets none,

@@ -35,7 +35,7 @@ typedef struct {
 struct Lora {
     Param a;       /* [R, I], further dimensions as the weight's; float32, has a master */
     Param b;       /* [O, R], further dimensions 1; float32, has a master */
-    float scale;   /* alpha / R */
+    float scale;   /* alpha / R, or alpha / sqrt(R) (Adapter.rslora) */
     float dropout; /* the part of x's elements that training leaves out */
     uint64_t key;  /* of the module, for its random numbers: the hash of its name */
 };

@@ -16,10 +16,8 @@ static bool is_same(const Param *a, const Param *b)
         return false;
     for (int64_t i = 0; i < a->count; i += PIECE) {
         const int64_t n = min_i64(PIECE, a->count - i);
-        dtype_widen(x, (const char *)a->weight.data + (size_t)i * dtype_size(a->weight.type), a->weight.type,
-                    n);
-        dtype_widen(y, (const char *)b->weight.data + (size_t)i * dtype_size(b->weight.type), b->weight.type,
-                    n);
+        dtype_widen(x, weight_at(&a->weight, 0, i), a->weight.type, n);
+        dtype_widen(y, weight_at(&b->weight, 0, i), b->weight.type, n);
         if (memcmp(x, y, (size_t)n * sizeof *x))
             return false;
     }

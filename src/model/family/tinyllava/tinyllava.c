@@ -14,7 +14,6 @@
 #include "model/load.h"
 #include "tensor/probe.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static const char end_token[] = "<|endoftext|>";
