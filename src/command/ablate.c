@@ -5,10 +5,8 @@
 #include "command/ablate.h"
 #include "command/command.h"
 
-#include "base/file.h"
 #include "base/folder.h"
 #include "base/memory.h"
-#include "base/path.h"
 #include "base/word.h"
 #include "data/items.h"
 #include "mpa/depends.h"
@@ -43,16 +41,6 @@ static Status check_key(const char *key, Error *e)
     return e->status;
 }
 
-/* Appends a copy of the text to a list of *count. */
-static void add_text(char ***list, int64_t *count, int64_t *capacity, const char *text, Error *e)
-{
-    *list = memory_reserve(*list, *count, capacity, sizeof **list, e);
-    if (e->status != OK)
-        return;
-    (*list)[*count] = memory_copy(text, e);
-    ++*count;
-}
-
 /* KEY=V1,V2 as "KEY=V1", "KEY=V2". */
 static Status read_vary(Ablation *a, const char *text, Error *e)
 {
@@ -69,7 +57,7 @@ static Status read_vary(Ablation *a, const char *text, Error *e)
         text_clear(&one);
         text_add_bytes(&one, text, (size_t)(equals + 1 - text), e);
         text_add_bytes(&one, p, length, e);
-        add_text(&a->value[a->keys], &a->values[a->keys], &capacity, text_string(&one), e);
+        names_add(&a->value[a->keys], &a->values[a->keys], &capacity, text_string(&one), e);
         p += length + (p[length] == ',');
     }
     a->keys++;
@@ -214,13 +202,13 @@ static Status give_answers(const Job *j, double size, char ***more, int64_t *cou
             size < 1 ? job_path(j, name, e) : job_given_or_path(j, given[i], result_name[result[i]], e);
         text_clear(&text);
         text_format(&text, e, "%s=%s", key[i], file ? file : "");
-        add_text(more, count, capacity, text_string(&text), e);
+        names_add(more, count, capacity, text_string(&text), e);
         free(file);
     }
     text_clear(&text);
     text_format(&text, e, "data.limit=%zu", part); /* for the data set's own labels */
     if (size < 1)
-        add_text(more, count, capacity, text_string(&text), e);
+        names_add(more, count, capacity, text_string(&text), e);
     text_free(&text);
     free(path);
     json_close(&annotations);
@@ -240,14 +228,14 @@ static Status make_run(const Ablation *a, const Variant *v, int64_t seed, char *
     if (e->status == OK)
         log_info(&j->log, "ablate: %s, seed %lld", text_string(&v->name), (long long)seed);
     for (int k = 0; k < a->keys; k++)
-        add_text(&more, &count, &capacity, v->value[k], e);
+        names_add(&more, &count, &capacity, v->value[k], e);
     text_clear(&text);
     text_format(&text, e, "run.dir=%s", *folder ? *folder : "");
-    add_text(&more, &count, &capacity, text_string(&text), e);
+    names_add(&more, &count, &capacity, text_string(&text), e);
     text_clear(&text);
     text_format(&text, e, "run.seed=%lld", (long long)seed);
-    add_text(&more, &count, &capacity, text_string(&text), e);
-    add_text(&more, &count, &capacity, "evaluate.models=aligned", e);
+    names_add(&more, &count, &capacity, text_string(&text), e);
+    names_add(&more, &count, &capacity, "evaluate.models=aligned", e);
     give_answers(j, v->size, &more, &count, &capacity, e);
     do_command(a, &command_run, more, (int)count, e);
     names_free(more, count);

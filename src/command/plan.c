@@ -48,7 +48,7 @@ static Status look(Plan *p, Error *e)
             p->file[p->files] = p->items.item[i].file;
             p->files++;
         }
-    plan_pictures(&p->pictures, &p->items, p->measure, e);
+    plan_pictures(&p->pictures, p->job, &p->items, p->measure, e);
     for (int who = 0; who < ANSWERERS && e->status == OK; who++) {
         Error bad = {0};
         if (*folder[who] && vlm_open(p->vlm + who, folder[who], &bad) == OK)
@@ -270,10 +270,26 @@ static void plan_free(Plan *p)
     text_free(&p->refused);
 }
 
+/* Whether all that a run makes is there. */
+static bool nothing_left(const Plan *p)
+{
+    static const Result answers[MODELS] = {[MODEL_STUDENT] = RESULT_TEST_STUDENT,
+                                           [MODEL_ALIGNED] = RESULT_TEST_ALIGNED,
+                                           [MODEL_TEACHER] = RESULT_TEST_TEACHER};
+    const Config *c = &p->job->config;
+    bool all = (*c->teacher.annotations || plan_is_there(p, RESULT_ANNOTATIONS)) &&
+               plan_is_there(p, RESULT_PARITY) && plan_is_there(p, RESULT_ALIGNED);
+    for (int m = 0; m < MODELS && all && !*c->evaluate.predictions; m++)
+        all = !(c->evaluate.models & 1u << m) || plan_is_there(p, answers[m]);
+    return all;
+}
+
 Status plan_make(Text *out, Job *j, bool measure, Error *e)
 {
     Plan p = {.job = j, .measure = measure};
     Progress work;
+    if (!measure && nothing_left(&p))
+        return e->status; /* a run that is done opens no model to say so */
     for (int who = 0; who < ANSWERERS; who++)
         p.answers[who].seconds = -1;
     progress_begin(&work, &j->log, "plan", 0, 0);
@@ -284,7 +300,8 @@ Status plan_make(Text *out, Job *j, bool measure, Error *e)
     add_first_stages(&p);
     add_training(&p, e);
     add_evaluation(&p);
-    add_refused(&p, e);
+    if (measure)
+        add_refused(&p, e); /* a run has looked already, at the stages that it does */
     progress_end(&work);
     if (measure || p.rows)
         plan_text(&p, out, e);

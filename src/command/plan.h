@@ -19,7 +19,7 @@ typedef struct {
 } PlanPictures;
 
 /* The pictures of [data]; `read`: each is read, to compare its bytes and look at its EXIF data. */
-Status plan_pictures(PlanPictures *p, const Items *items, bool read, Error *e);
+Status plan_pictures(PlanPictures *p, const Job *j, const Items *items, bool read, Error *e);
 
 /* Tokens that a picture takes in the text: of some pictures from all over the list. */
 typedef struct {

@@ -1,11 +1,10 @@
 /* A plan's look at the pictures: how many there are, which are the same, how many tokens they take. */
 #include "command/plan.h"
 
-#include "base/file.h"
-#include "base/hash.h"
 #include "base/number.h"
 #include "base/progress.h"
 #include "image/image.h"
+#include "job/fingerprint.h"
 
 #include <stdlib.h>
 
@@ -16,17 +15,8 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static uint64_t hash_file(const char *path, Error *e)
-{
-    FileMap map = {0};
-    file_map(&map, path, e);
-    const uint64_t h = hash_words(HASH_START, map.data, map.size);
-    file_unmap(&map);
-    return h;
-}
-
 /* How many of the files have the bytes of another. */
-static int64_t count_duplicates(const Items *items, Error *e)
+static int64_t count_duplicates(const Job *j, const Items *items, Error *e)
 {
     int64_t n = 0;
     int64_t same = 0;
@@ -34,7 +24,7 @@ static int64_t count_duplicates(const Items *items, Error *e)
     for (int64_t i = 0; i < items->count && e->status == OK; i++)
         if (items->item[i].file) {
             progress_inside(-1, "reads picture %lld of %lld", (long long)i + 1, (long long)items->count);
-            hash[n] = hash_file(items->item[i].file, e);
+            hash[n] = fingerprint_file(j, items->item[i].file, e);
             n++;
         }
     if (hash && n)
@@ -57,7 +47,7 @@ static int64_t count_turned(const Items *items, Error *e)
     return turned;
 }
 
-Status plan_pictures(PlanPictures *p, const Items *items, bool read, Error *e)
+Status plan_pictures(PlanPictures *p, const Job *j, const Items *items, bool read, Error *e)
 {
     *p = (PlanPictures){
         .skipped = items->skipped, .foreign = items->foreign_count, .turned = -1, .duplicates = -1};
@@ -65,7 +55,7 @@ Status plan_pictures(PlanPictures *p, const Items *items, bool read, Error *e)
         p->readable += items->item[i].file != NULL;
     if (read) {
         p->turned = count_turned(items, e);
-        p->duplicates = count_duplicates(items, e);
+        p->duplicates = count_duplicates(j, items, e);
     }
     return e->status;
 }

@@ -5,7 +5,7 @@
 
 #include "base/number.h"
 #include "data/match.h"
-#include "mpa/annotate.h"
+#include "data/prompt.h"
 #include "mpa/reply.h"
 
 #include <stdlib.h>
@@ -47,7 +47,7 @@ static Status annotate_some(Plan *p, Error *e)
     char *said[PLAN_MOST] = {NULL};
     Question q[PLAN_MOST];
     Text prompt = {0};
-    annotate_prompt(p->job, &prompt, e);
+    prompt_load(&prompt, NULL, &p->job->config, e);
     for (int64_t i = 0; i < n; i++) {
         files[i] = some_file(p, i);
         q[i] = (Question){.images = files + i, .n_images = 1, .text = text_string(&prompt)};
@@ -118,18 +118,9 @@ static Status answer_some(Plan *p, int who, Error *e)
 
 static bool would_keep(const PlanTry *t, Error *e)
 {
-    Text answer = {0};
-    Text student = {0};
-    Text teacher = {0};
-    match_normalise(&answer, t->answer, e);
-    match_normalise(&student, t->said[STUDENT], e);
-    match_normalise(&teacher, t->said[TEACHER], e);
-    const bool kept = t->said[STUDENT] && t->said[TEACHER] &&
-                      match_keep(text_string(&answer), text_string(&student), text_string(&teacher));
-    text_free(&answer);
-    text_free(&student);
-    text_free(&teacher);
-    return kept;
+    const char *student = t->said[STUDENT];
+    const char *teacher = t->said[TEACHER];
+    return student && teacher && !match_right(t->answer, student, e) && match_right(t->answer, teacher, e);
 }
 
 Status plan_try(Plan *p, Error *e)

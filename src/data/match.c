@@ -29,6 +29,18 @@ bool match_contains(const char *answer, const char *text)
     return strstr(text, answer) != NULL;
 }
 
+bool match_right(const char *answer, const char *said, Error *e)
+{
+    Text a = {0};
+    Text s = {0};
+    match_normalise(&a, answer, e);
+    match_normalise(&s, said, e);
+    const bool right = e->status == OK && match_contains(text_string(&a), text_string(&s));
+    text_free(&a);
+    text_free(&s);
+    return right;
+}
+
 bool match_keep(const char *answer, const char *student, const char *teacher)
 {
     return !match_contains(answer, student) && match_contains(answer, teacher);

@@ -11,6 +11,8 @@
 Status match_normalise(Text *out, const char *s, Error *e);
 /* Whether the normalised answer stands in the normalised text; an empty one stands in everything. */
 bool match_contains(const char *answer, const char *text);
+/* Whether the answer stands in what was said, both as they were written. */
+bool match_right(const char *answer, const char *said, Error *e);
 /* The parity identifier's rule, on normalised texts: only the teacher finds the annotated answer. */
 bool match_keep(const char *answer, const char *student, const char *teacher);
 

@@ -13,7 +13,6 @@
 #include "text/unicode.h"
 #include "text/unicode_python.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,14 +52,7 @@ const char *most_frequent(const json_t *answers)
 
 double metric_mpa(const char *prediction, const json_t *answers, Error *e)
 {
-    Text answer = {0};
-    Text said = {0};
-    match_normalise(&answer, most_frequent(answers), e);
-    match_normalise(&said, prediction, e);
-    const bool right = e->status == OK && match_contains(text_string(&answer), text_string(&said));
-    text_free(&answer);
-    text_free(&said);
-    return right;
+    return match_right(most_frequent(answers), prediction, e);
 }
 
 /* ------------------------------------------------------------------------------------------- ANLS */

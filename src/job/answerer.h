@@ -23,7 +23,7 @@ struct Answerer {
 };
 
 /* The model in the checkpoint folder, with run.seed, [image] and generation_config.json. What is
- * answered is kept in a journal, which journal_remove removes. */
+ * answered is kept in the journal (journal.h). */
 Answerer answerer_model(const Job *j, const char *folder, const char *journal, int64_t max_new_tokens);
 /* How many questions of `rows` tokens a model answers at a time: annotate.batch, or the largest of 32, 16,
  * ... whose memory is at most half of what there is. */

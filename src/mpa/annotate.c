@@ -9,7 +9,6 @@
 #include "data/prompt.h"
 #include "job/answerer.h"
 #include "job/exchange.h"
-#include "mpa/annotate.h"
 #include "mpa/audit.h"
 #include "mpa/reply.h"
 
@@ -22,11 +21,6 @@ static Status needs(const Job *j, Error *e)
     if (!j->exchange.import_path && !j->exchange.export_path)
         stage_needs_model(j, &j->config.teacher.model, e);
     return config_require(&j->config, &j->config.data.images, e);
-}
-
-Status annotate_prompt(const Job *j, Text *out, Error *e)
-{
-    return prompt_load(out, NULL, &j->config, e);
 }
 
 static json_t *text_or_null(const char *text)

@@ -2,7 +2,6 @@
  * and takes the annotator's words over from the old one. */
 #include "mpa/audit.h"
 
-#include "base/file.h"
 #include "data/items.h"
 
 #include <stdlib.h>

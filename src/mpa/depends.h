@@ -15,7 +15,7 @@ typedef enum {
     RESULT_TEST_STUDENT, /* the answers to the test questions */
     RESULT_TEST_ALIGNED,
     RESULT_TEST_TEACHER,
-    RESULT_SCORES, /* made anew each time, but what of is recorded too */
+    RESULT_SCORES, /* made anew each time; what of is recorded too */
     RESULTS
 } Result;
 

@@ -76,12 +76,12 @@ static char *folder_of(const Job *j, int model, Error *e)
     return *key[model] ? memory_copy(key[model], e) : NULL;
 }
 
-/* Each item's question followed by the suffix. A model is asked about those whose picture is
- * there. */
+/* Each item's question followed by the suffix. A model is asked about those whose picture is there; they
+ * are looked for once, for the first model. */
 static Status make_questions(Questions *q, const Job *j, Items *items, bool looks, Error *e)
 {
     const PictureSource pictures = holdout_pictures(&j->config);
-    if (looks) {
+    if (looks && !items->item[0].file && !items->item[0].why) {
         items_find_pictures(items, &pictures, e);
         items_list_skipped(items, &j->log, "evaluate");
     }

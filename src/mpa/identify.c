@@ -5,7 +5,6 @@
 #include "mpa/stage.h"
 
 #include "base/file.h"
-#include "base/folder.h"
 #include "data/items.h"
 #include "data/match.h"
 #include "job/answerer.h"
@@ -71,18 +70,6 @@ static Status needs(const Job *j, Error *e)
 
 /* ----------------------------------------------------------------------------------- the answers */
 
-static bool is_right(const Pair *p, int who, Error *e)
-{
-    Text answer = {0};
-    Text said = {0};
-    match_normalise(&answer, p->answer, e);
-    match_normalise(&said, p->said[who], e);
-    const bool right = match_contains(text_string(&answer), text_string(&said));
-    text_free(&answer);
-    text_free(&said);
-    return right;
-}
-
 /* Whether a model is asked about the pair: there is a question, and with skip_teacher the teacher is
  * asked only where the student is wrong. */
 static bool is_asked(const Job *j, const Pair *p, int who, Error *e)
@@ -91,7 +78,7 @@ static bool is_asked(const Job *j, const Pair *p, int who, Error *e)
         return false;
     if (who == STUDENT || !j->config.identify.skip_teacher || !p->said[STUDENT])
         return true;
-    return !is_right(p, STUDENT, e);
+    return !match_right(p->answer, p->said[STUDENT], e);
 }
 
 /* The pairs' questions, each followed by the suffix. A file of answers is asked about all of them,

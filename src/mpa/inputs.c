@@ -5,9 +5,8 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "data/items.h"
-#include "data/metrics.h"
+#include "data/prompt.h"
 #include "job/fingerprint.h"
-#include "mpa/annotate.h"
 #include "mpa/holdout.h"
 
 #include <stdlib.h>
@@ -40,17 +39,36 @@ typedef struct {
     int64_t found;
 } Pictures;
 
-static void add_picture(Pictures *p, const char *image, Error *e)
+/* Whether the picture is there; *hash of its bytes. */
+static bool find_picture(Pictures *p, const char *image, uint64_t *hash, Error *e)
 {
     PictureFaults faults = {0};
     Error why = {0};
     p->source.unopened = true; /* the stage itself looks at them */
-    char *file = e->status == OK ? picture_file(&p->source, image, &faults, &why) : NULL;
-    const uint64_t one = file ? fingerprint_file(p->job, file, e) : 0;
-    p->found += file != NULL;
-    p->hash = hash_bytes(p->hash, &one, sizeof one);
+    char *file = picture_file(&p->source, image, &faults, &why);
+    const bool there = file != NULL;
+    if (there)
+        *hash = fingerprint_file(p->job, file, e);
     free(file);
     picture_faults_end(&faults, &p->source, &why);
+    return there;
+}
+
+static void add_picture(Pictures *p, const char *image, Error *e)
+{
+    const Job *j = p->job;
+    Text name = {0}; /* under which its hash is remembered: to find a file takes longer than to compare it */
+    text_format(&name, e, "%s\n%s\n%s", p->source.root, p->source.source, image);
+    const char *known = json_string_value(json_object_get(j->hashes, text_string(&name)));
+    uint64_t one = known ? strtoull(known, NULL, 16) : 0;
+    bool there = known != NULL;
+    if (!known && e->status == OK)
+        there = find_picture(p, image, &one, e);
+    if (!known && there && j->hashes)
+        json_put(j->hashes, text_string(&name), fingerprint_text(one), e);
+    p->found += there;
+    p->hash = hash_bytes(p->hash, &one, sizeof one);
+    text_free(&name);
 }
 
 static json_t *pictures_hash(const Pictures *p)
@@ -129,7 +147,7 @@ static json_t *list_hash(const Items *items, Error *e)
 static json_t *prompt_hash(const Job *j, Error *e)
 {
     Text prompt = {0};
-    annotate_prompt(j, &prompt, e);
+    prompt_load(&prompt, NULL, &j->config, e);
     const uint64_t hash = hash_bytes(HASH_START, text_string(&prompt), prompt.count);
     text_free(&prompt);
     return fingerprint_text(hash);
@@ -222,12 +240,15 @@ static void scores_inputs(const Job *j, json_t *o, Error *e)
 {
     const Config *c = &j->config;
     Items items = {0};
-    holdout_or_questions(&items, j, e);
-    json_put(o, "questions", list_hash(&items, e), e);
+    const char *predictions = c->evaluate.predictions;
+    if (!*c->evaluate.questions || file_exists(c->evaluate.questions))
+        holdout_or_questions(&items, j, e);
+    json_put(o, "questions", items.count ? list_hash(&items, e) : json_null(), e);
     items_free(&items);
-    if (*c->evaluate.predictions)
-        json_put(o, "predictions", fingerprint_text(file_hash(c->evaluate.predictions, e)), e);
-    for (int r = RESULT_TEST_STUDENT; r < RESULT_SCORES && !*c->evaluate.predictions; r++)
+    if (*predictions)
+        json_put(o, "predictions",
+                 file_size(predictions) >= 0 ? fingerprint_text(file_hash(predictions, e)) : json_null(), e);
+    for (int r = RESULT_TEST_STUDENT; r < RESULT_SCORES && !*predictions; r++)
         json_put(o, result_name[r], stage_file(j, "", (Result)r, e), e);
 }
 

@@ -234,6 +234,7 @@ Status kept_read(Kept *k, const Job *j, Error *e)
         error_set(e, BAD_USAGE, "%s: there are no kept pairs yet; run `mpa identify` first", path);
     job_read_list(&k->source, path, e);
     const size_t entries = json_array_size(k->source.root);
+    const double part = holdout_part(j);
     k->question = arena_alloc(&k->arena, (int64_t)entries, sizeof *k->question, e);
     for (size_t i = 0; i < entries && e->status == OK; i++) {
         Reader r = {.job = j,
@@ -242,7 +243,7 @@ Status kept_read(Kept *k, const Job *j, Error *e)
                     .object = json_array_get(k->source.root, i),
                     .faults = &faults,
                     .error = e};
-        read_entry(&r, holdout_part(j));
+        read_entry(&r, part);
     }
     picture_faults_end(&faults, &source, e);
     if (k->held)

@@ -15,8 +15,9 @@ typedef struct {
 } Kept;
 
 /* Reads the run folder's pairs and finds their pictures. A pair without a picture that may be missing is
- * left out with a warning, those that are held out are counted. BAD_INPUT names the entry that has not as many marks as pictures, no turns of
- * human and gpt by turns, or a mark in an answer; FAILED: there are no pairs. */
+ * left out with a warning, those that are held out are counted. BAD_INPUT names the entry that has not as
+ * many marks as pictures, no turns of human and gpt by turns, or a mark in an answer; FAILED: there are no
+ * pairs. */
 Status kept_read(Kept *k, const Job *j, Error *e);
 /* Of texts, and of pictures by their contents. */
 uint64_t kept_hash(const Kept *k, const Job *j, Error *e);

@@ -3,8 +3,6 @@
 
 #include "mpa/holdout.h"
 
-#include <string.h>
-
 enum { ROW = 44, WIDTH = 100 }; /* of the drawing, which is stretched to the height of the lines beside it */
 
 /* {reason: count} of the pictures that were kept, or of the others. */

@@ -5,8 +5,6 @@
 #include "data/match.h"
 #include "mpa/holdout.h"
 
-#include <string.h>
-
 enum { CARDS = 12, WORDS = 160 };
 
 /* One line of a card: who said what, and whether that is right. */

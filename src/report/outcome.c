@@ -1,5 +1,5 @@
 /* The result: how far the aligned student has come on the way from the student to the teacher, from
- * scores.json. Shares of the gap are those of that file. */
+ * scores.json. */
 #include "report/section.h"
 
 #include "data/metrics.h"

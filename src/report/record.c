@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "data/items.h"
-#include "data/metrics.h"
+#include "data/match.h"
 #include "job/provenance.h"
 #include "mpa/audit.h"
 #include "mpa/result.h"
@@ -185,10 +185,7 @@ Answer record_answer(const Record *r, int model, const char *id, Error *e)
     Answer a = {.said = text_in(row, "predictions")};
     if (!a.said || !text_in(row, "GT_answer"))
         return a;
-    json_t *label = json_array();
-    json_append(label, json_incref(json_object_get(row, "GT_answer")), e);
-    a.right = metrics[METRIC_MPA].score(a.said, label, e) > 0;
-    json_decref(label);
+    a.right = match_right(text_in(row, "GT_answer"), a.said, e);
     return a;
 }
 

@@ -9,8 +9,8 @@
 #include "base/word.h"
 #include "data/match.h"
 #include "data/pictures.h"
+#include "data/prompt.h"
 #include "job/answerer.h"
-#include "mpa/annotate.h"
 #include "mpa/audit.h"
 #include "mpa/depends.h"
 #include "mpa/holdout.h"
@@ -105,7 +105,7 @@ static json_t *annotation(const Job *j, const json_t *line, Error *e)
     Span question = {0};
     Span answer = {0};
     if (!*c->teacher.annotations)
-        annotate_prompt(j, &prompt, e);
+        prompt_load(&prompt, NULL, &j->config, e);
     if (raw)
         reply_find(raw, &question, &answer);
     json_t *o = json_object();
