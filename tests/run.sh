@@ -57,6 +57,8 @@ count_script() { # STATUS
         [ "$1" = 0 ] && echo 1 0 || echo 0 1
     elif [ "$1" != 0 ] && [ "${counted#* }" = 0 ]; then
         echo "${counted% *} 1"
+    elif [ "$counted" = '0 0' ]; then
+        echo 0 1
     else
         echo "$counted"
     fi

@@ -37,6 +37,7 @@ echo 'exit 0' | make silent
 echo 'exit 0' | make good.sh
 echo 'exit 3' | make bad.sh
 echo 'echo "5 passed, 0 failed"' | make five.sh
+echo 'echo "0 passed, 0 failed"' | make empty.sh
 echo 'echo "4 passed, 1 failed"; exit 1' | make four.sh
 echo 'echo "5 passed, 0 failed"; exit 1' | make liar.sh
 
@@ -52,6 +53,7 @@ expect 1 '0 passed, 1 failed' missing
 expect 0 '1 passed, 0 failed' good.sh
 expect 1 '0 passed, 1 failed' bad.sh
 expect 0 '5 passed, 0 failed' five.sh
+expect 1 '0 passed, 1 failed' empty.sh
 expect 1 '4 passed, 1 failed' four.sh
 expect 1 '5 passed, 1 failed' liar.sh
 

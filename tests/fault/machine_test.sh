@@ -2,23 +2,13 @@
 # A machine that fails under the program: files that are cut while they are in use, no address space, closed or unread streams, signals. Each
 # ends with the promised status and a message that says what to do, and nothing that was finished is lost. Where a case fails, read
 # src/base/map_guard.c, src/base/start.c, src/base/signals.c, src/tensor/gemm_blas.c.
-set -u
-: "${MPA:=./mpa}"
-work=$(mktemp -d "${TMPDIR:-/tmp}/mpa-machine-XXXXXX") || exit 1
-trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
+. "$(dirname "$0")/../fixture/verdict.sh"
 
 # ends STATUS WORD NAME: how the last command ended, and a regular expression in what it said.
 ends() {
     got=$?
-    if [ $got = "$1" ] && { [ -z "$2" ] || grep -Eq -e "$2" "$work/log"; }; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "failed: $3: status $got, wanted $1 and \"$2\""
-        tail -n 5 "$work/log"
-    fi
+    [ $got = "$1" ] && { [ -z "$2" ] || grep -Eq -e "$2" "$work/log"; }
+    case_is $? "$3: status $got, wanted $1 and \"$2\""
 }
 
 # when FILE LINES: waits until the file has that many lines, or the process $pid is gone.
@@ -79,7 +69,8 @@ ends 0 '' 'no message went into a file'
     "$MPA" annotate conf/demo.ini run.dir="$work/p" data.limit=8 annotate.batch=1 2>&1 >/dev/null
     echo $? >"$work/status"
 } | sleep 0.05
-[ "$(cat "$work/status")" = 0 ] && cmp -s "$work/p/annotations.json" "$work/p/annotations.json"
+"$MPA" annotate conf/demo.ini run.dir="$work/heard" data.limit=8 annotate.batch=1 >"$work/log" 2>&1
+[ "$(cat "$work/status")" = 0 ] && cmp -s "$work/heard/annotations.json" "$work/p/annotations.json"
 ends 0 '' 'nobody reads standard error'
 "$MPA" --version >&- 2>"$work/log"
 ends 1 'standard output: cannot write' 'standard output is closed'
@@ -120,5 +111,4 @@ ends 0 '' 'stray files among the states'
 [ -d "$work/l/level.state/mine" ] && [ "$(cat "$work/l/level.state/step-7")" = keep ]
 ends 0 '' 'stray files among the states are kept'
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+finish

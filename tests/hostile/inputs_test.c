@@ -295,7 +295,7 @@ static const BadText configurations[] = {
     {"a semicolon in quotes", "[run]\ndir = \"a ; b\"\n", "semicolon"},
     {"an escape in a value", "[run]\ndir = a\x1b[31m\n", "no control character"},
     {"a delete in a value", "[run]\ndir = a\x7f\n", "no control character"},
-    {"a map without equals", "[data]\nimage_map = x\n", ""},
+    {"a map without equals", "[data]\nimage_map = x\n", "OLD=NEW"},
 };
 
 static void test_configurations(void **state)

@@ -1,12 +1,7 @@
 #!/bin/sh
 # `mpa explain`: the story of a picture, from files put there by hand and from a run. Where a case fails, read src/report/story.c and
 # src/report/explain.c.
-set -u
-: "${MPA:=./mpa}"
-work=$(mktemp -d "${TMPDIR:-/tmp}/mpa-explain-XXXXXX") || exit 1
-trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
+. "$(dirname "$0")/../fixture/verdict.sh"
 
 # says STATUS WORDS ARGUMENT...: exit status, and words (fixed) in what is printed
 says() {
@@ -15,13 +10,8 @@ says() {
     shift 2
     "$MPA" explain "$work/run.ini" "$@" >"$work/log" 2>&1
     status=$?
-    if [ $status = "$wanted" ] && grep -qF -e "$words" "$work/log"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "failed: mpa explain $*: status $status, wanted $wanted and '$words'"
-        cat "$work/log"
-    fi
+    [ $status = "$wanted" ] && grep -qF -e "$words" "$work/log"
+    case_is $? "mpa explain $*: status $status, wanted $wanted and '$words'"
 }
 
 cat >"$work/run.ini" <<END
@@ -67,8 +57,8 @@ says 0 'Decision: not kept, because the student is right' "$dropped"
 says 0 'was not kept, so the student was not trained on it' "$dropped"
 # Nothing that acts on a terminal.
 sed -i.bak 's/Question: What/\\u001b[31mQuestion: What/' "$work/run/audit.jsonl"
-"$MPA" explain "$work/run.ini" 3 2>&1 | LC_ALL=C grep -q "$(printf '\033')"
-[ $? = 1 ] && passed=$((passed + 1)) || { failed=$((failed + 1)) && echo 'failed: an escape reaches the terminal'; }
+says 0 '?[31mQuestion: [What money' 3
+LC_ALL=C grep -q "$(printf '\033')" "$work/log"
+verdict $? 1 'no escape reaches the terminal'
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+finish

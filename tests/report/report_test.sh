@@ -1,22 +1,7 @@
 #!/bin/sh
 # `mpa report`: hostile texts, several runs, what is out of date, and the page that `mpa run` writes. Where a case fails: what strangers
 # wrote is escaped in src/report/html.c, what is shown is chosen in src/report/record.c, and each section has its file beside them.
-set -u
-: "${MPA:=./mpa}"
-work=$(mktemp -d "${TMPDIR:-/tmp}/mpa-report-XXXXXX") || exit 1
-trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
-
-case_is() { # GOOD NAME
-    if [ "$1" = 0 ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "failed: $2"
-        [ -f "$work/log" ] && tail -n 5 "$work/log"
-    fi
-}
+. "$(dirname "$0")/../fixture/verdict.sh"
 
 # says STATUS WORDS ARGUMENT...
 says() {
@@ -209,5 +194,4 @@ for browser in chromium chromium-browser google-chrome; do
     break
 done
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+finish

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.." || exit 1
 flags="-std=c99 -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 -DMPA_VERSION=\"x\" -Isrc $(pkg-config --cflags openblas 2>/dev/null)"
 files=$(find src -name '*.c' ! -name 'kernels_a*.c' ! -name stb.c | sort)
 log=$(mktemp) || exit 1
-trap 'rm -f "$log"' EXIT
+trap 'rm -f "$log" "$log.one"' EXIT
 
 # What clang-tidy is not asked, and why:
 #   easily-swappable-parameters      the order of arguments is a rule of the project (outputs, inputs, parameters, sizes)
@@ -85,7 +85,9 @@ report() { # TOOL
     if gcc -fanalyzer -E -x c /dev/null >/dev/null 2>&1; then
         for file in $files; do
             # CWE numbers stand in a bracket of their own
-            gcc $flags -DKERNELS_X86 -O1 -fanalyzer -c -o /dev/null "$file" 2>&1 | sed 's/ \[CWE-[0-9]*\]//'
+            gcc $flags -DKERNELS_X86 -O1 -fanalyzer -c -o /dev/null "$file" >"$log.one" 2>&1 ||
+                echo "$file:1:1: error: does not compile [compile]"
+            sed 's/ \[CWE-[0-9]*\]//' "$log.one"
         done >"$log"
         report 'gcc -fanalyzer'
     fi

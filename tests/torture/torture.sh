@@ -63,7 +63,7 @@ fresh() { # STAGE
 mkdir "$work/before-annotate"
 for name in $stages; do
     cp -r "$work/before-$name" "$work/run"
-    stage "$name" "$work/run" env TORTURE_COUNT="$work/count-$name" LD_PRELOAD="$TORTURE_SHIM" ||
+    stage "$name" "$work/run" env TORTURE_COUNT="$work/count-$name" LD_PRELOAD="$TORTURE_SHIM" && [ -s "$work/count-$name" ] ||
         { cat "$work/log" && echo "0 passed, 1 failed" && exit 1; }
     cp -r "$work/run" "$work/after-$name"
     [ "$name" = evaluate ] || {
@@ -134,9 +134,11 @@ commands=("ask --model weights/demo-student --image $picture --prompt x --max-ne
     "tokenize --model weights/demo-student" "run conf/demo.ini --dump-config")
 for command in "${commands[@]}"; do
     # Words of a command are split on purpose.
+    rm -f "$work/count"
     # shellcheck disable=SC2086
     TORTURE_COUNT="$work/count" LD_PRELOAD="$TORTURE_SHIM" "$MPA" $command >"$work/out" 2>"$work/log" </dev/null || fail "$command" "status $?"
-    calls=$(sed -n 's/^alloc //p' "$work/count")
+    calls=$(sed -n 's/^alloc //p' "$work/count" 2>/dev/null)
+    [ -n "$calls" ] || { fail "$command" 'no calls were counted' && continue; }
     for ((n = 1 + RANDOM % (calls < every ? calls : every); n <= calls; n += every)); do
         # shellcheck disable=SC2086
         TORTURE="alloc $n $ENOMEM ever" LD_PRELOAD="$TORTURE_SHIM" timeout -s KILL 30 "$MPA" $command >"$work/got" 2>"$work/log" </dev/null

@@ -1,23 +1,7 @@
 #!/bin/sh
 # `mpa ablate`: variants from the same annotations and answers, the selections that ask nobody, and a second call that does nothing twice.
 # Where a case fails, read src/command/ablate.c, src/command/ablate_table.c, src/mpa/select.c.
-set -u
-: "${MPA:=./mpa}"
-work=$(mktemp -d "${TMPDIR:-/tmp}/mpa-ablate-XXXXXX") || exit 1
-trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
-
-# verdict STATUS WANTED NAME
-verdict() {
-    if [ "$1" = "$2" ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "failed: $3: got $1, wanted $2"
-        tail -n 12 "$work/log"
-    fi
-}
+. "$(dirname "$0")/../fixture/verdict.sh"
 
 # Four pictures of a data set with labels, and two test questions.
 for i in 1 2 3 4; do
@@ -55,6 +39,7 @@ cp "$work/out" "$work/first"
 verdict "$(grep -c 'identify.select=.*+size=.* mpa .* to .*closed' "$work/out")" 4 'rows of the table'
 verdict "$(grep -c '"variant"' "$work/run/ablate/table.json")" 4 'rows of table.json'
 verdict "$(ls -d "$work"/run/ablate/*+seed=* | wc -l | tr -d ' ')" 8 'runs'
+verdict "$(ls "$work"/run/ablate/*/answers.jsonl | wc -l | tr -d ' ')" 8 'journals'
 verdict "$(cat "$work"/run/ablate/*/answers.jsonl | grep -vc '^{"stage":"evaluate-aligned"')" 0 'nothing is asked again'
 
 labels=$work/run/ablate/identify.select=labels
@@ -89,5 +74,4 @@ refused --vary level.epochs=none
 refused --vary identify.select=all identify.select=all
 refused
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+finish

@@ -1,23 +1,8 @@
 #!/bin/sh
 # Each configuration in conf/ runs to its end on a few pictures that lie where its comments say, in files of the form that its data set is
 # distributed in, with the demo's models in the place of the large ones. Where a case fails, read the file in conf/ and src/data/dataset.c.
-set -u
-: "${MPA:=./mpa}"
+. "$(dirname "$0")/../fixture/verdict.sh"
 case $MPA in /*) ;; *) MPA=$PWD/$MPA ;; esac
-work=$(mktemp -d "${TMPDIR:-/tmp}/mpa-conf-XXXXXX") || exit 1
-trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
-
-check() { # STATUS NAME
-    if [ "$1" = 0 ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "failed: $2"
-        tail -n 5 "$work/log"
-    fi
-}
 
 mkdir -p "$work/conf" "$work/models"
 cp conf/*.ini "$work/conf"
@@ -63,7 +48,7 @@ if command -v jq >/dev/null 2>&1; then
     sed -n 's/^;   \(jq .*\)/\1/p' conf/stvqa.ini >"$work/divide.sh"
     (cd "$work/data/stvqa" && sh ../../divide.sh) >"$work/log" 2>&1
     [ "$(grep -c question_id "$work/data/stvqa/train.json") $(grep -c question_id "$work/data/stvqa/held_out.json")" = '4 1' ]
-    check $? 'the commands of conf/stvqa.ini divide the file by pictures'
+    case_is $? 'the commands of conf/stvqa.ini divide the file by pictures'
 else
     cp "$work/data/stvqa/train_task_1.json" "$work/data/stvqa/train.json"
     cp "$work/data/stvqa/train_task_1.json" "$work/data/stvqa/held_out.json"
@@ -98,13 +83,13 @@ EOF
 run() { # NAME ANNOTATED ASKED
     "$MPA" run "$work/conf/$1.ini" annotate.prompt="$PWD/ref/prompts/okvqa.txt" image.min_pixels=0 image.max_pixels=0 image.published=no level.recipe=2025-10 level.min_pixels=0 level.max_pixels=0 level.batch=1 \
         level.micro_batch=1 level.epochs=12 >"$work/log" 2>&1
-    check $? "mpa run conf/$1.ini"
+    case_is $? "mpa run conf/$1.ini"
     [ "$(grep -c '"mpa"' "$work/runs/$1/scores.json")" -ge 3 ]
-    check $? "conf/$1.ini: three models are scored"
+    case_is $? "conf/$1.ini: three models are scored"
     [ "$(grep -c question_id "$work/runs/$1/annotations.json")" = "$2" ]
-    check $? "conf/$1.ini: $2 pictures are annotated"
+    case_is $? "conf/$1.ini: $2 pictures are annotated"
     [ "$(grep -c question_id "$work/runs/$1/evaluation/student.json")" = "$3" ]
-    check $? "conf/$1.ini: $3 questions are asked"
+    case_is $? "conf/$1.ini: $3 questions are asked"
 }
 
 run textvqa 2 2
@@ -112,14 +97,13 @@ if command -v jq >/dev/null 2>&1; then run stvqa 3 1; else run stvqa 4 5; fi
 run chartqa 3 2
 run okvqa 3 1
 grep -q "instruction .*okvqa.txt: mpa's own of okvqa" "$work/log"
-check $? 'the instruction is recognised'
+case_is $? 'the instruction is recognised'
 grep -q '"question_id": 0,' "$work/runs/chartqa/evaluation/student.json" && grep -q '"ground_truth_answer": "x"' "$work/runs/okvqa/annotations.json"
-check $? 'ids of ChartQA are counted, answers of OK-VQA are found'
+case_is $? 'ids of ChartQA are counted, answers of OK-VQA are found'
 
 # Every configuration of conf/ was run, but for the demo's.
 others=$(ls conf/*.ini | grep -v -e demo -e textvqa -e stvqa -e chartqa -e okvqa)
 [ -z "$others" ]
-check $? "no run of $others"
+case_is $? "no run of $others"
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+finish

@@ -1,22 +1,7 @@
 #!/bin/sh
 # A run without labels: a part of the pictures is kept from training, and the agreement with the teacher is measured on them, said to be that
 # and no more. Where a case fails, read src/mpa/holdout.c.
-set -u
-: "${MPA:=./mpa}"
-work=$(mktemp -d "${TMPDIR:-/tmp}/mpa-holdout-XXXXXX") || exit 1
-trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
-
-verdict() { # GOT WANTED NAME
-    if [ "$1" = "$2" ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "failed: $3: got $1, wanted $2"
-        tail -n 8 "$work/log"
-    fi
-}
+. "$(dirname "$0")/../fixture/verdict.sh"
 
 cat >"$work/run.ini" <<END
 [run]
@@ -81,5 +66,4 @@ verdict $? 2 'holdout = 0: evaluate needs questions'
 run
 verdict $? 2 'a model that has seen the pictures is not measured on them'
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+finish

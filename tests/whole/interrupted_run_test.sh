@@ -1,22 +1,7 @@
 #!/bin/sh
 # A run that is killed or interrupted at any moment and started again ends with the same files as an undisturbed one, times aside. Where a
 # case fails, read src/job/journal.c (answers), src/train/state.c (states of training), src/base/file.c (replacing files).
-set -u
-: "${MPA:=./mpa}"
-work=$(mktemp -d "${TMPDIR:-/tmp}/mpa-resume-XXXXXX") || exit 1
-trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
-
-case_is() { # GOOD NAME
-    if [ "$1" = 0 ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "failed: $2"
-        [ -f "$work/log" ] && tail -n 20 "$work/log"
-    fi
-}
+. "$(dirname "$0")/../fixture/verdict.sh"
 
 # The first six labelled questions.
 awk '/^ },?$/ { n++ } { if (n < 6) print; else if (n == 6) { print " }"; print "]"; n++ } }' conf/world/okvqa/test.json >"$work/questions.json"
@@ -92,5 +77,4 @@ annotate --redo annotate
 [ $? = 0 ] && grep -q '8 of 10 answers are known' "$work/log" && cmp -s "$work/other/annotations.json" "$work/whole/annotations.json"
 case_is $? "without that line its answers are asked again"
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+finish

@@ -1,11 +1,6 @@
 #!/bin/sh
 # Training that cannot teach is refused, before or after it, and --force goes on. Where a case fails, read src/mpa/level.c and src/train/fit.c.
-set -u
-: "${MPA:=./mpa}"
-work=$(mktemp -d "${TMPDIR:-/tmp}/mpa-level-XXXXXX") || exit 1
-trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
+. "$(dirname "$0")/../fixture/verdict.sh"
 
 mkdir "$work/run"
 cat >"$work/c.ini" <<EOF
@@ -28,17 +23,6 @@ EOF
     printf ']\n'
 } >"$work/run/parity.json"
 
-# verdict STATUS NAME: counts one case
-verdict() {
-    if [ "$1" = 0 ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "failed: $2"
-        tail -n 4 "$work/err"
-    fi
-}
-
 # level STATUS TEXT ARGUMENT...: ends with this status and says TEXT (an extended regular expression)
 level() {
     wanted=$1
@@ -46,17 +30,17 @@ level() {
     shift 2
     "$MPA" level "$work/c.ini" "$@" >"$work/out" 2>"$work/err" </dev/null
     [ $? = "$wanted" ] && grep -Eq -e "$text" "$work/err"
-    verdict $? "mpa level $*: wanted exit status $wanted and \"$text\""
+    case_is $? "mpa level $*: wanted exit status $wanted and \"$text\""
 }
 
 # there NAME | gone NAME: in the run folder
 there() {
     [ -e "$work/run/$1" ]
-    verdict $? "$1 is not there"
+    case_is $? "$1 is not there"
 }
 gone() {
     [ ! -e "$work/run/$1" ]
-    verdict $? "$1 is there"
+    case_is $? "$1 is there"
 }
 
 # Four pairs by a preset are one step, at rate 0: refused before it. With --force it is made, and found to have changed nothing.
@@ -66,7 +50,7 @@ level 1 'ONLY 2 OF 2 STEPS' level.epochs=2
 gone aligned
 level 0 'ONLY 0 OF 1 STEPS.*continues because of --force' level.recipe=2025-10 --force
 grep -q "THE ALIGNED STUDENT HAS THE STUDENT'S WEIGHTS.*continues because of --force" "$work/err"
-verdict $? "equal weights are not said"
+case_is $? "equal weights are not said"
 there aligned/model.safetensors
 rm -r "$work/run/aligned"
 
@@ -79,7 +63,7 @@ rm -r "$work/run/aligned"
 set -- level.learning_rate=1e-12 level.vision_learning_rate=1e-12 level.merger_learning_rate=1e-12 level.weight_decay=0
 level 1 "THE ALIGNED STUDENT HAS THE STUDENT'S WEIGHTS, BIT FOR BIT.*more level.epochs.*--force" "$@"
 grep -q 'level: auto: 4 pairs: batch 4, 20 epochs, 20 updates, warm-up 0 steps' "$work/err"
-verdict $? "what auto chose is not said"
+case_is $? "what auto chose is not said"
 gone aligned
 there level.state/step-20
 cp "$work/run/timings.jsonl" "$work/timings"
@@ -87,7 +71,7 @@ level 0 'BIT FOR BIT.*continues because of --force' "$@" --force
 there aligned/model.safetensors
 gone level.state
 cmp -s "$work/timings" "$work/run/timings.jsonl"
-verdict $? "steps were made again"
+case_is $? "steps were made again"
 
 # A disk that is too small (here: a file may have 1.5 MB) is noticed before training; --force trains, and what was saved is kept.
 rm -rf "$work/run/aligned" "$work/run/metrics.jsonl"
@@ -96,7 +80,6 @@ rm -rf "$work/run/aligned" "$work/run/metrics.jsonl"
     "$MPA" level "$work/c.ini" level.epochs=12 >"$work/out" 2>"$work/err" </dev/null
 )
 [ $? = 4 ] && grep -Eq 'fine-tuning .*needs about [0-9]+ MiB of disk space in one file' "$work/err" && [ ! -e "$work/run/metrics.jsonl" ]
-verdict $? "a disk that is too small"
+case_is $? "a disk that is too small"
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+finish

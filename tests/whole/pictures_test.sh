@@ -1,22 +1,7 @@
 #!/bin/sh
 # Twelve photographs, three of them broken, that come, go and change between runs which are killed at changing moments: the results are the
 # bytes of one clean run, and nothing is asked twice. Where a case fails, read src/job/journal.c, src/mpa/result.c.
-set -u
-: "${MPA:=./mpa}"
-work=$(mktemp -d "${TMPDIR:-/tmp}/mpa-pictures-XXXXXX") || exit 1
-trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
-
-case_is() { # STATUS NAME
-    if [ "$1" = 0 ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "failed: $2"
-        tail -n 8 "$work/log"
-    fi
-}
+. "$(dirname "$0")/../fixture/verdict.sh"
 
 mkdir "$work/all" "$work/photos"
 n=0
@@ -74,5 +59,4 @@ keys() {
 [ "$(keys | uniq -d | wc -l)" = 0 ] && [ "$(keys | wc -l)" -gt 20 ]
 case_is $? 'no question was asked twice'
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+finish

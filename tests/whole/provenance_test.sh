@@ -2,23 +2,7 @@
 # A result is used again only while all that made it is the same. Each key and each input is changed in turn, and exactly the results that
 # depend on it notice; what is edited by hand is taken, and what depended on it is made anew. Where a case fails, read src/mpa/depends.c
 # (the table), src/mpa/inputs.c (the inputs), src/mpa/result.c (the comparison).
-set -u
-: "${MPA:=./mpa}"
-work=$(mktemp -d "${TMPDIR:-/tmp}/mpa-provenance-XXXXXX") || exit 1
-trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
-
-# verdict STATUS WANTED NAME
-verdict() {
-    if [ "$1" = "$2" ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "failed: $3: got $1, wanted $2"
-        tail -n 12 "$work/log"
-    fi
-}
+. "$(dirname "$0")/../fixture/verdict.sh"
 
 # The inputs, as copies that can be changed: two models, four pictures, two test questions with their pictures.
 cp -R weights/demo-teacher "$work/teacher"
@@ -269,5 +253,4 @@ run level.epochs=1
 verdict $? 0 'files put there by hand are input'
 verdict "$(grep -c 'was put there or edited by hand' "$work/log")" 3 'each of them is named'
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+finish

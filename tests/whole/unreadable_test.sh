@@ -2,22 +2,7 @@
 # Twelve photographs, three of them broken, each in its own way: without missing = skip that is said before a model is loaded; with it they are
 # skipped by every stage, counted, and listed with their reasons to the end; mended, they are asked, and nothing else is. Where a case fails,
 # read src/data/pictures.c, src/data/items.c (items_list_skipped), src/mpa/audit.c.
-set -u
-: "${MPA:=./mpa}"
-work=$(mktemp -d "${TMPDIR:-/tmp}/mpa-unreadable-XXXXXX") || exit 1
-trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
-
-check() { # STATUS NAME
-    if [ "$1" = 0 ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "failed: $2"
-        tail -n 8 "$work/log"
-    fi
-}
+. "$(dirname "$0")/../fixture/verdict.sh"
 
 mkdir -p "$work/photos/more"
 n=0
@@ -42,43 +27,42 @@ annotated() {
 
 "$MPA" annotate "$@" >"$work/log" 2>&1
 [ $? = 3 ] && grep -q 'pictures cannot be read (data.missing = skip leaves them out): .*03.jpg: the JPEG data are cut off.*05.jpg: is a web page' "$work/log"
-check $? 'all that is seen beforehand is said, exit 3'
+case_is $? 'all that is seen beforehand is said, exit 3'
 grep -q 'annotate [0-9]*/' "$work/log"
-check $((! $?)) 'nothing was asked'
+case_is $((! $?)) 'nothing was asked'
 
 "$MPA" annotate "$@" data.missing=skip >"$work/log" 2>&1
-check $? 'annotate'
+case_is $? 'annotate'
 grep -q '3 of 12 pictures are missing or cannot be read' "$work/log" && [ "$(annotated)" = 9 ]
-check $? 'nine are annotated, three are counted'
+case_is $? 'nine are annotated, three are counted'
 [ "$(grep -c '"decision":"skipped"' "$work/run/audit.jsonl")" = 3 ] && [ "$(grep -c . "$work/run/audit.jsonl")" = 12 ]
-check $? 'the audit has a line for each'
+case_is $? 'the audit has a line for each'
 "$MPA" identify "$@" data.missing=skip >"$work/log" 2>&1
-check $? 'identify'
+case_is $? 'identify'
 [ "$(grep -c '"decision":"skipped","reason":".*03.jpg: the JPEG data are cut off"' "$work/run/audit.jsonl")" = 1 ] &&
     [ "$(grep -c . "$work/run/audit.jsonl")" = 12 ]
-check $? 'the audit still has a line for each'
+case_is $? 'the audit still has a line for each'
 
 # One is mended, another breaks after it was annotated: its pair has no answers, and the reason says why.
 cp "$work/good/03.jpg" "$work/photos"
 "$MPA" annotate "$@" data.missing=skip --redo annotate >"$work/log" 2>&1
-check $? 'annotate again'
+case_is $? 'annotate again'
 [ "$(annotated)" = 10 ] && [ "$(grep -c '"stage":"annotate","answers"' "$work/run/answers.jsonl")" = 2 ]
-check $? 'the mended one was asked, alone'
+case_is $? 'the mended one was asked, alone'
 head -c 900 "$work/photos/more/12.jpg" >"$work/cut" && mv "$work/cut" "$work/photos/more/12.jpg"
 "$MPA" identify "$@" data.missing=skip --redo identify >"$work/log" 2>&1
-check $? 'identify again'
+case_is $? 'identify again'
 grep -q '"image_path":"more/12.jpg".*"decision":"not kept","reason":"its picture cannot be read ([^"]*12.jpg: the JPEG data are cut off)"' "$work/run/audit.jsonl"
-check $? 'the reason of a pair without its picture'
+case_is $? 'the reason of a pair without its picture'
 
 # A test set whose picture or labels are not there: said before the teacher is asked.
 echo '[{"image_id": 1, "question_id": 1, "question": "q", "answers": ["x"]}]' >"$work/questions.json"
 "$MPA" run "$@" run.dir="$work/other" data.images="$work/good" evaluate.questions="$work/questions.json" evaluate.image_root="$work/good" >"$work/log" 2>&1
 [ $? = 3 ] && grep -q 'COCO_val2014_000000000001.jpg: No such file' "$work/log" && [ ! -e "$work/other/annotations.json" ]
-check $? 'a missing test picture stops before the first stage'
+case_is $? 'a missing test picture stops before the first stage'
 echo '[{"image_id": 1, "question_id": 1, "question": "q"}]' >"$work/questions.json"
 "$MPA" run "$@" run.dir="$work/other" data.images="$work/good" evaluate.questions="$work/questions.json" evaluate.image_root="$work/good" >"$work/log" 2>&1
 [ $? = 3 ] && grep -q 'entry 0: answers: wanted' "$work/log" && [ ! -e "$work/other/annotations.json" ]
-check $? 'a test set without answers stops before the first stage'
+case_is $? 'a test set without answers stops before the first stage'
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+finish
