@@ -284,11 +284,11 @@ static bool nothing_left(const Plan *p)
     return all;
 }
 
-Status plan_make(Text *out, Job *j, bool measure, Error *e)
+Status plan_make(Text *out, Job *j, bool measure, bool in_run, Error *e)
 {
     Plan p = {.job = j, .measure = measure};
     Progress work;
-    if (!measure && nothing_left(&p))
+    if (in_run && nothing_left(&p))
         return e->status; /* a run that is done opens no model to say so */
     for (int who = 0; who < ANSWERERS; who++)
         p.answers[who].seconds = -1;
@@ -300,10 +300,10 @@ Status plan_make(Text *out, Job *j, bool measure, Error *e)
     add_first_stages(&p);
     add_training(&p, e);
     add_evaluation(&p);
-    if (measure)
+    if (!in_run)
         add_refused(&p, e); /* a run has looked already, at the stages that it does */
     progress_end(&work);
-    if (measure || p.rows)
+    if (!in_run || p.rows)
         plan_text(&p, out, e);
     check_room(&p, e);
     plan_free(&p);
@@ -325,7 +325,7 @@ static Status run(Invocation *in, Error *e)
         j.folder = j.config.run.dir;
         parallel_set_threads((int)j.config.run.threads);
         gemm_start(e);
-        plan_make(&text, &j, true, e);
+        plan_make(&text, &j, true, false, e);
         Error written = {0};
         command_print(text_string(&text), text.count, &written);
         error_take(e, &written);

@@ -83,10 +83,11 @@ typedef struct {
     Text refused; /* lines: what the configuration lacks */
 } Plan;
 
-/* Appends the plan to *out; with `measure` also how long the stages take, which needs some seconds.
+/* Appends the plan to *out; with `measure` also how long the stages take, which needs some seconds. in_run:
+ * a run that has looked at its stages begins; nothing is said where nothing is left to do.
  * NO_MEMORY, after *out is complete, where memory or disk is too small for a part of the run (with --force
  * a warning). */
-Status plan_make(Text *out, Job *j, bool measure, Error *e);
+Status plan_make(Text *out, Job *j, bool measure, bool in_run, Error *e);
 
 /* Whether a result is there and true, or was put there by hand: so it is not made anew. */
 bool plan_is_there(const Plan *p, Result r);

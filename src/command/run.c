@@ -107,13 +107,15 @@ static Status check_redo(const Job *j, const Stage *const *wanted, int count, Er
                            count > 1 ? "the name of a stage" : wanted[0]->name);
 }
 
-/* What the run will need, before hours are spent on its first stages. */
+/* What the run will need, before hours are spent on its first stages. Times are measured where nothing is
+ * begun: a run that goes on does not wait for them again. */
 static Status show_plan(Job *j, Error *e)
 {
     Text text = {0};
+    const bool fresh = !job_has(j, "provenance.json");
     if (e->status != OK)
         return e->status;
-    plan_make(&text, j, false, e);
+    plan_make(&text, j, fresh, true, e);
     const char *p = text_string(&text);
     while (*p) {
         const int length = (int)strcspn(p, "\n");

@@ -61,6 +61,7 @@ verdict "$(grep -c 'annotations.json is there already' "$work/log")" 1 'and so w
 verdict $? 0 'a run with labels'
 [ -f "$work/labels/aligned/config.json" ] && [ ! -f "$work/labels/annotations.json" ]
 verdict $? 0 'it trains, and annotates nothing'
+verdict "$(grep -c '^refused: annotate' "$work/log")" 0 'nor is it told what annotating would lack'
 
 refused() {
     ablate "$@"

@@ -35,6 +35,8 @@ ids() {
 
 run
 verdict $? 0 'a run without labels'
+grep -Eq '^  annotate +[0-9]+ s +[0-9]+ MiB' "$work/log"
+verdict $? 0 'before a run begins its stages have times'
 grep -q '^AGREEMENT WITH THE TEACHER in percent, not truth: ' "$work/out"
 verdict $? 0 'the table says what it is'
 ids "$work/run/parity.json" >"$work/kept"
@@ -51,6 +53,8 @@ cp "$work/run/parity.json" "$work/parity.json"
 
 # The same pictures are held out whatever becomes of the others.
 run data.limit=20 --redo annotate
+grep -Eq '^  annotate +[?] +[0-9]+ MiB' "$work/log"
+verdict $? 0 'a run that goes on does not wait for them'
 ids "$work/run/evaluation/aligned.json" >"$work/fewer"
 verdict "$(comm -13 "$work/tested" "$work/fewer" | wc -l | tr -d ' ')" 0 'with fewer pictures none is held out that was not before'
 
