@@ -325,7 +325,7 @@ golden: ref-venv
 world: ref-venv
 	build/venv/bin/python ref/train_world.py
 
-# Texts and tensors at the sizes of SmolVLM-500M and Qwen2-VL-2B, with random weights; models that memory is too short for are left out.
+# Texts and tensors at the sizes of a model of each family, with random weights; models that memory is too short for are left out.
 real-size: ref-venv all
 	build/venv/bin/python ref/real_size.py
 
@@ -334,10 +334,10 @@ demo-texts: ref-venv
 	build/venv/bin/python ref/compare_run.py build/demo --teacher weights/demo-teacher --student weights/demo-student \
 	    --images conf/world/okvqa/train --test-images conf/world/okvqa/test
 
-# mpa beside PyTorch on the shapes of the config.json files in CONFIG.
+# mpa beside PyTorch on the shapes of the config.json files in CONFIG, with LAYERS layers of each (default: all).
 bench-torch: ref-venv all
 	@[ -n "$(CONFIG)" ] || { echo "make bench-torch: wanted CONFIG=config.json, or several in quotes" >&2; exit 2; }
-	@for config in $(CONFIG); do build/venv/bin/python ref/bench_torch.py --config "$$config" || exit 1; done
+	@for config in $(CONFIG); do build/venv/bin/python ref/bench_torch.py --config "$$config" $(LAYERS:%=--layers %) || exit 1; done
 
 # ----------------------------------------------------------------------------------------------------------------------------- install
 
@@ -385,7 +385,7 @@ help:
 	@echo 'make world           train the small teacher and students in weights/ anew'
 	@echo 'make real-size       greedy texts and traces against PyTorch at the sizes of a model of each family, random weights'
 	@echo 'make demo-texts      after make demo: every text that its models wrote, again by transformers'
-	@echo 'make bench-torch     speed beside PyTorch on the shapes of CONFIG="FILE.json ..."'
+	@echo 'make bench-torch     speed beside PyTorch on the shapes of CONFIG="FILE.json ..." (ref/shapes has some); LAYERS=N: cut to N layers'
 	@echo
 	@echo 'Options, with their defaults:'
 	@echo '  BLAS=openblas|none   the matrix product: OpenBLAS, or plain C in a fixed order of summation'

@@ -3,6 +3,7 @@ random weights, one after the other in every round.
 
     python ref/bench_torch.py --config CONFIG.json [--rounds 3] [--threads N] [--repeats 3] [--mpa ./mpa] [--json FILE]
                               [--only prefill,decode,vision,lora,train] [--peers float32,bfloat16,llama.cpp]
+                              [--layers N]
 
 A round runs mpa and its peers: PyTorch in float32, PyTorch in bfloat16 (which takes minutes where the CPU has
 no instructions for it, and is left out there unless named), and llama.cpp on the text model in bfloat16, each
@@ -11,7 +12,9 @@ machines change their speed from minute to minute, less so within one round. Rat
 What is measured is what src/command/bench_model.c measures: 512 tokens of prefill with the logits of the
 last; a step of decoding after 64 tokens; the vision tower on a picture of 672x448; a training step (forward,
 backward, clipping, AdamW) on 8 tokens, those of a picture, and 440 on which the loss is; the same of PEFT's
-adapters of rank 64 on every product of the text model's layers."""
+adapters of rank 64 on every product of the text model's layers. Where a model is too large for the machine, or
+would take an hour: --layers measures it with so many layers of the decoder and of the tower. ref/shapes has the
+shapes of the families whose model is written here."""
 import argparse, importlib.util, json, os, resource, statistics, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -40,6 +43,12 @@ def family_and_config(file):
         given = json.load(f)
     kind = family.of_type(given.pop("model_type"))
     return kind, kind.configuration(given)
+
+
+def with_layers(config, layers):
+    """A configuration, and those inside it, with so many layers."""
+    cut = {k: with_layers(v, layers) if isinstance(v, dict) else v for k, v in config.items()}
+    return {k: layers if k in ("num_hidden_layers", "depth") else v for k, v in cut.items()}
 
 
 class Peer:
@@ -249,6 +258,7 @@ def arguments():
     p.add_argument("--mpa", default=os.path.join(HERE, "..", "mpa"))
     p.add_argument("--peers", help="default: float32, bfloat16 where the CPU has instructions for it, llama.cpp where its "
                    "Python package is installed, with gguf")
+    p.add_argument("--layers", type=int, help="of the decoder and of the tower (default: all)")
     p.add_argument("--json")
     p.add_argument("--child", help=argparse.SUPPRESS)
     p.add_argument("--patches", type=int, help=argparse.SUPPRESS)
@@ -264,6 +274,18 @@ def main():
         out = measure_llama(a) if a.child == "llama.cpp" else measure_torch(a)
         print(json.dumps({**out, "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
         return
+    a.title = a.config + (f", {a.layers} layers" if a.layers else "")
+    with tempfile.TemporaryDirectory() as scratch:
+        if a.layers:
+            with open(a.config, encoding="utf-8") as f:
+                given = json.load(f)
+            a.config = os.path.join(scratch, "config.json")
+            with open(a.config, "w", encoding="utf-8") as f:
+                json.dump(with_layers(given, a.layers), f)
+        compare(a)
+
+
+def compare(a):
     peers = a.peers.split(",") if a.peers else default_peers()
     rounds = []
     for i in range(a.rounds):
@@ -286,7 +308,7 @@ def show(rounds, peers, a):
     def cell(value, form):
         return form.format(value) if value else "-"
     first = rounds[0]["mpa"]
-    print(f"{a.config}: {a.threads} threads, median of {len(rounds)} rounds; {first['arithmetic']}")
+    print(f"{a.title}: {a.threads} threads, median of {len(rounds)} rounds; {first['arithmetic']}")
     print(f"this machine: {middle(r['mpa']['gflops'] for r in rounds):.0f} GFLOP/s, "
           f"{middle(r['mpa']['gb_per_second'] for r in rounds):.1f} GB/s")
     print(f"{'seconds':22}{'mpa':>9}{'of limit':>9}" + "".join(f"{w:>11}{'ratio':>7}" for w in peers))

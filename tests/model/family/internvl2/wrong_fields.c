@@ -35,5 +35,9 @@ const WrongField internvl2_wrong_fields[] = {
     {"config.json", "vision_config.qk_normalization", "true", "qk_normalization"},
     {"config.json", "vision_config.num_attention_heads", "3", "num_attention_heads"},
     {"config.json", "vision_config.num_hidden_layers", "1", "vision_model.encoder.layers.1"},
+    {"tokenizer_config.json", "added_tokens_decoder.318", "{\"content\": \"<|other|>\", \"special\": true}",
+     "lacks the token <|end|>"},
+    {"tokenizer_config.json", "tokenizer_class", "\"Qwen2Tokenizer\"", "tokenizer_class"},
+    {"tokenizer_config.json", "added_tokens_decoder", "7", "added_tokens_decoder"},
     {0},
 };
