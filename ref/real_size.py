@@ -213,6 +213,11 @@ def mpa(options, *arguments):
     return r.stdout
 
 
+def trace_file(folder):
+    """Beside the checkpoint: of a folder's files, all with that ending are its weights."""
+    return folder + ".trace.safetensors"
+
+
 def answers(folder, options, asked, traced):
     """What mpa says about each picture, and its trace of the first one in a file, where these are wanted: before any
     model is in memory here."""
@@ -221,7 +226,7 @@ def answers(folder, options, asked, traced):
     greedy = ("--greedy", "--json", "--max-new-tokens", str(TOKENS))
     out = [json.loads(mpa(options, "ask", *job, *greedy)) for job in jobs if asked]
     if traced:
-        mpa(options, "trace", *jobs[0], "--out", folder + "/trace.safetensors")
+        mpa(options, "trace", *jobs[0], "--out", trace_file(folder))
     return out
 
 
@@ -274,7 +279,7 @@ def trace_errors(kind, folder):
 
     truth, unit = truth_and_units(kind, folder)
     out = {}
-    with safe_open(folder + "/trace.safetensors", "pt") as f:
+    with safe_open(trace_file(folder), "pt") as f:
         for k, t in truth.items():
             if k == "position_ids" and not kind.shows_positions:
                 continue
