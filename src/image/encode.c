@@ -26,13 +26,28 @@ static void take(void *sink, void *bytes, int count)
     text_add_bytes(s->out, bytes, (size_t)count, s->e);
 }
 
+static Status cannot(const Image *in, const char *form, Error *e)
+{
+    return error_set(e, FAILED, "a picture of %lld x %lld pixels cannot be encoded as %s",
+                     (long long)in->width, (long long)in->height, form);
+}
+
 Status image_jpeg(Text *out, const Image *in, int quality, Error *e)
 {
     Sink s = {out, e};
     if (e->status != OK)
         return e->status;
     if (!stbi_write_jpg_to_func(take, &s, (int)in->width, (int)in->height, 3, in->data, quality))
-        error_set(e, FAILED, "a picture of %lld x %lld pixels cannot be encoded as JPEG",
-                  (long long)in->width, (long long)in->height);
+        cannot(in, "JPEG", e);
+    return e->status;
+}
+
+Status image_png(Text *out, const Image *in, Error *e)
+{
+    Sink s = {out, e};
+    if (e->status != OK)
+        return e->status;
+    if (!stbi_write_png_to_func(take, &s, (int)in->width, (int)in->height, 3, in->data, (int)in->width * 3))
+        cannot(in, "PNG", e);
     return e->status;
 }

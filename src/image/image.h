@@ -46,6 +46,8 @@ Status image_resize(Image *out, const Image *in, int64_t width, int64_t height, 
 
 /* Appends the picture (a side of at most 65535) as a JPEG file; quality from 1 to 100. */
 Status image_jpeg(Text *out, const Image *in, int quality, Error *e);
+/* The same as a PNG file, without loss. */
+Status image_png(Text *out, const Image *in, Error *e);
 
 /* One channel value as transformers' slow image processors make it: v = float32(double(u8) *
  * rescale); (v - mean) / std in float32. With `divide` as torchvision makes it: v = u8 / 255 in

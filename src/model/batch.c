@@ -91,7 +91,7 @@ Mat *vlm_forward(Run *run, const Vlm *vlm, const Batch *batch, KvCache *cache)
     if (!batch)
         return NULL;
     Run vision_run = *run;
-    vision_run.frozen_tower = !trains(vlm, PART_VISION);
+    vision_run.frozen_tower = !run->pixels && !trains(vlm, PART_VISION);
     if (vision_run.frozen_tower && !trains(vlm, PART_MERGER))
         vision_run.tape = NULL;
     Mat *rows =

@@ -39,6 +39,8 @@ struct Family {
     Status (*load)(Vlm *vlm, const Json *config, Error *e);
     Status (*picture)(const Vlm *vlm, Picture *out, const Image *rgb, const PictureOptions *options,
                       Error *e);
+    /* Where the patch stands on the picture: that is its row. */
+    PatchPlace (*place)(const Vlm *vlm, const Picture *p, int64_t patch);
     /* Pixels of the smallest picture: a tile, or a token's patches; *fixed: every picture has as many. */
     int64_t (*tile)(const Vlm *vlm, bool *fixed);
     /* Pixel limits of the published trainer (level.recipe) are meant for this family. */

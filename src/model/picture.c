@@ -25,6 +25,8 @@ Status vlm_picture(const Vlm *vlm, Picture *out, const char *path, const Picture
         turn_upright(&rgb, path, e);
     if (e->status == OK && vlm->family->picture(vlm, out, &rgb, options, e) != OK)
         error_prefix(e, "%s", path);
+    out->width = rgb.width;
+    out->height = rgb.height;
     image_free(&rgb);
     return e->status;
 }
@@ -60,7 +62,9 @@ Mat *picture_patches(Run *run, const Picture *const *pictures, int64_t count)
     Mat *pixels = mat_new(run, rows, pictures[0]->cols);
     if (!pixels)
         return NULL;
-    pixels->constant = true;
+    pixels->constant = !run->pixels;
+    if (run->pixels)
+        *run->pixels = pixels;
     float *to = pixels->data;
     for (int64_t i = 0; i < count; i++) {
         int64_t values = pictures[i]->rows * pictures[i]->cols;
@@ -83,6 +87,22 @@ void picture_cut_frame(Picture *out, int64_t frame, int64_t P, const Normalise *
             for (int64_t c = 0; c < 3; c++)
                 patch[(c * P + y % P) * P + x % P] = normalise(n, pixel[c], (int)c);
         }
+}
+
+PatchPlace picture_frame_place(const Picture *p, int64_t patch, double covered)
+{
+    const int64_t patches = p->grid[1] * p->grid[2];
+    const int64_t frame = patch / patches;
+    const bool whole = frame >= p->tiles[0] * p->tiles[1];
+    const int64_t across = whole ? 1 : p->tiles[1]; /* frames in a row of the picture */
+    const int64_t down = whole ? 1 : p->tiles[0];
+    const double height = covered / (double)(down * p->grid[1]); /* of a patch */
+    const double width = covered / (double)(across * p->grid[2]);
+    const double top = (whole ? 0 : (double)(frame / across) / (double)down) +
+                       height * (double)(patch % patches / p->grid[2]);
+    const double left = (whole ? 0 : (double)(frame % across) / (double)across) +
+                        width * (double)(patch % p->grid[2]);
+    return (PatchPlace){left, top, left + width, top + height};
 }
 
 /* Patch k of a picture back to its pixels in frames [frames, 3, H, W]. */

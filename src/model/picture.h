@@ -12,6 +12,7 @@ typedef struct {
     int64_t tiles[2]; /* tiles down and across; the whole picture is one more frame, the last.
                        * 0, 0: the picture was not cut */
     int64_t tokens;   /* how many positions of the text its rows take */
+    int64_t width, height; /* of the picture in the file, turned upright where that is asked for */
     Image frame;      /* the one frame, where patches leave out some of its pixels; data NULL: none */
 } Picture;
 
@@ -40,8 +41,16 @@ void picture_cut_frame(Picture *out, int64_t frame, int64_t P, const Normalise *
 float *picture_frames(Run *run, const Picture *pictures, int64_t count, int64_t P, int64_t *frames,
                       int64_t *H, int64_t *W);
 
-/* The patches of pictures, one after another: [sum of rows, cols], a constant input. NULL after a
- * failure. */
+/* Where a patch stands on its picture, as parts of the picture's width and height from its top left corner.
+ * What lies below 0 or above 1 is not the picture but what it was padded with. */
+typedef struct {
+    double left, top, right, bottom;
+} PatchPlace;
+/* Of a picture in such frames, of which the patches cover this part of each side from the top left. */
+PatchPlace picture_frame_place(const Picture *p, int64_t patch, double covered);
+
+/* The patches of pictures, one after another: [sum of rows, cols], a constant input, unless run->pixels
+ * wants its gradient. NULL after a failure. */
 Mat *picture_patches(Run *run, const Picture *const *pictures, int64_t count);
 
 #endif

@@ -53,6 +53,28 @@ static void test_round_trip(void **state)
     scratch_remove(&s);
 }
 
+static void test_png_is_the_same(void **state)
+{
+    (void)state;
+    Error e = {0};
+    Scratch s;
+    Image in = {0};
+    Image out = {0};
+    Text png = {0};
+    scratch_make(&s);
+    image_new(&in, WIDTH, HEIGHT, &e);
+    paint(&in);
+    image_png(&png, &in, &e);
+    image_read(&out, scratch_write(&s, "picture.png", png.data, png.count), &e);
+    must(&e);
+    assert_int_equal(out.width, WIDTH);
+    assert_memory_equal(in.data, out.data, WIDTH * HEIGHT * 3);
+    image_free(&in);
+    image_free(&out);
+    text_free(&png);
+    scratch_remove(&s);
+}
+
 static void test_failed_error(void **state)
 {
     (void)state;
@@ -65,7 +87,7 @@ static void test_failed_error(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_png_is_the_same),
                                        cmocka_unit_test(test_failed_error)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,6 +90,12 @@ static Status picture(const Vlm *vlm, Picture *out, const Image *rgb, const Pict
     return internvl2_picture(&p, out, rgb, e);
 }
 
+static PatchPlace place(const Vlm *vlm, const Picture *p, int64_t patch)
+{
+    (void)vlm;
+    return picture_frame_place(p, patch, 1);
+}
+
 static int64_t tile(const Vlm *vlm, bool *fixed)
 {
     const InternVL2 *m = vlm->model;
@@ -207,6 +213,7 @@ const Family family_internvl2 = {
     .penalty_skips_prompt = true,
     .load = load,
     .picture = picture,
+    .place = place,
     .tile = tile,
     .chat = chat,
     .positions = positions_in_order,

@@ -165,3 +165,17 @@ Status qwen2vl_picture(const Qwen2VLPictures *p, Picture *out, const Image *rgb,
     image_free(&im);
     return e->status;
 }
+
+/* cut_patches: row = block (y / m, x / m) of across / m blocks in a row, m x m patches each */
+PatchPlace qwen2vl_place(const Qwen2VLPictures *p, const Picture *picture, int64_t patch)
+{
+    const int64_t m = p->merge;
+    const int64_t blocks = picture->grid[2] / m;
+    const int64_t block = patch / (m * m);
+    const int64_t y = block / blocks * m + patch % (m * m) / m;
+    const int64_t x = block % blocks * m + patch % m;
+    const double height = 1 / (double)picture->grid[1];
+    const double width = 1 / (double)picture->grid[2];
+    return (PatchPlace){(double)x * width, (double)y * height, (double)(x + 1) * width,
+                        (double)(y + 1) * height};
+}

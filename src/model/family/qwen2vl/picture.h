@@ -29,5 +29,7 @@ Status qwen2vl_smart_resize(int64_t *height, int64_t *width, int64_t factor, con
  * channel, frame, y, x. */
 Status qwen2vl_picture(const Qwen2VLPictures *p, Picture *out, const Image *rgb,
                        const PictureOptions *options, Error *e);
+/* Family.place: a picture is resized as a whole. */
+PatchPlace qwen2vl_place(const Qwen2VLPictures *p, const Picture *picture, int64_t patch);
 
 #endif

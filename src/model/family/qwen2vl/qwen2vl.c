@@ -96,6 +96,12 @@ static Status picture(const Vlm *vlm, Picture *out, const Image *rgb, const Pict
     return qwen2vl_picture(&m->pictures, out, rgb, options, e);
 }
 
+static PatchPlace place(const Vlm *vlm, const Picture *p, int64_t patch)
+{
+    const Qwen2VL *m = vlm->model;
+    return qwen2vl_place(&m->pictures, p, patch);
+}
+
 static int64_t tile(const Vlm *vlm, bool *fixed)
 {
     const Qwen2VL *m = vlm->model;
@@ -247,6 +253,7 @@ const Family family_qwen2vl = {
     .ignorable = (const char *const[]){"rotary_emb.inv_freq", "rotary_pos_emb.inv_freq", NULL},
     .load = load,
     .picture = picture,
+    .place = place,
     .tile = tile,
     .trainer_limits = true,
     .conversations = true,

@@ -79,6 +79,14 @@ static Status picture(const Vlm *vlm, Picture *out, const Image *rgb, const Pict
     return smolvlm_picture(&p, out, rgb, e);
 }
 
+/* Pixels of a tile beyond its last whole patch are left out. */
+static PatchPlace place(const Vlm *vlm, const Picture *p, int64_t patch)
+{
+    const SmolVLM *m = vlm->model;
+    return picture_frame_place(p, patch,
+                               (double)(p->grid[1] * m->pictures.patch) / (double)m->pictures.tile);
+}
+
 static int64_t tile(const Vlm *vlm, bool *fixed)
 {
     const SmolVLM *m = vlm->model;
@@ -207,6 +215,7 @@ const Family family_smolvlm = {
     .ignorable = (const char *const[]){"rotary_emb.inv_freq", NULL},
     .load = load,
     .picture = picture,
+    .place = place,
     .tile = tile,
     .conversations = true,
     .chat = chat,

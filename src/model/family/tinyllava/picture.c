@@ -57,3 +57,23 @@ Status tinyllava_picture(const TinyLlavaPictures *p, Picture *out, const Image *
         picture_free(out);
     return e->status;
 }
+
+/* pad(): the square's side L is the picture's longer side, and the picture starts at `start` of it. */
+static double in_picture(double part, int64_t side, int64_t L)
+{
+    const int64_t start = (L - side) / 2;
+    return (part * (double)L - (double)start) / (double)side;
+}
+
+PatchPlace tinyllava_place(const TinyLlavaPictures *p, const Picture *picture, int64_t patch)
+{
+    const int64_t w = picture->width;
+    const int64_t h = picture->height;
+    const int64_t L = max_i64(w, h);
+    const PatchPlace s =
+        picture_frame_place(picture, patch, (double)(picture->grid[1] * p->patch) / (double)p->size);
+    if (!p->pad)
+        return s;
+    return (PatchPlace){in_picture(s.left, w, L), in_picture(s.top, h, L), in_picture(s.right, w, L),
+                        in_picture(s.bottom, h, L)};
+}

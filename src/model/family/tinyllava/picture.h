@@ -18,5 +18,7 @@ extern const Normalise tinyllava_normalise;
 /* Reads config.json's image_aspect_ratio; absent: `aspect`. */
 Status tinyllava_pictures_load(TinyLlavaPictures *p, const Json *config, const char *aspect, Error *e);
 Status tinyllava_picture(const TinyLlavaPictures *p, Picture *out, const Image *rgb, Error *e);
+/* Family.place: on the picture without what it was padded with. */
+PatchPlace tinyllava_place(const TinyLlavaPictures *p, const Picture *picture, int64_t patch);
 
 #endif

@@ -164,6 +164,12 @@ static Status picture(const Vlm *vlm, Picture *out, const Image *rgb, const Pict
     return e->status == OK ? tinyllava_picture(&m->pictures, out, rgb, e) : e->status;
 }
 
+static PatchPlace place(const Vlm *vlm, const Picture *p, int64_t patch)
+{
+    const TinyLlava *m = vlm->model;
+    return tinyllava_place(&m->pictures, p, patch);
+}
+
 static int64_t tile(const Vlm *vlm, bool *fixed)
 {
     const TinyLlava *m = vlm->model;
@@ -272,6 +278,7 @@ const Family family_tinyllava = {
     .penalty_skips_prompt = true,
     .load = load,
     .picture = picture,
+    .place = place,
     .tile = tile,
     .chat = chat,
     .positions = positions_in_order,
