@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Writes golden/model/heat: how much each patch of a picture moved the loss of an answer.
+"""How much each patch of a picture moved the loss of an answer.
 
-heat.safetensors has FAMILY/CASE [patches] for each case of golden/family that has pictures and an answer: the
-gradient of the loss for pixel_values times pixel_values, summed over each patch, the patches in the order in
-which the vision tower reads them; heat.json the sum's largest error in PyTorch's own float32."""
+golden/model/heat.safetensors has FAMILY/CASE [patches] for each case of golden/family that has pictures and an
+answer: the gradient of the loss for pixel_values times pixel_values, summed over each patch, the patches in the
+order in which the vision tower reads them; golden/model/heat.json their largest error in PyTorch's own float32."""
 import os
 
 import torch

@@ -4,9 +4,11 @@
 #include "base/file.h"
 #include "base/lock.h"
 #include "base/memory.h"
+#include "base/parallel.h"
 #include "base/printable.h"
 #include "base/signals.h"
 #include "mpa/stage.h"
+#include "report/heat.h"
 #include "report/page.h"
 #include "report/story.h"
 #include "tensor/gemm.h"
@@ -82,8 +84,12 @@ static Status write_page(const ReportedRun *runs, int count, Error *e)
 static Status run(Invocation *in, Error *e)
 {
     bool times = false;
-    const Option options[] = {{.name = "times", .given = &times}, {0}};
+    const char *heat = NULL;
+    int64_t pairs = HEAT_PAIRS;
+    const Option options[] = {
+        {.name = "times", .given = &times}, {.name = "heat", .takes_value = true, .value = &heat}, {0}};
     options_parse(options, in->arguments, &in->count, e);
+    command_integer(heat, "heat", 0, 100000, &pairs, e);
     const int count = configurations(in);
     if (e->status == OK && !count)
         error_arguments(e, "a configuration file is needed");
@@ -99,6 +105,10 @@ static Status run(Invocation *in, Error *e)
                 error_set(e, BAD_USAGE, "%s and %s have the same run folder", in->arguments[i],
                           in->arguments[opened]);
     }
+    if (opened)
+        parallel_set_threads((int)runs->job.config.run.threads);
+    if (e->status == OK)
+        record_heat(&runs->record, pairs, e);
     for (int i = 0; i < opened && times; i++)
         record_times(&runs[i].record, e);
     if (e->status == OK)
@@ -110,8 +120,12 @@ static Status run(Invocation *in, Error *e)
 }
 
 const Command command_report = {
-    "report", run, "CONF [CONF2 ...] [--times] [section.key=value ...]",
+    "report", run, "CONF [CONF2 ...] [--heat N] [--times] [section.key=value ...]",
     "report.html: what was learned, what was kept and why, with pictures; several runs compared",
     "The page lies in the run folder of CONF. It is one file, without scripts, that asks the network for "
     "nothing;\n`mpa run` writes it at its end. Overrides count for all runs.\n"
+    "  --heat N   heat maps of N kept pairs (default 12), of CONF: where teacher, student and aligned "
+    "student "
+    "looked.\n"
+    "             Each takes a pass forward and backward; heat.jsonl in the run folder keeps them\n"
     "  --times    with the seconds that the training took; without them the same run gives the same bytes\n"};

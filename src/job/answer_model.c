@@ -9,7 +9,6 @@
 #include "tensor/gemm.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 typedef struct {
     const Answerer *a;
@@ -32,12 +31,7 @@ static Status describe(void *who, json_t *context, Error *e)
         json_put(context, "adapter", fingerprint_model(m->job, m->a->adapter, e), e);
     json_put(context, "max_new_tokens", json_integer(m->a->max_new_tokens), e);
     json_put(context, "seed", samples ? json_integer(c->run.seed) : json_null(), e);
-    for (int i = 0; config_key(c, i, NULL); i++) {
-        const char *value;
-        const char *key = config_key(c, i, &value);
-        if (!strncmp(key, "image.", 6))
-            json_put(context, key, json_string(value), e);
-    }
+    fingerprint_sight(m->job, context, e);
     json_put(context, "arithmetic", json_string(gemm_description(arithmetic)), e);
     return e->status;
 }

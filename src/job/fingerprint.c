@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 json_t *fingerprint_text(uint64_t hash)
 {
@@ -46,6 +47,18 @@ json_t *fingerprint_model(const Job *j, const char *folder, Error *e)
     }
     names_free(names, count);
     return files;
+}
+
+Status fingerprint_sight(const Job *j, json_t *context, Error *e)
+{
+    static const char section[] = "image.";
+    for (int i = 0; config_key(&j->config, i, NULL); i++) {
+        const char *value;
+        const char *key = config_key(&j->config, i, &value);
+        if (!strncmp(key, section, strlen(section)))
+            json_put(context, key, json_string(value), e);
+    }
+    return e->status;
 }
 
 uint64_t fingerprint_json(const json_t *value, Error *e)

@@ -100,8 +100,8 @@ PatchPlace picture_frame_place(const Picture *p, int64_t patch, double covered)
     const double width = covered / (double)(across * p->grid[2]);
     const double top = (whole ? 0 : (double)(frame / across) / (double)down) +
                        height * (double)(patch % patches / p->grid[2]);
-    const double left = (whole ? 0 : (double)(frame % across) / (double)across) +
-                        width * (double)(patch % p->grid[2]);
+    const double left =
+        (whole ? 0 : (double)(frame % across) / (double)across) + width * (double)(patch % p->grid[2]);
     return (PatchPlace){left, top, left + width, top + height};
 }
 

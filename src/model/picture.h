@@ -8,12 +8,12 @@
 typedef struct {
     float *pixels; /* [rows, cols]: one patch per row, in the family's order; owned */
     int64_t rows, cols;
-    int64_t grid[3];  /* frames (or tiles), and patches down and across, of one frame */
-    int64_t tiles[2]; /* tiles down and across; the whole picture is one more frame, the last.
+    int64_t grid[3];       /* frames (or tiles), and patches down and across, of one frame */
+    int64_t tiles[2];      /* tiles down and across; the whole picture is one more frame, the last.
                        * 0, 0: the picture was not cut */
-    int64_t tokens;   /* how many positions of the text its rows take */
+    int64_t tokens;        /* how many positions of the text its rows take */
     int64_t width, height; /* of the picture in the file, turned upright where that is asked for */
-    Image frame;      /* the one frame, where patches leave out some of its pixels; data NULL: none */
+    Image frame;           /* the one frame, where patches leave out some of its pixels; data NULL: none */
 } Picture;
 
 /* What may be asked for beyond the checkpoint's own settings. A family reads what concerns it.

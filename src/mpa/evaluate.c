@@ -66,16 +66,6 @@ static bool is_named(const Job *j, int model)
     return j->config.evaluate.models & 1u << model;
 }
 
-/* The checkpoint folder of a model; NULL: there is none in this run. Owned. */
-static char *folder_of(const Job *j, int model, Error *e)
-{
-    const char *const key[MODELS] = {
-        [MODEL_STUDENT] = j->config.student.model, [MODEL_TEACHER] = j->config.teacher.model};
-    if (model == MODEL_ALIGNED)
-        return job_has(j, result_name[RESULT_ALIGNED]) ? job_path(j, result_name[RESULT_ALIGNED], e) : NULL;
-    return *key[model] ? memory_copy(key[model], e) : NULL;
-}
-
 /* Each item's question followed by the suffix. A model is asked about those whose picture is there; they
  * are looked for once, for the first model. */
 static Status make_questions(Questions *q, const Job *j, Items *items, bool looks, Error *e)
@@ -143,7 +133,7 @@ static Status predict(const Job *j, int model, Items *items, char **texts, Error
     bool use = true; /* a model that is not named is scored by the answers that it has given */
     if (is_named(j, model))
         stage_use(&stage_evaluate, j, r, &use, e);
-    char *source = use ? job_path(j, result_name[r], e) : folder_of(j, model, e);
+    char *source = use ? job_path(j, result_name[r], e) : stage_model(j, model, e);
     if (!use)
         result_begin(j, r, NULL, e);
     Answerer a = use ? answers_in(j, source)
@@ -167,7 +157,7 @@ static bool has_model(const Job *j, int model, Error *e)
         const ResultState state = result_state(j, models[model].result, NULL, e);
         return state == STATE_TRUE || state == STATE_BY_HAND;
     }
-    char *folder = folder_of(j, model, e);
+    char *folder = stage_model(j, model, e);
     const bool has =
         folder || *given_answers(&j->config, model) || job_has(j, result_name[models[model].result]);
     if (!has && e->status == OK)

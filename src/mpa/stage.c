@@ -207,3 +207,12 @@ Status stage_needs_model(const Job *j, const char *const *folder, Error *e)
         error_set(e, BAD_INPUT, "%s = %s: there is no such folder", config_name(&j->config, folder), *folder);
     return check_limits(j, *folder, e);
 }
+
+char *stage_model(const Job *j, int model, Error *e)
+{
+    const char *const key[MODELS] = {
+        [MODEL_STUDENT] = j->config.student.model, [MODEL_TEACHER] = j->config.teacher.model};
+    if (model == MODEL_ALIGNED)
+        return job_has(j, result_name[RESULT_ALIGNED]) ? job_path(j, result_name[RESULT_ALIGNED], e) : NULL;
+    return *key[model] ? memory_copy(key[model], e) : NULL;
+}

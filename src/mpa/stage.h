@@ -40,5 +40,7 @@ Status stage_use(const Stage *s, const Job *j, Result r, bool *use, Error *e);
 /* BAD_USAGE where the key has no folder or its model cannot keep the limits of [image], BAD_INPUT where the
  * folder is not there. */
 Status stage_needs_model(const Job *j, const char *const *folder, Error *e);
+/* The checkpoint folder of MODEL_STUDENT, ...; NULL: there is none in this run. Owned. */
+char *stage_model(const Job *j, int model, Error *e);
 
 #endif

@@ -113,6 +113,19 @@ static Status tell_training(Text *out, const json_t *o, Error *e)
     return e->status;
 }
 
+/* Which maps were written, in their order. */
+static Status tell_heat(Text *out, const json_t *heat, Error *e)
+{
+    const char *model;
+    const json_t *loss;
+    if (!heat)
+        return e->status;
+    text_format(out, e, "\nwhere they looked\n  %s: the picture", text_in(heat, "file"));
+    json_object_foreach(json_object_get(heat, "loss"), model, loss)
+        text_format(out, e, ", %s (loss %.4f)", model, json_number_value(loss));
+    return text_add(out, "\n", e);
+}
+
 Status explain_text(Text *out, const json_t *story, Error *e)
 {
     const json_t *id = json_object_get(story, "id");
@@ -126,6 +139,6 @@ Status explain_text(Text *out, const json_t *story, Error *e)
     tell_identification(out, identify, e);
     tell_training(out, json_object_get(story, "level"), e);
     text_format(out, e, "\nnow\n");
-    return tell_said(out, "The aligned student", json_object_get(story, "now"), text_in(identify, "answer"),
-                     e);
+    tell_said(out, "The aligned student", json_object_get(story, "now"), text_in(identify, "answer"), e);
+    return tell_heat(out, json_object_get(story, "heat"), e);
 }

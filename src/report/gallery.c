@@ -18,11 +18,11 @@ static Status line(Text *out, const char *who, const char *words, const bool *ri
     return text_add(out, "</dd>", e);
 }
 
-static Status card_start(Text *out, const PictureSource *source, const char *image, const char *question,
-                         Error *e)
+static Status card_start(Text *out, const Record *r, const PictureSource *source, const char *image,
+                         const char *question, Error *e)
 {
     text_add(out, "<article>", e);
-    thumbnail(out, source, image, e);
+    thumbnail(out, source, image, r->job->config.image.exif, e);
     text_add(out, "<h4>", e);
     html_clipped(out, question ? question : "no question", WORDS, e);
     return text_add(out, "</h4><dl>", e);
@@ -54,7 +54,7 @@ static Status loss_line(Text *out, const Record *r, const char *id, Error *e)
 static Status picture_card(Text *out, const Record *r, const char *id, const json_t *l, Error *e)
 {
     const PictureSource source = picture_source_data(&r->job->config);
-    card_start(out, &source, text_in(l, "image_path"), text_in(l, "question"), e);
+    card_start(out, r, &source, text_in(l, "image_path"), text_in(l, "question"), e);
     line(out, "annotated", text_in(l, "answer") ? text_in(l, "answer") : "no answer", NULL, e);
     said_line(out, l, "student", e);
     said_line(out, l, "teacher", e);
@@ -73,7 +73,7 @@ static Status picture_card(Text *out, const Record *r, const char *id, const jso
 static Status test_card(Text *out, const Record *r, const char *id, const json_t *row, Error *e)
 {
     const PictureSource source = holdout_pictures(&r->job->config);
-    card_start(out, &source, text_in(row, "image_path"), text_in(row, "GT_question"), e);
+    card_start(out, r, &source, text_in(row, "image_path"), text_in(row, "GT_question"), e);
     line(out, "label", text_in(row, "GT_answer"), NULL, e);
     for (int m = 0; m < MODELS; m++) {
         const Answer a = record_answer(r, m, id, e);

@@ -2,6 +2,7 @@
  * it, so that even a text that got through would load and run nothing. */
 #include "report/page.h"
 
+#include "report/heat.h"
 #include "report/section.h"
 
 static const char head[] =
@@ -14,8 +15,8 @@ static const char head[] =
 
 Status page_write(Text *out, const Record *records, int count, Error *e)
 {
-    static Section *const sections[] = {outcome_section, funnel_section, learned_section, training_section,
-                                        gallery_section, list_section,   made_section};
+    static Section *const sections[] = {outcome_section, funnel_section,  learned_section, training_section,
+                                        looked_section,  gallery_section, list_section,    made_section};
     text_add(out, head, e);
     for (int i = 0; page_style[i]; i++)
         text_add(out, page_style[i], e);
@@ -28,6 +29,20 @@ Status page_write(Text *out, const Record *records, int count, Error *e)
     return text_add(out, "</main>\n</body>\n</html>\n", e);
 }
 
+/* The run is done: what hinders the maps does not make it fail. */
+static Status add_heat(Record *r, Error *e)
+{
+    Error why = {0};
+    if (e->status != OK)
+        return e->status;
+    record_heat(r, HEAT_PAIRS, &why);
+    if (why.status == INTERRUPTED)
+        return error_take(e, &why);
+    if (why.status != OK)
+        log_warning(&r->job->log, "report.html has no heat maps: %s", why.text);
+    return e->status;
+}
+
 Status page_of_run(const Job *j, Error *e)
 {
     Record r = {0};
@@ -35,6 +50,7 @@ Status page_of_run(const Job *j, Error *e)
     if (e->status != OK)
         return e->status;
     record_read(&r, j, e);
+    add_heat(&r, e);
     page_write(&page, &r, 1, e);
     job_write_text(j, "report.html", &page, e);
     record_close(&r);

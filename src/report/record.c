@@ -8,6 +8,7 @@
 #include "job/provenance.h"
 #include "mpa/audit.h"
 #include "mpa/result.h"
+#include "report/heat.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -166,6 +167,14 @@ Status record_times(Record *r, Error *e)
     return e->status;
 }
 
+Status record_heat(Record *r, int64_t pairs, Error *e)
+{
+    json_t *ids = heat_choose(r->job, r->audit, pairs, e);
+    r->heat = heat_maps(r->job, r->audit, ids, e);
+    json_decref(ids);
+    return e->status;
+}
+
 void record_close(Record *r)
 {
     json_decref(r->audit);
@@ -174,6 +183,7 @@ void record_close(Record *r)
     json_decref(r->losses);
     json_decref(r->made);
     json_decref(r->left_out);
+    json_decref(r->heat);
     for (int m = 0; m < MODELS; m++)
         json_decref(r->test[m]);
     *r = (Record){0};

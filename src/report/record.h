@@ -15,11 +15,14 @@ typedef struct {
     json_t *made;         /* provenance.json */
     double seconds;       /* of the training; 0: not to be shown */
     json_t *left_out;     /* names of results that are not true any more */
+    json_t *heat;         /* {id: {model: map}} (heat.h); NULL: none are wanted */
     json_t *test[MODELS]; /* rows of evaluation/MODEL.json by id; MODEL_STUDENT, ... */
 } Record;
 
 Status record_read(Record *r, const Job *j, Error *e);
 void record_close(Record *r);
+/* Heat maps of so many pairs, those of before or computed now (heat.h). */
+Status record_heat(Record *r, int64_t pairs, Error *e);
 /* Reads the seconds of the training, which are others each time. */
 Status record_times(Record *r, Error *e);
 

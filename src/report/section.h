@@ -3,6 +3,7 @@
 #define MPA_REPORT_SECTION_H
 
 #include "data/pictures.h"
+#include "image/image.h"
 #include "report/html.h"
 #include "report/record.h"
 
@@ -12,6 +13,7 @@ Section outcome_section;  /* did it work: one sentence, a table, the same as bar
 Section funnel_section;   /* from pictures to kept pairs, and why the others went */
 Section learned_section;  /* test questions before and after, by kind */
 Section training_section; /* loss, learning rate and gradient norm over steps */
+Section looked_section;   /* heat maps of some kept pairs */
 Section gallery_section;  /* some of each kind with their pictures */
 Section list_section;     /* all of them, in words */
 Section made_section;     /* models, versions, settings */
@@ -21,9 +23,15 @@ Status versus_section(Text *out, const Record *records, int count, Error *e);
 
 extern const char *const page_style[]; /* CSS, in pieces, ended by NULL */
 
-/* An <img> of the picture, small; without the picture a mark in its place. What hinders is not an error,
- * but for memory. */
-Status thumbnail(Text *out, const PictureSource *source, const char *image, Error *e);
+enum { THUMBNAIL = 240 }; /* pixels of the longer side */
+/* The picture, its longer side at most `side`; upright: turned as its EXIF data say. Owned: image_free; empty
+ * where the picture is not there, or after a failure. */
+Status picture_small(Image *out, const PictureSource *source, const char *image, int64_t side, bool upright,
+                     Error *e);
+/* An <img> of it. */
+Status picture_element(Text *out, const Image *picture, const char *alt, Error *e);
+/* Both; without the picture a mark in its place. What hinders is not an error, but for memory. */
+Status thumbnail(Text *out, const PictureSource *source, const char *image, bool upright, Error *e);
 
 /* A chart of one field of metrics.jsonl over the steps. */
 typedef struct {

@@ -43,8 +43,8 @@ typedef struct {
     Error *error;   /* borrowed, never NULL */
     bool recompute; /* with a tape: a block keeps only its input, and backward runs its forward again */
     const DropoutKey *dropout; /* NULL: nothing is left out */
-    Mat **pixels;              /* NULL, or receives the pixels, whose gradient is wanted: they are no constant */
-    bool frozen_tower;         /* no gradient is wanted inside the vision tower: it runs without the tape */
+    Mat **pixels;      /* NULL, or receives the pixels, whose gradient is wanted: they are no constant */
+    bool frozen_tower; /* no gradient is wanted inside the vision tower: it runs without the tape */
 } Run;
 
 /* Memory of the pass, not cleared; NULL after a failure. */

@@ -87,7 +87,8 @@ static void test_failed_error(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_png_is_the_same),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip),
+                                       cmocka_unit_test(test_png_is_the_same),
                                        cmocka_unit_test(test_failed_error)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -83,8 +83,7 @@ static Status picture(const Vlm *vlm, Picture *out, const Image *rgb, const Pict
 static PatchPlace place(const Vlm *vlm, const Picture *p, int64_t patch)
 {
     const SmolVLM *m = vlm->model;
-    return picture_frame_place(p, patch,
-                               (double)(p->grid[1] * m->pictures.patch) / (double)m->pictures.tile);
+    return picture_frame_place(p, patch, (double)(p->grid[1] * m->pictures.patch) / (double)m->pictures.tile);
 }
 
 static int64_t tile(const Vlm *vlm, bool *fixed)
