@@ -5,9 +5,11 @@
 #include "base/folder.h"
 #include "base/path.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 const FuzzReader fuzz_readers[] = {
     {"safetensors", fuzz_safetensors},
@@ -86,7 +88,12 @@ const char *fuzz_path(const char *name)
     return scratch_path(folder(), name);
 }
 
+/* Over the old bytes, and cut then: the fastest way to have a file of these bytes. */
 const char *fuzz_file(const char *name, const uint8_t *bytes, size_t count)
 {
-    return scratch_write(folder(), name, bytes, count);
+    const char *path = fuzz_path(name);
+    const int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW, 0600);
+    demand(fd >= 0 && write(fd, bytes, count) == (ssize_t)count && !ftruncate(fd, (off_t)count) &&
+           !close(fd));
+    return path;
 }
