@@ -371,7 +371,7 @@ help:
 	@echo 'make test            install what is missing, build, run all tests (make check is the same)'
 	@echo 'make static          gcc -fanalyzer, clang-tidy and cppcheck, those that are there: nothing that is not explained'
 	@echo 'make fuzz            every reader of files, or READERS, for FUZZ_SECONDS=30 each or FUZZ_RUNS executions, under sanitizers'
-	@echo 'make torture         one of EVERY=$(EVERY) allocations and system calls of each stage fails, KILLS=$(KILLS) kills: the same files afterwards'
+	@echo 'make torture         the first call on each path fails and one of EVERY=$(EVERY) (memory, files), and KILLS=$(KILLS) kills of each stage: the same files afterwards'
 	@echo 'make deps            install what is missing (Debian, Ubuntu; elsewhere list it)'
 	@echo 'make install         into PREFIX=$(PREFIX), below DESTDIR where given; make uninstall'
 	@echo 'make clean           remove what was built, but for the Python environment'

@@ -2,7 +2,8 @@
  *
  *     TORTURE="KIND N ERRNO HOW"   the N-th call of a kind fails; HOW once, ever (it and all after it) or short
  *                                  (a write of half of the bytes)
- *     TORTURE_COUNT=FILE           where the number of calls of each kind is written at the end
+ *     TORTURE_COUNT=FILE           where the number of calls of each kind is written at the end, and behind it which of
+ *                                  them were the first on their path: by the functions that lead to the call
  *
  * Kinds: alloc, open, read, write, sync, close, rename, make, remove, cut, map. Counting begins when the program
  * has started (it sets its handler of SIGBUS then): what libraries do when they are loaded is not its own. */
@@ -11,10 +12,12 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +36,16 @@ static int why;
 static char how;
 static long count[KINDS];
 
+/* The first calls, in their order, and the paths that were seen: a table of hashes. */
+enum { SLOTS = 1 << 16, FRAMES = 64 };
+static bool watches;
+static uint64_t seen[SLOTS];
+static struct {
+    int kind;
+    long number;
+} first[SLOTS / 2];
+static int firsts;
+
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *old, size_t size);
@@ -46,7 +59,28 @@ static void arm(void)
             if (!strcmp(names[i], kind))
                 wanted = i;
     how = wanted >= 0 ? manner[0] : 0;
+    watches = getenv("TORTURE_COUNT") != NULL;
     armed = true;
+}
+
+/* Notes a call whose path is new. */
+static void watch(int kind)
+{
+    void *frame[FRAMES];
+    armed = false; /* to follow the path takes memory */
+    const int depth = backtrace(frame, FRAMES);
+    armed = true;
+    uint64_t hash = 14695981039346656037u + (uint64_t)kind;
+    for (int i = 0; i < depth; i++)
+        hash = (hash ^ (uint64_t)(uintptr_t)frame[i]) * 1099511628211u;
+    size_t slot = hash % SLOTS;
+    while (seen[slot] && seen[slot] != hash)
+        slot = (slot + 1) % SLOTS;
+    if (!seen[slot] && firsts < SLOTS / 2) {
+        seen[slot] = hash;
+        first[firsts].kind = kind;
+        first[firsts++].number = count[kind];
+    }
 }
 
 static bool fails(int kind)
@@ -54,6 +88,8 @@ static bool fails(int kind)
     if (!armed)
         return false;
     count[kind]++;
+    if (watches)
+        watch(kind);
     if (kind != wanted || count[kind] < at || (how != 'e' && count[kind] > at))
         return false;
     errno = why;
@@ -62,11 +98,17 @@ static bool fails(int kind)
 
 __attribute__((destructor)) static void report(void)
 {
-    const char *path = getenv("TORTURE_COUNT");
+    const char *path =
+        armed ? getenv("TORTURE_COUNT") : NULL; /* not of a program before the one that is meant */
     armed = false;
     FILE *f = path ? fopen(path, "w") : NULL;
-    for (int i = 0; f && i < KINDS; i++)
-        fprintf(f, "%s %ld\n", names[i], count[i]);
+    for (int i = 0; f && i < KINDS; i++) {
+        fprintf(f, "%s %ld", names[i], count[i]);
+        for (int k = 0; k < firsts; k++)
+            if (first[k].kind == i)
+                fprintf(f, " %ld", first[k].number);
+        fputc('\n', f);
+    }
     if (f)
         fclose(f);
 }

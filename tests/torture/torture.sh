@@ -3,10 +3,12 @@
 # undisturbed run. Where it does not, the line says the call: read the file that makes it, and src/base/file.c, src/job/journal.c,
 # src/train/state.c.
 #
-#   tests/torture/torture.sh [EVERY [KILLS]]     one of EVERY calls of a kind is tried (default 1: all), but at least one; KILLS at random
-#                                                moments of each stage (default 500)
+#   tests/torture/torture.sh [EVERY [KILLS]]     the first call on each path through the program is tried, and one of EVERY calls of a kind
+#                                                (default 1: all), but at least one; KILLS at random moments of each stage (default 500)
 #
-# TORTURE_SEED chooses which of them (printed where something fails), TORTURE_STAGES the stages; TORTURE_SMALL: each fails in one way only.
+# TORTURE_SEED chooses which of them (printed where something fails), TORTURE_STAGES the stages ("commands": all other commands),
+# TORTURE_KINDS the kinds of calls; TORTURE_SMALL: no paths, and each call fails in one way only. The files of the runs go below TMPDIR: in
+# memory it takes a fifth of the time.
 set -u
 every=${1:-1}
 kills=${2:-500}
@@ -24,6 +26,7 @@ ENOMEM=12 EIO=5 ENOSPC=28 EINTR=4
 
 awk '/^ },?$/ { n++ } { if (n < 2) print; else if (n == 2) { print " }"; print "]"; n++ } }' conf/world/okvqa/test.json >"$work/questions.json"
 stages="annotate identify level evaluate"
+tried=${TORTURE_STAGES:-$stages commands}
 settings=(data.limit=3 annotate.batch=2 annotate.max_new_tokens=32 identify.select=random identify.max_new_tokens=4 level.recipe=2025-10
     level.epochs=2 level.batch=1 level.micro_batch=1 level.save_every=1 evaluate.questions="$work/questions.json")
 
@@ -73,7 +76,8 @@ for name in $stages; do
     rm -rf "$work/run"
 done
 
-# The allowed statuses: 4 for memory and a full disk; also 1 and 3 where another call fails, 0 where the work does without it.
+# The allowed statuses: 4 for memory and a full disk; also 1 and 3 where another call fails (2: it was the configuration's), 0 where the work
+# does without it.
 trial() { # STAGE KIND N ERRNO HOW ALLOWED
     fresh "$1"
     stage "$1" "$work/run" env TORTURE="$2 $3 $4 $5" LD_PRELOAD="$TORTURE_SHIM" timeout -s KILL 30
@@ -84,14 +88,29 @@ trial() { # STAGE KIND N ERRNO HOW ALLOWED
     esac
 }
 
-for name in ${TORTURE_STAGES:-$stages}; do
-    while read -r kind calls; do
+# The numbers of the calls of a kind that are tried.
+chosen() { # CALLS FIRST...
+    local calls=$1
+    shift
+    {
+        [ -n "${TORTURE_SMALL:-}" ] || printf '%s\n' "$@"
+        seq $((1 + RANDOM % (calls < every ? calls : every))) "$every" "$calls"
+    } | sort -nu
+}
+
+for name in $tried; do
+    [ "$name" != commands ] || continue
+    before=$passed
+    while read -r kind calls paths; do
+        case " ${TORTURE_KINDS:-$kind} " in *" $kind "*) ;; *) continue ;; esac
         [ "$calls" -gt 0 ] || continue
-        for ((n = 1 + RANDOM % (calls < every ? calls : every); n <= calls; n += every)); do
+        # Paths are words.
+        # shellcheck disable=SC2086
+        for n in $(chosen "$calls" $paths); do
             case $kind${TORTURE_SMALL:+-small} in
             alloc-small) trial "$name" alloc $n $ENOMEM ever "0 4" ;;
             write-small) trial "$name" write $n $ENOSPC once 4 && trial "$name" write $n 0 short 0 ;;
-            *-small) trial "$name" "$kind" $n $EIO once "0 1 3" ;;
+            *-small) trial "$name" "$kind" $n $EIO once "0 1 2 3" ;;
             alloc)
                 trial "$name" alloc $n $ENOMEM once "0 4"
                 trial "$name" alloc $n $ENOMEM ever "0 4"
@@ -105,14 +124,16 @@ for name in ${TORTURE_STAGES:-$stages}; do
                 ;;
             read) trial "$name" read $n $EIO once "0 1 3" && trial "$name" read $n $EINTR once 0 ;;
             map) trial "$name" map $n $ENOMEM once 4 ;;
-            open | make) trial "$name" $kind $n $EIO once "0 1 3" && trial "$name" $kind $n $ENOSPC once "0 1 3 4" ;;
+            open | make) trial "$name" $kind $n $EIO once "0 1 2 3" && trial "$name" $kind $n $ENOSPC once "0 1 2 3 4" ;;
             *) trial "$name" $kind $n $EIO once "0 1 3" ;;
             esac
         done
     done <"$work/count-$name"
+    echo "        $name: $((passed - before)) passed, of calls: $(cut -d' ' -f-2 "$work/count-$name" | tr '\n' ' ')"
 done
 
-for name in ${TORTURE_STAGES:-$stages}; do
+for name in $tried; do
+    [ "$name" != commands ] && [ "$kills" -gt 0 ] || continue
     fresh "$name"
     begin=$(date +%s%N)
     stage "$name" "$work/run"
@@ -127,28 +148,75 @@ for name in ${TORTURE_STAGES:-$stages}; do
     done
 done 2>/dev/null
 
-# Commands that read only: memory that fails at any allocation is exit status 4.
+# The other commands: what they print, and the files that they write below $work/made, are those of an undisturbed one, or the exit status is that
+# of memory (4) or, where another call fails, 1, 2 or 3. Times and the memory that is free are not compared.
 picture=$(find conf/world/okvqa/test -name '*.jpg' | sort | head -n 1)
 commands=("ask --model weights/demo-student --image $picture --prompt x --max-new-tokens 3 --json" "inspect weights/demo-student"
-    "trace --model weights/tiny-qwen2vl-a --image $picture --prompt x --answer y --grad --out $work/trace" "compare $work/trace $work/trace"
-    "tokenize --model weights/demo-student" "run conf/demo.ini --dump-config")
-for command in "${commands[@]}"; do
-    # Words of a command are split on purpose.
-    rm -f "$work/count"
+    "trace --model weights/tiny-qwen2vl-a --image $picture --prompt x --answer y --grad --out $work/made/trace"
+    "compare $work/trace $work/trace" "tokenize --model weights/demo-student" "run conf/demo.ini --dump-config"
+    "merge --model weights/demo-student --adapter $work/lora/aligned/adapter --out $work/made/merged"
+    "plan conf/demo.ini run.dir=$work/run ${settings[*]}" "report conf/demo.ini run.dir=$work/run ${settings[*]}"
+    "explain conf/demo.ini 0 --json run.dir=$work/run ${settings[*]}")
+
+command_once() { # OUT WORD... : words of a command are split on purpose
+    local out=$1
+    shift
+    rm -rf "$work/made"
+    mkdir "$work/made"
     # shellcheck disable=SC2086
-    TORTURE_COUNT="$work/count" LD_PRELOAD="$TORTURE_SHIM" "$MPA" $command >"$work/out" 2>"$work/log" </dev/null || fail "$command" "status $?"
-    calls=$(sed -n 's/^alloc //p' "$work/count" 2>/dev/null)
-    [ -n "$calls" ] || { fail "$command" 'no calls were counted' && continue; }
-    for ((n = 1 + RANDOM % (calls < every ? calls : every); n <= calls; n += every)); do
+    env "$@" LD_PRELOAD="$TORTURE_SHIM" timeout -s KILL 30 "$MPA" $command >"$out" 2>"$work/log" <conf/demo.ini
+}
+
+without_times() { # FILE
+    sed -E 's/[0-9.]+ (ms|s|min|h|GB|[MG]iB)\b|"seconds": [0-9.]+|[0-9.]+( tokens)?\/s//g; s/ +/ /g; /^available/d' "$1"
+}
+
+command_trial() { # KIND N ERRNO HOW ALLOWED
+    command_once "$work/got" TORTURE="$1 $2 $3 $4"
+    local status=$? what="$command: $1 number $2 fails with errno $3, $4"
+    case " $5 " in
+    *" $status "*) ;;
+    *) fail "$what" "status $status, allowed: $5" && return ;;
+    esac
+    if [ $status != 0 ] || { cmp -s <(without_times "$work/out") <(without_times "$work/got") && same "$work/whole" "$work/made"; }; then
+        passed=$((passed + 1))
+    else
+        fail "$what" 'status 0, and it prints or writes something else'
+    fi
+}
+
+before=$passed
+rm -rf "$work/run"
+case " $tried " in *" commands "*)
+    cp -r "$work/before-level" "$work/lora"
+    "$MPA" level conf/demo.ini run.dir="$work/lora" "${settings[@]}" level.method=lora >"$work/log" 2>&1 || fail 'level with adapters' "status $?"
+    cp -r "$work/after-evaluate" "$work/run"
+    ;;
+esac
+for command in "${commands[@]}"; do
+    case " $tried " in *" commands "*) ;; *) continue ;; esac
+    rm -f "$work/count"
+    command_once "$work/out" TORTURE_COUNT="$work/count" || fail "$command" "status $?"
+    [ -s "$work/count" ] || { fail "$command" 'no calls were counted' && continue; }
+    rm -rf "$work/whole"
+    cp -r "$work/made" "$work/whole"
+    [ -e "$work/trace" ] || cp "$work/made/trace" "$work/trace" 2>/dev/null
+    while read -r kind calls paths; do
+        case " ${TORTURE_KINDS:-alloc open read map} " in *" $kind "*) ;; *) continue ;; esac
+        [ "$calls" -gt 0 ] || continue
         # shellcheck disable=SC2086
-        TORTURE="alloc $n $ENOMEM ever" LD_PRELOAD="$TORTURE_SHIM" timeout -s KILL 30 "$MPA" $command >"$work/got" 2>"$work/log" </dev/null
-        status=$?
-        if [ $status = 4 ] || { [ $status = 0 ] && [ -s "$work/got" ]; }; then
-            passed=$((passed + 1))
-        else
-            fail "$command: allocation $n and all after it fail" "status $status"
-        fi
-    done
+        for n in $(chosen "$calls" $paths); do
+            case $kind in
+            alloc | map)
+                [ -n "${TORTURE_SMALL:-}" ] || command_trial $kind $n $ENOMEM once "0 4"
+                command_trial $kind $n $ENOMEM ever "0 4"
+                ;;
+            *) [ -n "${TORTURE_SMALL:-}" ] || command_trial $kind $n $EIO once "0 1 2 3" ;;
+            esac
+        done
+    done <"$work/count"
+    echo "        ${command%% data.limit*}: $((passed - before)) passed" | sed "s|$work/||g"
+    before=$passed
 done
 
 [ "$failed" = 0 ] || echo "TORTURE_SEED=${TORTURE_SEED:-1}"
