@@ -33,6 +33,12 @@ char *path_folder(const char *path, Error *e)
     return memory_copy_bytes(path, slash == path ? 1 : (size_t)(slash - path), e);
 }
 
+const char *path_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
 /* Whether `real` is `root` or lies below it, both without links: "/a/b" is below "/a" and "/", "/ab" is
  * not below "/a". */
 static bool is_below(const char *root, const char *real)

@@ -9,6 +9,8 @@
 char *path_join(const char *folder, const char *name, Error *e);
 /* The part before the last '/'; "." where there is none. Owned by the caller; NULL after a failure. */
 char *path_folder(const char *path, Error *e);
+/* The part behind the last '/'; all of it where there is none. Borrowed. */
+const char *path_name(const char *path);
 
 /* The path of a file from the root on, links followed. Owned by the caller; NULL with BAD_INPUT: it is not
  * there. */

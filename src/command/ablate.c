@@ -154,19 +154,13 @@ static Status write_part(const Job *j, const char *given, Result r, const json_t
     Json file = {0};
     json_t *part = json_array();
     json_t *ids = json_object();
-    Text id = {0};
     char *path = job_given_or_path(j, given, result_name[r], e);
     job_read_list(&file, path, e);
-    for (size_t i = 0; i < count && e->status == OK; i++) {
-        text_clear(&id);
-        id_text(&id, json_object_get(json_array_get(first, i), "question_id"), e);
-        json_put(ids, text_string(&id), json_true(), e);
-    }
+    for (size_t i = 0; i < count && e->status == OK; i++)
+        id_put(ids, json_object_get(json_array_get(first, i), "question_id"), json_true(), e);
     for (size_t i = 0; i < json_array_size(file.root) && e->status == OK; i++) {
         json_t *row = json_array_get(file.root, i);
-        text_clear(&id);
-        id_text(&id, json_object_get(row, "question_id"), e);
-        if (json_object_get(ids, text_string(&id)))
+        if (id_get(ids, json_object_get(row, "question_id")))
             json_append(part, json_incref(row), e);
     }
     if (e->status == OK)
@@ -174,7 +168,6 @@ static Status write_part(const Job *j, const char *given, Result r, const json_t
     json_close(&file);
     json_decref(part);
     json_decref(ids);
-    text_free(&id);
     free(path);
     return e->status;
 }

@@ -5,8 +5,6 @@
  * With one seed it is that of the questions, as scores.json has it. */
 #include "command/ablate.h"
 
-#include "base/file.h"
-#include "base/path.h"
 #include "base/printable.h"
 #include "data/metrics.h"
 
@@ -18,16 +16,6 @@ typedef struct {
     double mean, low, high;
     bool known; /* all runs have it */
 } Cell;
-
-static Json read_file(const char *folder, const char *name, Error *e)
-{
-    Json j = {0};
-    char *path = path_join(folder, name, e);
-    if (path && file_exists(path))
-        json_open(&j, path, (size_t)1 << 30, e);
-    free(path);
-    return j;
-}
 
 static double number_at(const json_t *scores, const char *model, const char *metric, bool *known)
 {
@@ -112,10 +100,11 @@ static Status add_row(json_t *rows, const Variant *v, char *const *folder, int64
     json_t *scores[ABLATE_SEEDS] = {NULL};
     double pairs[ABLATE_SEEDS] = {0};
     for (int64_t s = 0; s < seeds; s++) {
-        Json kept = read_file(folder[s], "parity.json", e);
+        Json kept;
+        job_open_json(&kept, folder[s], "parity.json", e);
         pairs[s] = (double)json_array_size(kept.root);
         json_close(&kept);
-        file[s] = read_file(folder[s], "scores.json", e);
+        job_open_json(file + s, folder[s], "scores.json", e);
         scores[s] = file[s].root;
     }
     if (e->status == OK)
@@ -129,7 +118,8 @@ Status ablate_table(const Job *base, const Variant *variant, char *const *folder
                     int64_t seeds, Error *e)
 {
     json_t *rows = json_array();
-    Json scores = read_file(base->folder, "scores.json", e);
+    Json scores;
+    job_open_json(&scores, base->folder, "scores.json", e);
     if (e->status == OK) {
         output("accuracy in percent; aligned students: %s\n",
                seeds > 1 ? "mean over the seeds, and its 95 % interval"

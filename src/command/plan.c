@@ -8,6 +8,7 @@
 #include "base/progress.h"
 #include "base/signals.h"
 #include "mpa/level.h"
+#include "mpa/pairs.h"
 #include "tensor/gemm.h"
 #include "train/fit.h"
 #include "train/schedule.h"
@@ -67,11 +68,7 @@ static int64_t count_rows(const Plan *p, const char *given, Result r, int64_t *w
     char *path = job_given_or_path(p->job, given, result_name[r], e);
     if (e->status == OK && (*given || plan_is_there(p, r)) && job_read_list(&list, path, e) == OK) {
         rows = (int64_t)json_array_size(list.root);
-        for (int64_t i = 0; i < rows; i++) {
-            const json_t *o = json_array_get(list.root, (size_t)i);
-            *whole += json_is_string(json_object_get(o, "predicted_question")) &&
-                      json_is_string(json_object_get(o, "predicted_answer"));
-        }
+        *whole = annotations_whole(list.root);
     }
     json_close(&list);
     free(path);

@@ -1,8 +1,8 @@
 /* The paper's table: student, aligned student, teacher, and how much of the gap is closed. */
 #include "command/scores.h"
 
-#include "base/file.h"
 #include "base/printable.h"
+#include "mpa/pairs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,24 +18,12 @@ static Json read_list(const Job *j, const char *name)
     return list;
 }
 
-/* How many annotations hold both question and answer. */
-static int64_t count_parsed(const json_t *annotations)
-{
-    int64_t parsed = 0;
-    for (size_t i = 0; i < json_array_size(annotations); i++) {
-        const json_t *o = json_array_get(annotations, i);
-        parsed += json_is_string(json_object_get(o, "predicted_question")) &&
-                  json_is_string(json_object_get(o, "predicted_answer"));
-    }
-    return parsed;
-}
-
 static void print_counts(const Job *j)
 {
     Json annotations = read_list(j, "annotations.json");
     Json parity = read_list(j, "parity.json");
     const int64_t pictures = (int64_t)json_array_size(annotations.root);
-    const int64_t parsed = count_parsed(annotations.root);
+    const int64_t parsed = annotations_whole(annotations.root);
     if (annotations.root)
         output("  pictures annotated  %lld, of which %lld parsed (%.1f %%)\n", (long long)pictures,
                (long long)parsed, pictures ? 100 * (double)parsed / (double)pictures : 0);
@@ -103,11 +91,9 @@ static void print_title(const Job *j, const json_t *scores)
 
 Status scores_print(const Job *j, Error *e)
 {
-    Json scores = {0};
-    char *path = job_path(j, "scores.json", e);
-    if (e->status == OK && file_exists(path)) /* else nothing could be scored */
-        json_open(&scores, path, 1 << 20, e);
-    if (e->status == OK && scores.root) {
+    Json scores;
+    job_open_json(&scores, j->folder, "scores.json", e);
+    if (scores.root) { /* else nothing could be scored */
         print_title(j, scores.root);
         print_row(scores.root, "student", "student");
         print_row(scores.root, "aligned", "aligned student");
@@ -117,6 +103,5 @@ Status scores_print(const Job *j, Error *e)
         print_counts(j);
     }
     json_close(&scores);
-    free(path);
     return e->status;
 }

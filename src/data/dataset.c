@@ -9,6 +9,7 @@
 #include "data/items.h"
 
 #include "base/file.h"
+#include "base/path.h"
 #include "base/word.h"
 
 #include <stdlib.h>
@@ -118,16 +119,16 @@ static json_t *read_id(const Reader *r, const json_t *o, bool plain, int64_t num
 /* The object that holds the answers to the entry: itself, or its annotation. */
 static const json_t *labels_of(const Reader *r, const json_t *o, const json_t *id, Error *e)
 {
-    Text key = {0};
     if (!r->labels)
         return o;
-    if (id)
-        id_text(&key, id, e);
-    const json_t *found = json_object_get(r->labels, text_string(&key));
-    if (!found && r->labelled && e->status == OK)
+    const json_t *found = id ? id_get(r->labels, id) : NULL;
+    if (!found && r->labelled && e->status == OK) {
+        Text name = {0};
+        id_text(&name, id, e);
         error_set(e, BAD_INPUT, "%s: entry %zu: there is no annotation of question %s", r->json->path,
-                  r->entry, text_string(&key));
-    text_free(&key);
+                  r->entry, text_string(&name));
+        text_free(&name);
+    }
     return found;
 }
 
@@ -171,8 +172,7 @@ static char *annotations_path(const char *path, Error *e)
     static const char kind[] = "OpenEnded_";
     static const char questions[] = "questions";
     Text out = {0};
-    const char *slash = strrchr(path, '/');
-    const char *name = slash ? slash + 1 : path;
+    const char *name = path_name(path);
     const char *at = strstr(name, kind);
     text_format(&out, e, "%.*s", (int)(name - path), path);
     if (at) {
@@ -192,7 +192,6 @@ static char *annotations_path(const char *path, Error *e)
 static json_t *read_labels(const Reader *r, Json *file, Error *e)
 {
     json_t *all = json_object();
-    Text id = {0};
     char *path = annotations_path(r->json->path, e);
     if (path && !file_exists(path) && r->labelled)
         error_set(e, BAD_INPUT, "%s: holds questions alone; wanted their answers in %s", r->json->path, path);
@@ -205,15 +204,11 @@ static json_t *read_labels(const Reader *r, Json *file, Error *e)
     for (size_t i = 0; i < json_array_size(list) && e->status == OK; i++) {
         json_t *o = json_array_get(list, i);
         const json_t *v = json_object_get(o, "question_id");
-        text_clear(&id);
         if (!json_is_integer(v) && !json_is_string(v))
             error_set(e, BAD_INPUT, "%s: entry %zu: question_id: wanted an integer or a string, found %s",
                       path, i, json_kind(v));
-        else
-            id_text(&id, v, e);
-        json_put(all, text_string(&id), json_incref(o), e);
+        id_put(all, v, json_incref(o), e);
     }
-    text_free(&id);
     free(path);
     return all;
 }

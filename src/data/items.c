@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "base/word.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,11 +34,33 @@ void items_free(Items *items)
     *items = (Items){0};
 }
 
-Status id_text(Text *out, const json_t *id, Error *e)
+enum { ID_DIGITS = 24 };
+
+/* The id as text: its own, or digits that are written for it. */
+static const char *id_key(const json_t *id, char digits[ID_DIGITS])
 {
     if (json_is_string(id))
-        return text_add(out, json_string_value(id), e);
-    return text_format(out, e, "%lld", (long long)json_integer_value(id));
+        return json_string_value(id);
+    snprintf(digits, ID_DIGITS, "%lld", (long long)json_integer_value(id));
+    return digits;
+}
+
+Status id_text(Text *out, const json_t *id, Error *e)
+{
+    char digits[ID_DIGITS];
+    return text_add(out, id_key(id, digits), e);
+}
+
+Status id_put(json_t *object, const json_t *id, json_t *value, Error *e)
+{
+    char digits[ID_DIGITS];
+    return json_put(object, id_key(id, digits), value, e);
+}
+
+json_t *id_get(const json_t *object, const json_t *id)
+{
+    char digits[ID_DIGITS];
+    return json_object_get(object, id_key(id, digits));
 }
 
 static bool is_utf8(const char *s)

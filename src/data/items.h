@@ -47,6 +47,10 @@ void items_list_skipped(const Items *items, const Log *l, const char *stage);
 
 /* Appends an id as text: the number's digits, or the string. */
 Status id_text(Text *out, const json_t *id, Error *e);
+/* In an object whose keys are ids as text: puts a value under an id (json_put: takes the reference, of NULL too),
+ * and finds the one that is there, or NULL. Borrowed. */
+Status id_put(json_t *object, const json_t *id, json_t *value, Error *e);
+json_t *id_get(const json_t *object, const json_t *id);
 
 /* The entries of a data set file (dataset.c). Of a test set each must have question and answers. */
 Status dataset_load(Items *items, const Task *task, Split split, const char *path, Error *e);

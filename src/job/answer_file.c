@@ -23,14 +23,10 @@ static Status check_row(const Json *j, size_t i, Error *e)
 static json_t *rows_by_id(const Json *j, Error *e)
 {
     json_t *all = json_object();
-    Text id = {0};
     for (size_t i = 0; i < json_array_size(j->root) && check_row(j, i, e) == OK; i++) {
         json_t *o = json_array_get(j->root, i);
-        text_clear(&id);
-        id_text(&id, json_object_get(o, "question_id"), e);
-        json_put(all, text_string(&id), json_incref(o), e);
+        id_put(all, json_object_get(o, "question_id"), json_incref(o), e);
     }
-    text_free(&id);
     return all;
 }
 

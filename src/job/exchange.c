@@ -93,21 +93,17 @@ static Status take_line(Replies *r, const Json *file, size_t i, Error *e)
 {
     const json_t *line = json_array_get(file->root, i);
     const json_t *id = json_object_get(line, "custom_id");
-    Text name = {0};
     Text text = {0};
     id = id ? id : json_object_get(line, "id");
     if (!json_is_integer(id) && !json_is_string(id))
         return error_set(e, BAD_INPUT,
                          "%s: entry %zu: custom_id or id: wanted a string or an integer, found %s",
                          file->path, i, json_kind(id));
-    id_text(&name, id, e);
     const json_t *error = error_of(line);
     if (!error && add_text(&text, line, e))
-        json_put(r->text, text_string(&name), json_string(text_string(&text)), e);
+        id_put(r->text, id, json_string(text_string(&text)), e);
     else
-        json_put(r->error, text_string(&name), error ? json_incref((json_t *)(uintptr_t)error) : json_null(),
-                 e);
-    text_free(&name);
+        id_put(r->error, id, error ? json_incref((json_t *)(uintptr_t)error) : json_null(), e);
     text_free(&text);
     return e->status;
 }
@@ -127,12 +123,8 @@ static Status replies_read(Replies *r, const char *path, Error *e)
 enum { NAME_SIZE = 24 };
 static Status name_request(char name[NAME_SIZE], const Questions *q, int64_t i, Error *e)
 {
-    FileMap map = {0};
-    if (q->file[i])
-        file_map(&map, q->file[i], e);
-    const uint64_t h = hash_text(hash_words(HASH_START, map.data, map.size), q->text[i]);
-    snprintf(name, NAME_SIZE, "q%016llx", (unsigned long long)h);
-    file_unmap(&map);
+    const uint64_t picture = q->file[i] ? file_hash(q->file[i], e) : HASH_START;
+    snprintf(name, NAME_SIZE, "q%016llx", (unsigned long long)hash_text(picture, q->text[i]));
     return e->status;
 }
 

@@ -84,6 +84,16 @@ Status job_write_json(const Job *j, const char *name, const json_t *value, int i
     return e->status;
 }
 
+Status job_open_json(Json *file, const char *folder, const char *name, Error *e)
+{
+    *file = (Json){0};
+    char *path = path_join(folder, name, e);
+    if (path && file_exists(path))
+        json_open(file, path, (size_t)1 << 30, e);
+    free(path);
+    return e->status;
+}
+
 json_t *job_read_lines(const Job *j, const char *name, Error *e)
 {
     Text text = {0};

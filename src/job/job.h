@@ -40,6 +40,8 @@ Status job_json_text(Text *out, const json_t *value, int indent, Error *e);
 Status job_write_text(const Job *j, const char *name, const Text *text, Error *e);
 /* Both. The value is borrowed. */
 Status job_write_json(const Job *j, const char *name, const json_t *value, int indent, Error *e);
+/* A JSON file of a run folder; its root is NULL where there is none. Owned: json_close, also after a failure. */
+Status job_open_json(Json *file, const char *folder, const char *name, Error *e);
 /* The lines of a JSONL file of the run folder that are JSON; an empty list where there is no file.
  * Owned reference. */
 json_t *job_read_lines(const Job *j, const char *name, Error *e);

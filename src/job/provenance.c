@@ -2,7 +2,6 @@
  * after. */
 #include "job/provenance.h"
 
-#include "base/file.h"
 #include "image/image.h"
 #include "tensor/gemm.h"
 
@@ -13,18 +12,15 @@ static const char file_name[] = "provenance.json";
 /* Everything that is recorded; an empty object where there is nothing. Owned reference. */
 static json_t *read_all(const Job *j, Error *e)
 {
-    Json file = {0};
-    json_t *all = NULL;
-    char *path = job_path(j, file_name, e);
-    if (path && file_exists(path)) {
-        json_open(&file, path, (size_t)1 << 30, e);
-        if (e->status == OK && !json_is_object(file.root))
-            error_set(e, BAD_INPUT, "%s: wanted an object, found %s", path, json_kind(file.root));
+    Json file;
+    const bool failed = e->status != OK;
+    job_open_json(&file, j->folder, file_name, e);
+    if (file.root && !json_is_object(file.root))
+        error_set(e, BAD_INPUT, "%s: wanted an object, found %s", file.path, json_kind(file.root));
+    if (!failed)
         error_prefix(e, "without this file results count as put there by hand; remove it or mend it");
-        all = json_incref(file.root);
-    }
+    json_t *all = json_incref(file.root);
     json_close(&file);
-    free(path);
     return all ? all : json_object();
 }
 

@@ -166,8 +166,7 @@ static Status invent(Vlm *vlm, const char *config, bool empty, Error *e)
     if (e->status != OK)
         return e->status;
     Json j;
-    const char *slash = strrchr(config, '/');
-    vlm->folder = slash ? memory_copy_bytes(config, (size_t)(slash - config), e) : memory_copy(".", e);
+    vlm->folder = path_folder(config, e);
     gemm_start(e);
     json_open(&j, config, 16 << 20, e);
     find_family(vlm, &j, e);

@@ -62,21 +62,17 @@ Status audit_keep_skipped(Text *audit, const json_t *lines, Error *e)
 
 json_t *audit_lines(const Job *j, Error *e)
 {
-    Text id = {0};
     json_t *all = json_object();
     json_t *lines = job_read_lines(j, "audit.jsonl", e);
     json_t *line;
     size_t i;
     json_array_foreach(lines, i, line)
     {
-        text_clear(&id);
-        if (json_object_get(line, "question_id")) {
-            id_text(&id, json_object_get(line, "question_id"), e);
-            json_put(all, text_string(&id), json_incref(line), e);
-        }
+        const json_t *id = json_object_get(line, "question_id");
+        if (id)
+            id_put(all, id, json_incref(line), e);
     }
     json_decref(lines);
-    text_free(&id);
     return all;
 }
 

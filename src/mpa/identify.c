@@ -248,16 +248,12 @@ static Status write_audit(const Job *j, const Pairs *p, Error *e)
 {
     json_t *before = audit_lines(j, e);
     Text audit = {0};
-    Text id = {0};
     for (int64_t i = 0; i < p->count && e->status == OK; i++) {
         const Pair *pair = p->pair + i;
-        text_clear(&id);
-        id_text(&id, pair->id, e);
         audit_add(&audit,
                   &(AuditLine){.id = pair->id,
                                .image = pair->image,
-                               .raw = json_string_value(
-                                   json_object_get(json_object_get(before, text_string(&id)), "raw")),
+                               .raw = json_string_value(json_object_get(id_get(before, pair->id), "raw")),
                                .question = pair->question,
                                .answer = pair->answer,
                                .student = pair->said[STUDENT],
@@ -272,7 +268,6 @@ static Status write_audit(const Job *j, const Pairs *p, Error *e)
     audit_keep_skipped(&audit, before, e);
     audit_write(j, &audit, e);
     text_free(&audit);
-    text_free(&id);
     json_decref(before);
     return e->status;
 }

@@ -83,27 +83,34 @@ static Status read_rows(Pairs *p, const char *question, const char *answer, Erro
 {
     const size_t n = json_array_size(p->source.root);
     json_t *index = json_object(); /* id to index in p->pair */
-    Text id = {0};
     p->pair = memory_new((int64_t)n, sizeof *p->pair, e);
     for (size_t i = 0; i < n && e->status == OK; i++) {
         Pair read = {0};
         read_pair(&p->source, i, &read, question, answer, e);
-        text_clear(&id);
-        id_text(&id, read.id, e);
         if (e->status != OK) {
             json_decref(read.given);
             break;
         }
-        const json_t *before = json_object_get(index, text_string(&id));
+        const json_t *before = id_get(index, read.id);
         const int64_t at = before ? json_integer_value(before) : p->count;
         p->count += !before;
         json_decref(p->pair[at].given);
         p->pair[at] = read;
-        json_put(index, text_string(&id), json_integer(at), e);
+        id_put(index, read.id, json_integer(at), e);
     }
-    text_free(&id);
     json_decref(index);
     return e->status;
+}
+
+int64_t annotations_whole(const json_t *annotations)
+{
+    int64_t whole = 0;
+    for (size_t i = 0; i < json_array_size(annotations); i++) {
+        const json_t *o = json_array_get(annotations, i);
+        whole += json_is_string(json_object_get(o, "predicted_question")) &&
+                 json_is_string(json_object_get(o, "predicted_answer"));
+    }
+    return whole;
 }
 
 Status pairs_read(Pairs *p, const char *path, const char *question, const char *answer, Error *e)

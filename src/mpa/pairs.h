@@ -36,6 +36,8 @@ Status pairs_read(Pairs *p, const char *path, const char *question, const char *
 /* The same of a list, which is taken over, also after a failure; `name` for messages. */
 Status pairs_take(Pairs *p, json_t *list, const char *name, const char *question, const char *answer,
                   Error *e);
+/* How many annotations of a list hold both question and answer. */
+int64_t annotations_whole(const json_t *annotations);
 /* The text of a field: a string as it is; a number or a truth value as Python's str() prints it, which
  * takes its place in the object. NULL: it is neither. Borrowed from the object. */
 const char *value_text(json_t *object, const char *key, Error *e);

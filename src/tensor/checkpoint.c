@@ -12,12 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *file_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 static int name_order(const void *a, const void *b)
 {
     return strcmp(((const Name *)a)->name, ((const Name *)b)->name);
@@ -41,7 +35,7 @@ static Status sort_names(Checkpoint *c, Error *e)
         const Name *b = c->name + i;
         if (!strcmp(a->name, b->name))
             return error_set(e, BAD_INPUT, "%s: tensor %s and tensor %s of %s are the same parameter, %s",
-                             b->path, b->tensor->name, a->tensor->name, file_name(a->path), b->name);
+                             b->path, b->tensor->name, a->tensor->name, path_name(a->path), b->name);
     }
     return OK;
 }
@@ -85,7 +79,7 @@ static Status collect_names(Checkpoint *c, Error *e)
 static const SafeTensors *file_of(const Checkpoint *c, const char *name)
 {
     for (int64_t i = 0; i < c->files; i++)
-        if (!strcmp(file_name(c->file[i].path), name))
+        if (!strcmp(path_name(c->file[i].path), name))
             return c->file + i;
     return NULL;
 }
@@ -116,7 +110,7 @@ static Status wrong_shard(const Checkpoint *c, const Json *index, const char *te
     for (int64_t i = 0; i < c->files; i++)
         if (safetensors_find(c->file + i, tensor))
             return error_set(e, BAD_INPUT, "%s: tensor %s is listed for %s, but is in %s", index->path,
-                             tensor, shard, file_name(c->file[i].path));
+                             tensor, shard, path_name(c->file[i].path));
     return error_set(e, BAD_INPUT, "%s: tensor %s is listed for %s, which lacks it", index->path, tensor,
                      shard);
 }
@@ -137,9 +131,9 @@ static Status check_index(const Checkpoint *c, const Json *index, const json_t *
         for (int64_t i = 0; i < c->file[f].count; i++) {
             const char *name = c->file[f].tensor[i].name;
             const char *listed = json_string_value(json_object_get(map, name));
-            if (!listed || strcmp(listed, file_name(c->file[f].path)))
+            if (!listed || strcmp(listed, path_name(c->file[f].path)))
                 return error_set(e, BAD_INPUT, "%s: tensor %s is not listed for this file in %s",
-                                 c->file[f].path, name, file_name(index->path));
+                                 c->file[f].path, name, path_name(index->path));
         }
     return OK;
 }

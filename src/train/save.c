@@ -52,8 +52,7 @@ static TensorOut tensor_out(const Checkpoint *c, const Tensor *t, int dtype)
 static Status write_file(const Checkpoint *c, const SafeTensors *file, const char *folder, int dtype,
                          Error *e)
 {
-    const char *slash = strrchr(file->path, '/');
-    char *path = path_join(folder, slash ? slash + 1 : file->path, e);
+    char *path = path_join(folder, path_name(file->path), e);
     TensorOut *out = memory_new(file->count, sizeof *out, e);
     for (int64_t i = 0; out && i < file->count; i++)
         out[i] = tensor_out(c, file->tensor + i, dtype);

@@ -2,9 +2,6 @@
 
 #include "fixture/scratch.h"
 
-#include "base/folder.h"
-#include "base/path.h"
-
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,28 +46,11 @@ void demand_verdict(const Error *e)
     demand((e->status == OK) == !*e->text);
 }
 
-static void remove_tree(const char *path)
-{
-    Error e = {0};
-    char **names;
-    int64_t count;
-    if (remove(path) == 0 || folder_list(&names, &count, path, NULL, &e) != OK)
-        return;
-    for (int64_t i = 0; i < count; i++) {
-        char *below = path_join(path, names[i], &e);
-        if (below)
-            remove_tree(below);
-        free(below);
-    }
-    names_free(names, count);
-    remove(path);
-}
-
 static Scratch scratch;
 
 static void remove_scratch(void)
 {
-    remove_tree(scratch.folder);
+    scratch_remove(&scratch);
 }
 
 /* Lives as long as the process. */
