@@ -273,6 +273,7 @@ static:
 torture: deps
 	@+$(MAKE) --no-print-directory $(parallel) $(B)/mpa $(shim)
 	@MPA=$(B)/mpa TORTURE_SHIM=$(shim) tests/torture/torture.sh $(EVERY) $(KILLS)
+	@MPA=$(B)/mpa KILLS=50 tests/whole/level_kills_test.sh
 
 check-rooms:
 	@tests/rooms/rooms.sh
@@ -371,7 +372,7 @@ help:
 	@echo 'make test            install what is missing, build, run all tests (make check is the same)'
 	@echo 'make static          gcc -fanalyzer, clang-tidy and cppcheck, those that are there: nothing that is not explained'
 	@echo 'make fuzz            every reader of files, or READERS, for FUZZ_SECONDS=30 each or FUZZ_RUNS executions, under sanitizers'
-	@echo 'make torture         the first call on each path fails and one of EVERY=$(EVERY) (memory, files), and KILLS=$(KILLS) kills of each stage: the same files afterwards'
+	@echo 'make torture         the first call on each path fails and one of EVERY=$(EVERY) (memory, files), and KILLS=$(KILLS) kills of each stage, and 50 of each kind of training: the same files afterwards'
 	@echo 'make deps            install what is missing (Debian, Ubuntu; elsewhere list it)'
 	@echo 'make install         into PREFIX=$(PREFIX), below DESTDIR where given; make uninstall'
 	@echo 'make clean           remove what was built, but for the Python environment'

@@ -4,6 +4,13 @@
 
 #include <stdint.h>
 
+/* 32 bits, little-endian. */
+static inline uint32_t load_u32(const void *p)
+{
+    const unsigned char *b = p;
+    return b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+}
+
 /* 64 bits, little-endian. */
 static inline uint64_t load_u64(const void *p)
 {

@@ -3,6 +3,7 @@
  * survives a loss of power too. Only a regular file is replaced: a link stays and what it leads to is
  * replaced, a device or a FIFO is written to. */
 #define _XOPEN_SOURCE 700 /* realpath */
+#define _DEFAULT_SOURCE   /* madvise */
 
 #include "base/file.h"
 
@@ -74,6 +75,14 @@ void file_unmap(FileMap *map)
     *map = (FileMap){0};
 }
 
+void file_map_release(const void *data, size_t bytes)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t begin = (uintptr_t)data / page * page;
+    if (bytes)
+        madvise((void *)begin, (uintptr_t)data + bytes - begin, MADV_DONTNEED);
+}
+
 Status file_read(Text *text, const char *path, size_t limit, Error *e)
 {
     size_t size, done = 0;
@@ -114,6 +123,33 @@ static size_t read_full(int fd, const char *path, char *buffer, size_t size, Err
             file_failed(path, "read", e);
     }
     return done;
+}
+
+Status file_open(FileReader *r, const char *path, Error *e)
+{
+    size_t size;
+    *r = (FileReader){.descriptor = open_regular(path, &size, e)};
+    r->path = memory_copy(path, e);
+    return e->status;
+}
+
+Status file_get(FileReader *r, void *bytes, size_t count, Error *e)
+{
+    if (e->status == OK && lseek(r->descriptor, (off_t)r->at, SEEK_SET) < 0)
+        file_failed(r->path, "read", e);
+    const size_t n = read_full(r->descriptor, r->path, bytes, count, e);
+    r->at += (int64_t)n;
+    if (e->status == OK && n < count)
+        error_set(e, BAD_INPUT, "%s: ends after %lld bytes; more were expected", r->path, (long long)r->at);
+    return e->status;
+}
+
+void file_close(FileReader *r)
+{
+    if (r->path && r->descriptor >= 0)
+        close(r->descriptor);
+    free(r->path);
+    *r = (FileReader){0};
 }
 
 uint64_t file_hash(const char *path, Error *e)
@@ -256,7 +292,7 @@ Status file_begin(FileWriter *w, const char *path, Error *e)
 {
     Text name = {0};
     struct stat s;
-    *w = (FileWriter){file_behind(path, e), NULL, -1};
+    *w = (FileWriter){file_behind(path, e), NULL, -1, {.hash = HASH_START}};
     if (e->status == OK && !stat(w->path, &s) && !S_ISREG(s.st_mode)) {
         w->descriptor = open_special(w->path, &s, e);
         return e->status;
@@ -269,6 +305,8 @@ Status file_begin(FileWriter *w, const char *path, Error *e)
 
 Status file_put(FileWriter *w, const void *bytes, size_t count, Error *e)
 {
+    if (e->status == OK)
+        hash_stream_add(&w->hash, bytes, count);
     return write_all(w->descriptor, w->temporary ? w->temporary : w->path, bytes, count, e);
 }
 

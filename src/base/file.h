@@ -3,6 +3,7 @@
 #define MPA_BASE_FILE_H
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/text.h"
 
 /* A file mapped read-only. Owned: file_unmap. A zeroed one is empty and may be unmapped. */
@@ -15,9 +16,24 @@ typedef struct {
  * reason. Files that are cut while they are mapped: map_guard.h. Not from parallel loops. */
 Status file_map(FileMap *map, const char *path, Error *e);
 void file_unmap(FileMap *map);
+/* Gives the memory of these bytes of a map back, and of the rest of their pages. They stay mapped: who reads
+ * them again has them from the file. */
+void file_map_release(const void *data, size_t bytes);
 
 /* Appends the whole file to *text. More than `limit` bytes is BAD_INPUT. */
 Status file_read(Text *text, const char *path, size_t limit, Error *e);
+
+/* A file that is read piece by piece, from `at` on, which may be set. Owned: file_close. A zeroed one may be
+ * closed. */
+typedef struct {
+    char *path;
+    int descriptor;
+    int64_t at;
+} FileReader;
+Status file_open(FileReader *r, const char *path, Error *e);
+/* The next `count` bytes. BAD_INPUT: the file has fewer. */
+Status file_get(FileReader *r, void *bytes, size_t count, Error *e);
+void file_close(FileReader *r);
 
 /* hash_words of the whole file, read piece by piece; 0 after a failure. */
 uint64_t file_hash(const char *path, Error *e);
@@ -35,6 +51,7 @@ Status file_replace(const char *path, const void *bytes, size_t count, Error *e)
 typedef struct {
     char *path, *temporary; /* owned; temporary NULL: the path is written to as it is */
     int descriptor;         /* of what is written; -1: none */
+    HashStream hash;        /* of the bytes so far */
 } FileWriter;
 Status file_begin(FileWriter *w, const char *path, Error *e);
 Status file_put(FileWriter *w, const void *bytes, size_t count, Error *e);

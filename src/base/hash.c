@@ -32,3 +32,26 @@ uint64_t hash_words(uint64_t h, const void *bytes, size_t count)
     }
     return hash_bytes(h, p + 8 * words, count % 8);
 }
+
+void hash_stream_add(HashStream *s, const void *bytes, size_t count)
+{
+    const unsigned char *p = bytes;
+    while (count && s->count) { /* completes the word that was begun */
+        s->rest[s->count % 8] = *p;
+        s->count = (s->count + 1) % 8;
+        p++;
+        count--;
+        if (!s->count)
+            s->hash = hash_words(s->hash, s->rest, 8);
+    }
+    const size_t whole = count - count % 8;
+    s->hash = hash_words(s->hash, p, whole);
+    if (count > whole)
+        memcpy(s->rest, p + whole, count - whole);
+    s->count += count - whole;
+}
+
+uint64_t hash_stream_end(const HashStream *s)
+{
+    return hash_words(s->hash, s->rest, s->count);
+}

@@ -16,4 +16,13 @@ uint64_t hash_text(uint64_t h, const char *text);
  * lower one after each word, else two changed signs could hide each other. */
 uint64_t hash_words(uint64_t h, const void *bytes, size_t count);
 
+/* hash_words of bytes that come in pieces of any length. */
+typedef struct {
+    uint64_t hash; /* of the whole words so far; HASH_START at first */
+    unsigned char rest[8];
+    size_t count; /* bytes in `rest` */
+} HashStream;
+void hash_stream_add(HashStream *s, const void *bytes, size_t count);
+uint64_t hash_stream_end(const HashStream *s);
+
 #endif

@@ -165,21 +165,27 @@ static Status run(Invocation *in, Error *e)
     const char *config = NULL;
     const char *threads = NULL;
     const char *only = NULL;
+    const char *offload = NULL;
     bool json = false;
+    const char *tokens = NULL;
     int64_t count = 0;
+    Bench b = {.error = e};
     const Option options[] = {{.name = "model", .takes_value = true, .value = &model},
                               {.name = "config", .takes_value = true, .value = &config},
                               {.name = "threads", .takes_value = true, .value = &threads},
                               {.name = "only", .takes_value = true, .value = &only},
+                              {.name = "tokens", .takes_value = true, .value = &tokens},
+                              {.name = "offload", .takes_value = true, .value = &offload},
                               {.name = "json", .given = &json},
                               {0}};
     command_options(in, options, e);
     if (e->status == OK && !model == !config)
         error_arguments(e, "wanted either --model DIR or --config FILE");
     command_integer(threads, "threads", 1, 4096, &count, e);
+    command_integer(tokens, "tokens", 1, 1000000, &b.tokens, e);
     bench_check_parts(only, e);
     parallel_set_threads((int)count);
-    Bench b = {.error = e};
+    b.offload = offload;
     Progress work;
     progress_begin(&work, &in->log, "bench", 0, 0);
     if (e->status == OK)
@@ -197,11 +203,14 @@ static Status run(Invocation *in, Error *e)
 }
 
 const Command command_bench = {
-    "bench", run, "--model DIR | --config FILE [--threads N] [--only PARTS] [--json]",
+    "bench", run,
+    "--model DIR | --config FILE [--threads N] [--only PARTS] [--tokens N] [--offload DIR] [--json]",
     "speed of prefill, decoding, vision and training, and how much of the machine's speed that is",
     "  --config FILE        a model of the shape that this config.json says, with random weights\n"
     "  --threads N          use N threads (default: all processors)\n"
     "  --only PARTS         parts to measure, separated by commas: machine, prefill, decode, vision, lora,\n"
     "                       train\n"
+    "  --tokens N           of a training sample (default: a picture and 448 tokens of text)\n"
+    "  --offload DIR        training as with level.offload = DIR, on a disk with room for two states\n"
     "  --json               one JSON object with the same figures\n"
     "Each figure is the median of three. Run it on a machine that does nothing else.\n"};

@@ -19,6 +19,8 @@ typedef struct {
     /* What this machine does in a second: float32 operations of a product, bytes read from memory;
      * 0: not measured. */
     double flops, bytes;
+    int64_t tokens;      /* of a training sample; 0: as many as the answer and the picture have */
+    const char *offload; /* level.offload of the training steps; NULL: none. Borrowed */
     Figure figure[8];
     int figures;
 } Bench;

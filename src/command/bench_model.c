@@ -4,12 +4,14 @@
 #include "command/bench.h"
 
 #include "base/log.h"
+#include "base/number.h"
 #include "base/random.h"
 #include "model/family.h"
 #include "model/loss.h"
 #include "model/adapter.h"
 #include "train/adamw.h"
 #include "train/estimate.h"
+#include "train/offload.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -63,7 +65,7 @@ static Status make_sample(Bench *b, Sample *s, int64_t count, const Picture *pic
         const int32_t id = (int32_t)(random_u64(0, 1, (uint64_t)i) % (uint64_t)b->vlm.vocab);
         const bool looks = i >= FIRST && i < end;
         s->ids[i] = looks ? b->vlm.image : id == b->vlm.image ? 0 : id;
-        s->labels[i] = i >= count - ANSWER ? s->ids[i] : LABEL_NONE;
+        s->labels[i] = i >= end && i >= count - ANSWER ? s->ids[i] : LABEL_NONE;
     }
     return b->vlm.family->positions(&b->vlm, s, b->error);
 }
@@ -221,7 +223,7 @@ void bench_vision(Bench *b)
 
 /* -------------------------------------------------------------------------------------- training */
 
-static const LevelConfig settings = {.learning_rate = 1e-6,
+static const LevelConfig defaults = {.learning_rate = 1e-6,
                                      .vision_learning_rate = 1e-6,
                                      .merger_learning_rate = 1e-6,
                                      .beta1 = 0.9,
@@ -229,15 +231,32 @@ static const LevelConfig settings = {.learning_rate = 1e-6,
                                      .epsilon = 1e-8};
 
 typedef struct {
+    LevelConfig settings;
+    TrainFiles files; /* with offload */
+    bool recompute;
     Sample sample;
     Optimiser optimiser;
     Arena arena; /* its own, as in fine-tuning: empty between steps, it becomes one block */
 } Training;
 
+/* One update; with offload a state, whose logs are not there. */
+static Status update(Training *t, double scale, Error *e)
+{
+    StateWriter next = {0};
+    if (e->status != OK)
+        return e->status;
+    if (!optimiser_offloads(&t->settings)) {
+        optimiser_update(&t->optimiser, &t->settings, scale, 1);
+        return OK;
+    }
+    offload_update(&t->optimiser, &t->settings, scale, 1, &t->files, &next, e);
+    return state_end(&next, &t->optimiser, &t->files, e);
+}
+
 static Status train_step(Bench *b, void *what, double *seconds)
 {
     Training *t = what;
-    Run run = {.arena = &t->arena, .error = b->error};
+    Run run = {.arena = &t->arena, .error = b->error, .recompute = t->recompute};
     const ArenaMark mark = arena_mark(&t->arena);
     LossSum sum = {0};
     const double begin = clock_seconds();
@@ -246,50 +265,61 @@ static Status train_step(Bench *b, void *what, double *seconds)
     vlm_loss(&run, &b->vlm, &t->sample, 1, 1 / (double)samples_labels(&t->sample, 1), &sum);
     arena_release(&t->arena, mark);
     const double norm = optimiser_norm(&t->optimiser);
-    optimiser_update(&t->optimiser, &settings, norm > 1 ? 1 / norm : 1, 1);
+    update(t, norm > 1 ? 1 / norm : 1, b->error);
     *seconds = clock_seconds() - begin;
     return b->error->status;
 }
 
-static void measure_steps(Bench *b, const char *name, const Picture *p, int64_t tokens)
+/* t: what decides how the step trains. */
+static void measure_steps(Bench *b, const char *name, const Picture *p, int64_t tokens, Training *t)
 {
     const ModelSize size = model_size(&b->vlm);
-    const double head = (double)b->vlm.head.weight->count * (ANSWER - 1);
+    if (make_sample(b, &t->sample, tokens, p) != OK ||
+        optimiser_init(&t->optimiser, &b->vlm, &t->settings, b->error) != OK)
+        return;
+    const int64_t labels = samples_labels(&t->sample, 1);
+    const double head = (double)b->vlm.head.weight->count * (double)labels;
     const double text = (double)size.text_values * (double)tokens;
     const double vision = (double)size.vision_values * (double)p->rows;
     /* forward, and twice as much backward; with adapters no gradient of the weights, and none in the tower */
     const double work = b->vlm.adapter.count ? 4 * (head + text) + 2 * vision : 6 * (head + text + vision);
-    Training t = {0};
-    if (make_sample(b, &t.sample, tokens, p) != OK ||
-        optimiser_init(&t.optimiser, &b->vlm, &settings, b->error) != OK)
-        return;
-    Figure *f = bench_add(b, name, "token", (double)tokens, bench_median(b, train_step, &t), work, b->flops);
-    snprintf(f->note, sizeof f->note, "%lld tokens, %lld of a picture, loss on %d", (long long)tokens,
-             (long long)p->tokens, ANSWER);
-    optimiser_free(&t.optimiser);
-    arena_free(&t.arena);
+    Figure *f = bench_add(b, name, "token", (double)tokens, bench_median(b, train_step, t), work, b->flops);
+    snprintf(f->note, sizeof f->note, "%lld tokens, %lld of a picture, loss on %lld%s", (long long)tokens,
+             (long long)p->tokens, (long long)labels, t->recompute ? ", recomputed" : "");
+    if (b->offload)
+        state_remove_all(t->files.state_folder, b->error);
+    optimiser_free(&t->optimiser);
+    arena_free(&t->arena);
 }
 
 static void bench_steps(Bench *b, const char *name)
 {
     const double gib = 1073741824;
-    const uint64_t room = memory_available();
+    const int64_t room = (int64_t)memory_available();
+    Training t = {.settings = defaults};
+    Text states = {0};
     Picture p;
     if (make_picture(b, &p, 224, 224) != OK)
         return;
     keep_last_frame(&p);
-    const int64_t tokens = FIRST + p.tokens + ANSWER;
-    const int64_t need =
-        estimate_state(&b->vlm, &settings) +
-        estimate_pass(&b->vlm, (PassSize){tokens, p.tokens, tokens, estimate_idle(&b->vlm, &settings)},
-                      false);
-    if (room && (uint64_t)need > room) {
+    t.settings.offload = b->offload ? b->offload : "";
+    text_format(&states, b->error, "%s/mpa-bench", t.settings.offload);
+    t.files = (TrainFiles){text_string(&states), "", "", ""};
+    const int64_t least = FIRST + p.tokens + 2;
+    const int64_t tokens = b->tokens ? max_i64(b->tokens, least) : FIRST + p.tokens + ANSWER;
+    const PassSize size = {tokens, p.tokens, tokens, estimate_idle(&b->vlm, &t.settings)};
+    const int64_t state = estimate_state(&b->vlm, &t.settings);
+    t.recompute =
+        estimate_recompute(estimate_pass(&b->vlm, size, false), room ? max_i64(1, room - state) : 0);
+    const int64_t need = state + estimate_pass(&b->vlm, size, t.recompute);
+    if (room && need > room) {
         Figure *f = bench_add(b, name, "token", 0, 0, 0, 1);
         snprintf(f->note, sizeof f->note, "needs %.1f GiB, %.1f are available", (double)need / gib,
                  (double)room / gib);
     } else {
-        measure_steps(b, name, &p, tokens);
+        measure_steps(b, name, &p, tokens, &t);
     }
+    text_free(&states);
     picture_free(&p);
 }
 

@@ -7,10 +7,13 @@
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "base/signals.h"
+#include "model/adapter.h"
 #include "mpa/level.h"
 #include "mpa/pairs.h"
 #include "tensor/gemm.h"
+#include "train/adamw.h"
 #include "train/fit.h"
+#include "train/lora.h"
 #include "train/schedule.h"
 
 #include <stdio.h>
@@ -116,7 +119,7 @@ static void add_answers(Plan *p, const char *name, const PlanSpeed *s, int64_t c
     const int64_t text_bytes = 1000; /* an entry of a stage file, generously */
     PlanRow *r = add_row(p, name);
     snprintf(r->work, sizeof r->work, "%lld %s, %lld at a time", (long long)count, what, (long long)s->group);
-    r->memory = s->bytes;
+    r->memory = r->least = s->bytes;
     r->disk = count * text_bytes;
     r->largest = r->disk;
     if (s->seconds >= 0)
@@ -199,31 +202,59 @@ static double training_seconds(Plan *p, const Question *pairs, int64_t count, co
     return pass / (double)n * (double)samples + update * (double)steps;
 }
 
-static Status add_training(Plan *p, Error *e)
+static void describe_training(Plan *p, PlanRow *r, const LevelConfig *l, Error *e)
+{
+    const int64_t updates = fit_updates(l, p->pairs);
+    const int64_t steps = schedule_steps(l, p->pairs);
+    const int used = snprintf(
+        r->work, sizeof r->work, "%lld pairs, %lld epochs, %lld steps of %lld, %lld updates",
+        (long long)p->pairs, (long long)l->epochs, (long long)steps, (long long)l->batch, (long long)updates);
+    if (optimiser_offloads(l))
+        snprintf(r->work + used, sizeof r->work - (size_t)used,
+                 ", without the time of level.offload (%.2f GB a step)",
+                 5 * (double)sizeof(float) * (double)optimiser_values(p->vlm + STUDENT, l, ~0u) / 1e9);
+    if (updates < FIT_LEAST_UPDATES)
+        text_format(&p->refused, e,
+                    "refused: level: only %lld updates with a learning rate above 0, wanted %d\n",
+                    (long long)updates, (int)FIT_LEAST_UPDATES);
+}
+
+/* What the stage would take, with its adapters where it trains them. */
+static Status measure_training(Plan *p, PlanRow *r, const TrainOptions *o, Error *e)
 {
     const char *files[PLAN_MOST];
     Question q[PLAN_MOST];
+    const int64_t n = some_pairs(p, q, files, PLAN_MOST);
+    const int64_t room = (int64_t)job_memory(p->job);
+    const LevelMemory memory = level_memory(p->job, p->vlm + STUDENT, q, n, p->pairs, o, e);
+    const LevelDisk disk = level_disk(p->job, p->vlm + STUDENT, e);
+    r->memory = memory.used;
+    r->least = memory.least;
+    r->disk = disk.run + disk.offload;
+    r->offload = disk.offload;
+    r->largest = disk.largest;
+    if (p->measure && (!room || r->least <= room))
+        r->seconds = training_seconds(p, q, n, o, e);
+    return e->status;
+}
+
+static Status add_training(Plan *p, Error *e)
+{
     Text said = {0};
+    Error bad = {0};
+    Vlm *student = p->vlm + STUDENT;
     if (e->status != OK || plan_is_there(p, RESULT_ALIGNED) || !plan_has(p, STUDENT) || !p->files ||
         p->pairs < 1)
         return e->status;
     fit_level(&p->job->config, p->pairs, &said, e);
     text_free(&said);
-    const TrainOptions o = level_options(&p->job->config, p->vlm + STUDENT);
-    const int64_t n = some_pairs(p, q, files, PLAN_MOST);
-    const int64_t updates = fit_updates(&o.level, p->pairs);
+    const TrainOptions o = level_options(&p->job->config, student);
+    if (lora_start(student, &o.level, o.seed, &bad) != OK)
+        return text_format(&p->refused, e, "refused: %s\n", bad.text);
     PlanRow *r = add_row(p, "level");
-    snprintf(r->work, sizeof r->work, "%lld pairs, %lld epochs, %lld steps of %lld, %lld updates",
-             (long long)p->pairs, (long long)o.level.epochs, (long long)schedule_steps(&o.level, p->pairs),
-             (long long)o.level.batch, (long long)updates);
-    if (updates < FIT_LEAST_UPDATES)
-        text_format(&p->refused, e,
-                    "refused: level: only %lld updates with a learning rate above 0, wanted %d\n",
-                    (long long)updates, (int)FIT_LEAST_UPDATES);
-    r->memory = level_memory(p->vlm + STUDENT, q, p->pairs, &o, e);
-    r->disk = level_disk(p->job, p->vlm + STUDENT, &r->largest, e);
-    if (p->measure && (!job_memory(p->job) || (uint64_t)r->memory <= job_memory(p->job)))
-        r->seconds = training_seconds(p, q, n, &o, e);
+    describe_training(p, r, &o.level, e);
+    measure_training(p, r, &o, e);
+    adapter_free(student);
     return e->status;
 }
 
@@ -244,9 +275,11 @@ static Status check_room(const Plan *p, Error *e)
 {
     int64_t disk = 0;
     for (int i = 0; i < p->rows; i++) {
-        job_check_memory(p->job, p->row[i].memory, p->row[i].name, e);
-        job_check_disk(p->job, disk + p->row[i].disk, p->row[i].largest, p->row[i].name, e);
-        disk += p->row[i].disk;
+        const PlanRow *r = p->row + i;
+        job_check_memory(p->job, r->least, r->name, e);
+        disk += r->disk - r->offload;
+        job_check_disk(p->job, p->job->folder, disk, r->largest, r->name, e);
+        job_check_disk(p->job, p->job->config.level.offload, r->offload, r->largest, "level.offload", e);
     }
     return e->status;
 }

@@ -58,9 +58,11 @@ typedef struct {
 /* A line of the table: a part of the run that is still to be done. */
 typedef struct {
     const char *name;
-    char work[120];
-    double seconds; /* below 0: not known */
-    int64_t memory, disk, largest;
+    char work[200];
+    double seconds;        /* below 0: not known */
+    int64_t memory, least; /* bytes as it will be; below which it is refused */
+    int64_t disk, largest; /* bytes in all, of the largest file */
+    int64_t offload;       /* those of `disk` on another disk, that of level.offload */
 } PlanRow;
 
 typedef struct {

@@ -45,7 +45,8 @@ typedef struct {
     double lora_alpha; /* 0: lora_init's, or the rank */
     double lora_dropout;
     const char *lora_target, *lora_init;
-    int64_t save_every; /* optimiser steps between states from which training resumes; 0: none */
+    int64_t save_every;  /* optimiser steps between states from which training resumes; 0: none */
+    const char *offload; /* folder of the optimiser's moments; "": they are in memory */
     int dtype;
 } LevelConfig;
 

@@ -129,6 +129,10 @@ const Key config_keys[] = {
      "folder of an adapter (PEFT) to start from; default: A random, B 0", LEVEL},
     {KEY(level, save_every), KEY_INTEGER, "100", COUNT, NULL,
      "save a state to resume from every N optimiser steps, and every ten minutes; 0: never", false},
+    {KEY(level, offload), KEY_PATH, "", ANY, NULL,
+     "folder on a fast disk for the optimiser's moments: half of the training's memory, and a state after "
+     "every step; default: in memory",
+     false},
     {KEY(level, dtype), KEY_CHOICE, "", ANY, "float32 bfloat16",
      "number type of the weights in aligned/; default: the student's", LEVEL},
 

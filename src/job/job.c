@@ -173,11 +173,13 @@ static Status lacks(const Job *j, const char *what, int64_t need, const char *ro
     return OK;
 }
 
-Status job_check_disk(const Job *j, int64_t need, int64_t largest, const char *what, Error *e)
+Status job_check_disk(const Job *j, const char *folder, int64_t need, int64_t largest, const char *what,
+                      Error *e)
 {
-    const DiskRoom room = disk_room(j->folder);
+    const DiskRoom room = disk_room(folder);
     if (e->status == OK && need > room.bytes)
-        lacks(j, what, need, "disk space", room.bytes, "free some, or take another run.dir", e);
+        lacks(j, what, need, "disk space", room.bytes,
+              "free some, or take another folder (run.dir, level.offload)", e);
     if (e->status == OK && largest > room.largest)
         lacks(j, what, largest, "disk space in one file", room.largest, "raise the limit (ulimit -f)", e);
     return e->status;

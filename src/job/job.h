@@ -54,9 +54,10 @@ Status job_open_model(const Job *j, Vlm *vlm, const char *folder, const char *ad
 PictureOptions job_picture_options(const Job *j);
 /* Bytes that may be used: run.memory, or what the machine has; 0: unknown. */
 uint64_t job_memory(const Job *j);
-/* NO_MEMORY, with numbers, when the disk of the run folder has less room than `need`, or a file may not
+/* NO_MEMORY, with numbers, when the disk of `folder` has less room than `need`, or a file may not
  * have `largest` bytes (a warning with --force). */
-Status job_check_disk(const Job *j, int64_t need, int64_t largest, const char *what, Error *e);
+Status job_check_disk(const Job *j, const char *folder, int64_t need, int64_t largest, const char *what,
+                      Error *e);
 /* NO_MEMORY, with numbers, when `need` is more than there is (a warning with --force). */
 Status job_check_memory(const Job *j, int64_t need, const char *what, Error *e);
 

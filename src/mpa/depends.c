@@ -47,6 +47,7 @@ const Dependence depends[] = {
     {"identify.select", PARITY, ""},
     {"identify.*", ANSWERS | TEST, ""},
     {"level.save_every", 0, ""},
+    {"level.offload", 0, ""},
     {"level.lora_init", 0, "level.lora_init"},
     {"level.*", ALIGNED, ""},
     {"evaluate.questions", 0, "questions questions.pictures"},

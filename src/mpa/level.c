@@ -5,7 +5,10 @@
 #include "mpa/kept.h"
 #include "mpa/stage.h"
 
+#include "base/disk.h"
+#include "base/hash.h"
 #include "base/number.h"
+#include "base/path.h"
 #include "base/progress.h"
 #include "job/fingerprint.h"
 #include "model/adapter.h"
@@ -76,34 +79,79 @@ static Status describe(const Job *j, const Kept *pairs, Text *out, Error *e)
     return e->status;
 }
 
-int64_t level_memory(const Vlm *vlm, const Question *first, int64_t pairs, const TrainOptions *o, Error *e)
+/* The size of a pass over one pair like the largest of some, from all over the list. */
+static PassSize largest_pass(const Vlm *vlm, const Question *pairs, int64_t count, const TrainOptions *o,
+                             Error *e)
 {
+    enum { LOOKED_AT = 16 };
     const ChatOptions chat = {o->level.chat_newline};
-    const int64_t micro = min_i64(o->level.micro_batch, pairs);
-    Samples samples;
-    samples_load(&samples, vlm, first, 1, &o->pictures, &chat, e);
-    PassSize size = pass_size(vlm, &o->level, &samples);
-    size.rows *= micro;
-    size.picture_tokens *= micro;
-    samples_free(&samples);
-    return e->status == OK ? estimate_state(vlm, &o->level) + estimate_pass(vlm, size, true) : 0;
+    const int64_t n = min_i64(count, LOOKED_AT);
+    PassSize largest = {.idle = estimate_idle(vlm, &o->level)};
+    for (int64_t i = 0; i < n && e->status == OK; i++) {
+        Samples samples;
+        samples_load(&samples, vlm, pairs + i * count / n, 1, &o->pictures, &chat, e);
+        const PassSize size = pass_size(vlm, &o->level, &samples);
+        if (estimate_pass(vlm, size, true) > estimate_pass(vlm, largest, true))
+            largest = size;
+        samples_free(&samples);
+    }
+    return largest;
 }
 
-int64_t level_disk(const Job *j, const Vlm *vlm, int64_t *largest, Error *e)
+LevelMemory level_memory(const Job *j, const Vlm *vlm, const Question *pairs, int64_t known, int64_t count,
+                         const TrainOptions *o, Error *e)
 {
-    char *states = job_path(j, state_folder, e);
-    const int64_t need = estimate_disk(vlm, &j->config.level, largest);
-    const int64_t there = states ? state_bytes(states) : 0;
-    free(states);
-    return max_i64(0, need - there);
+    const int64_t micro = min_i64(o->level.micro_batch, count);
+    PassSize size = largest_pass(vlm, pairs, known, o, e);
+    size.rows *= micro;
+    size.picture_tokens *= micro;
+    const int64_t state = estimate_state(vlm, &o->level);
+    const int64_t room = (int64_t)job_memory(j);
+    const int64_t kept = estimate_pass(vlm, size, false);
+    const int64_t recomputed = estimate_pass(vlm, size, true);
+    const bool again = estimate_recompute(kept, room ? max_i64(1, room - state) : 0);
+    if (e->status != OK)
+        return (LevelMemory){0};
+    return (LevelMemory){.least = state + recomputed, .used = state + (again ? recomputed : kept)};
+}
+
+/* A run that has no folder yet has no states either. */
+char *level_states(const Job *j, Error *e)
+{
+    const char *offload = j->config.level.offload;
+    Error missing = {0};
+    char name[40];
+    if (!*offload)
+        return job_path(j, state_folder, e);
+    char *run = path_absolute(j->folder, &missing);
+    snprintf(name, sizeof name, "%s-%016llx", state_folder,
+             (unsigned long long)hash_text(HASH_START, run ? run : j->folder));
+    free(run);
+    return path_join(offload, name, e);
+}
+
+LevelDisk level_disk(const Job *j, const Vlm *vlm, Error *e)
+{
+    const LevelConfig *l = &j->config.level;
+    LevelDisk d = {0};
+    char *folder = level_states(j, e);
+    const int64_t states = max_i64(0, estimate_states(vlm, l) - (folder ? state_bytes(folder) : 0));
+    d.run = estimate_result(vlm, l, &d.largest);
+    if (*l->offload && !disk_is_same(l->offload, j->folder))
+        d.offload = states;
+    else
+        d.run += states;
+    free(folder);
+    return d;
 }
 
 static Status check_room(const Job *j, const Vlm *vlm, const Kept *pairs, const TrainOptions *o, Error *e)
 {
-    int64_t largest = 0;
-    job_check_memory(j, level_memory(vlm, pairs->question, pairs->count, o, e), "fine-tuning", e);
-    const int64_t disk = level_disk(j, vlm, &largest, e);
-    return job_check_disk(j, disk, largest, "fine-tuning (two states and aligned/)", e);
+    const LevelMemory memory = level_memory(j, vlm, pairs->question, pairs->count, pairs->count, o, e);
+    const LevelDisk disk = level_disk(j, vlm, e);
+    job_check_memory(j, memory.least, "fine-tuning", e);
+    job_check_disk(j, j->folder, disk.run, disk.largest, "fine-tuning (two states and aligned/)", e);
+    return job_check_disk(j, o->level.offload, disk.offload, disk.largest, "level.offload (two states)", e);
 }
 
 /* The settings that auto fits to the pairs. */
@@ -184,7 +232,7 @@ static Status train_and_save(const Job *j, Vlm *vlm, const Kept *pairs, Error *e
     Progress progress;
     const TrainOptions o = level_options(&j->config, vlm);
     const int64_t steps = schedule_steps(&o.level, pairs->count);
-    char *state = job_path(j, state_folder, e);
+    char *state = level_states(j, e);
     char *metrics = job_path(j, "metrics.jsonl", e);
     char *timings = job_path(j, "timings.jsonl", e);
     char *aligned = job_path(j, result_name[RESULT_ALIGNED], e);
@@ -250,7 +298,7 @@ static Status run(Job *j, Error *e)
 
 static Status clean(const Job *j, Error *e)
 {
-    char *state = job_path(j, state_folder, e);
+    char *state = level_states(j, e);
     state_remove_all(state, e);
     free(state);
     return e->status;

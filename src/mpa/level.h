@@ -7,10 +7,25 @@
 
 /* Pixel limits of a recipe count for families that it is meant for alone. */
 TrainOptions level_options(const Config *c, const Vlm *vlm);
-/* Bytes of memory that training on `pairs` pairs like `first` takes at least: with one micro-batch of
- * them and every block recomputed. 0 after a failure. */
-int64_t level_memory(const Vlm *vlm, const Question *first, int64_t pairs, const TrainOptions *o, Error *e);
-/* Bytes that are still to be written to the run folder at most; *largest: of the largest file. */
-int64_t level_disk(const Job *j, const Vlm *vlm, int64_t *largest, Error *e);
+/* Bytes of memory, the mapped weights aside. */
+typedef struct {
+    int64_t least; /* every block recomputed */
+    int64_t used;  /* as it will be where the run may use job_memory() */
+} LevelMemory;
+/* What training on `count` pairs takes, of which pairs[known] are known: by the largest of some of these.
+ * Zeros after a failure. */
+LevelMemory level_memory(const Job *j, const Vlm *vlm, const Question *pairs, int64_t known, int64_t count,
+                         const TrainOptions *o, Error *e);
+
+/* Bytes that are still to be written at most. */
+typedef struct {
+    int64_t run;     /* to the disk of the run folder */
+    int64_t offload; /* to that of level.offload, where it is another one */
+    int64_t largest; /* of the largest file */
+} LevelDisk;
+LevelDisk level_disk(const Job *j, const Vlm *vlm, Error *e);
+
+/* The folder of the states: in the run folder, or for this run alone in level.offload. Owned by the caller. */
+char *level_states(const Job *j, Error *e);
 
 #endif

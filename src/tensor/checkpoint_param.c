@@ -203,6 +203,8 @@ Status checkpoint_make_trainable(Param *p, Error *e)
     if (!master)
         return e->status;
     weight_widen(master, &p->weight, 0, p->count);
+    if (!p->copy) /* the map keeps no memory for what is not read any more */
+        file_map_release(p->weight.data, (size_t)p->count * dtype_size(p->weight.type));
     free(p->copy);
     p->copy = NULL;
     p->master = master;

@@ -65,4 +65,8 @@ typedef struct {
  * narrower ones, so that every tensor is aligned in the file. FAILED: a type that cannot be converted. */
 Status safetensors_write(const char *path, const TensorOut *tensors, int64_t count, Error *e);
 
+/* Begins such a file: the caller puts the data of all tensors, in the order given, and commits it. They are
+ * of one type. */
+Status safetensors_begin(FileWriter *w, const char *path, const TensorOut *tensors, int64_t count, Error *e);
+
 #endif

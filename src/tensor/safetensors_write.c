@@ -120,6 +120,12 @@ static bool is_written(const TensorOut *t)
     return t->as_stored ? dtype_size(d) > 0 : d == F32 || d == F16 || d == BF16 || d == I32;
 }
 
+Status safetensors_begin(FileWriter *w, const char *path, const TensorOut *tensors, int64_t count, Error *e)
+{
+    file_begin(w, path, e);
+    return put_header(w, tensors, count, e);
+}
+
 Status safetensors_write(const char *path, const TensorOut *tensors, int64_t count, Error *e)
 {
     if (e->status != OK)
@@ -129,8 +135,7 @@ Status safetensors_write(const char *path, const TensorOut *tensors, int64_t cou
             return error_set(e, FAILED, "%s: tensor %s: type %s cannot be written", path, tensors[i].name,
                              dtype_name(tensors[i].dtype));
     FileWriter w;
-    file_begin(&w, path, e);
-    put_header(&w, tensors, count, e);
+    safetensors_begin(&w, path, tensors, count, e);
     for (size_t width = WIDEST; width; width /= 2)
         for (int64_t i = 0; i < count; i++)
             if (dtype_size(tensors[i].dtype) == width)

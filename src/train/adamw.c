@@ -12,6 +12,7 @@
 #include "train/adamw.h"
 
 #include "base/elementary.h"
+#include "base/memory.h"
 #include "base/number.h"
 #include "base/parallel.h"
 #include "base/word.h"
@@ -21,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 65536 }; /* elements that a thread takes at a time */
+enum { BLOCK = ADAMW_BLOCK }; /* elements that a thread takes at a time */
 
 /* Biases do not decay; nor does a LayerNorm's weight, which unlike an RMSNorm's has a bias beside
  * it. */
@@ -40,6 +41,20 @@ static bool is_bias_or_layernorm(const Checkpoint *c, const Param *p)
     return false;
 }
 
+bool optimiser_offloads(const LevelConfig *o)
+{
+    return o->offload && *o->offload;
+}
+
+/* Cleared values, all of whose memory is taken now: what is still available is then true. Owned. */
+static float *values_new(int64_t count, Error *e)
+{
+    float *x = memory_grow(NULL, count, sizeof *x, e);
+    if (x)
+        parallel_clear(x, count);
+    return x;
+}
+
 static Status train_param(Optimiser *a, const Checkpoint *c, Param *p, const LevelConfig *o, Error *e)
 {
     const double rate[] = {[PART_TEXT] = o->learning_rate,
@@ -51,9 +66,11 @@ static Status train_param(Optimiser *a, const Checkpoint *c, Param *p, const Lev
     a->count++;
     *t = (Trained){
         .p = p, .rate = rate[p->part], .decays = o->decay == DECAY_ALL || !is_bias_or_layernorm(c, p)};
-    p->grad = memory_new(p->count, sizeof *p->grad, e);
-    t->mean = memory_new(p->count, sizeof *t->mean, e);
-    t->square = memory_new(p->count, sizeof *t->square, e);
+    p->grad = values_new(p->count, e);
+    if (!optimiser_offloads(o)) {
+        t->mean = values_new(p->count, e);
+        t->square = values_new(p->count, e);
+    }
     return e->status;
 }
 
@@ -173,13 +190,19 @@ void adamw_update(float *p, float *m, float *v, const float *g, int64_t n, doubl
         kernels->adamw(p + first, m + first, v + first, g + first, min_i64(BLOCK, n - first), &numbers);
 }
 
+void trained_update(const Optimiser *a, const Trained *t, int64_t first, int64_t n, float *mean,
+                    float *square, const LevelConfig *o, double scale, double factor)
+{
+    const double decay = t->decays ? o->weight_decay : 0;
+    adamw_update(t->p->master + first, mean, square, t->p->grad + first, n, scale, t->rate * factor, decay, o,
+                 a->step);
+}
+
 void optimiser_update(Optimiser *a, const LevelConfig *o, double scale, double factor)
 {
     a->step++;
     for (int64_t i = 0; i < a->count; i++) {
-        Trained *t = a->trained + i;
-        double decay = t->decays ? o->weight_decay : 0;
-        adamw_update(t->p->master, t->mean, t->square, t->p->grad, t->p->count, scale, t->rate * factor,
-                     decay, o, a->step);
+        const Trained *t = a->trained + i;
+        trained_update(a, t, 0, t->p->count, t->mean, t->square, o, scale, factor);
     }
 }

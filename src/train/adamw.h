@@ -9,8 +9,8 @@
 /* One trained parameter with its state. */
 typedef struct {
     Param *p;      /* borrowed, but its gradient is owned by the optimiser */
-    float *mean;   /* [p->count], running mean of the gradient; owned */
-    float *square; /* [p->count], running mean of its square; owned */
+    float *mean;   /* [p->count], running mean of the gradient; owned. NULL: it is in files (offload.h) */
+    float *square; /* [p->count], running mean of its square; owned, or NULL */
     double rate;   /* peak learning rate */
     bool decays;
 } Trained;
@@ -21,8 +21,10 @@ typedef struct {
     int64_t step; /* updates made so far */
 } Optimiser;
 
-/* Makes every parameter that o does not freeze trainable and gives it a cleared gradient and
- * state; in a model with an adapter those of the adapter alone. Owned: optimiser_free; empty after a
+/* Whether the moments are in files (level.offload). */
+bool optimiser_offloads(const LevelConfig *o);
+/* Makes every parameter that o does not freeze trainable and gives it a cleared gradient and, unless
+ * they are in files, cleared moments; in a model with an adapter those of the adapter alone. Owned: optimiser_free; empty after a
  * failure. BAD_USAGE: everything is frozen. */
 Status optimiser_init(Optimiser *a, const Vlm *vlm, const LevelConfig *o, Error *e);
 /* How many values they have, in the parts 1u << Part; all: ~0u. */
@@ -40,6 +42,11 @@ double clip_scale(double norm, double clip);
 const char *optimiser_not_finite(const Optimiser *a);
 /* One update: gradients times `scale`, learning rates times `factor`. */
 void optimiser_update(Optimiser *a, const LevelConfig *o, double scale, double factor);
+/* Its part of a->step: values first .. first + n - 1 of one parameter, with their moments. `first` is a
+ * multiple of ADAMW_BLOCK, and n too unless the values end there: so the bits are those of the whole. */
+enum { ADAMW_BLOCK = 65536 };
+void trained_update(const Optimiser *a, const Trained *t, int64_t first, int64_t n, float *mean,
+                    float *square, const LevelConfig *o, double scale, double factor);
 
 /* Update t, from 1, of p[n] with state m[n], v[n] and gradient g[n] * scale. Betas and epsilon
  * are o's. */

@@ -9,7 +9,7 @@
 #include "base/number.h"
 #include "base/parallel.h"
 #include "layer/attention_kernels.h"
-#include "train/adamw.h"
+#include "train/state_files.h"
 
 unsigned estimate_idle(const Vlm *vlm, const LevelConfig *o)
 {
@@ -36,8 +36,8 @@ PassSize pass_size(const Vlm *vlm, const LevelConfig *o, const Samples *samples)
 
 int64_t estimate_state(const Vlm *vlm, const LevelConfig *o)
 {
-    enum { COPIES = 4 };
-    return optimiser_values(vlm, o, ~0u) * COPIES * (int64_t)sizeof(float);
+    const int64_t copies = optimiser_offloads(o) ? 2 : 4;
+    return optimiser_values(vlm, o, ~0u) * copies * (int64_t)sizeof(float);
 }
 
 /* What is kept of a tower until its backward pass, and the gradients between its layers. */
@@ -89,9 +89,21 @@ int64_t estimate_pass(const Vlm *vlm, PassSize size, bool recompute)
     return kept + max_i64(backward, head_cross_entropy_bytes(vlm->vocab)) + thread_bytes(size.longest);
 }
 
-int64_t estimate_disk(const Vlm *vlm, const LevelConfig *o, int64_t *largest)
+/* One file of a state has a float32 for every trained value. */
+static int64_t state_file_bytes(const Vlm *vlm, const LevelConfig *o)
 {
-    enum { STATES = 2, KINDS = 3 }; /* a state has master, mean and square */
+    const bool saved = o->save_every || optimiser_offloads(o);
+    return saved ? optimiser_values(vlm, o, ~0u) * (int64_t)sizeof(float) : 0;
+}
+
+int64_t estimate_states(const Vlm *vlm, const LevelConfig *o)
+{
+    enum { STATES = 2 };
+    return STATES * STATE_KINDS * state_file_bytes(vlm, o);
+}
+
+int64_t estimate_result(const Vlm *vlm, const LevelConfig *o, int64_t *largest)
+{
     const Checkpoint *c = &vlm->checkpoint;
     int64_t result = 0;
     for (int64_t i = 0; i < c->params; i++) {
@@ -99,9 +111,8 @@ int64_t estimate_disk(const Vlm *vlm, const LevelConfig *o, int64_t *largest)
         const Dtype type = o->dtype == DTYPE_FLOAT32 ? F32 : o->dtype == DTYPE_BFLOAT16 ? BF16 : p->stored;
         result += p->count * (int64_t)dtype_size(type);
     }
-    const int64_t state = o->save_every ? optimiser_values(vlm, o, ~0u) * KINDS * (int64_t)sizeof(float) : 0;
-    *largest = max_i64(state, result / max_i64(1, c->files));
-    return STATES * state + result;
+    *largest = max_i64(state_file_bytes(vlm, o), result / max_i64(1, c->files));
+    return result;
 }
 
 bool estimate_recompute(int64_t bytes, int64_t room)

@@ -23,9 +23,10 @@ int64_t estimate_state(const Vlm *vlm, const LevelConfig *o);
 /* Bytes that one pass takes besides, at most. recompute: blocks keep their input only. */
 int64_t estimate_pass(const Vlm *vlm, PassSize size, bool recompute);
 
-/* Bytes on disk that training takes at most: two states (where level.save_every wants them) and the
- * weights of the result. *largest: of the largest file. */
-int64_t estimate_disk(const Vlm *vlm, const LevelConfig *o, int64_t *largest);
+/* Bytes on disk that the states take at most: two, where level.save_every or level.offload wants them. */
+int64_t estimate_states(const Vlm *vlm, const LevelConfig *o);
+/* And the weights of the result. *largest: of the largest file of both. */
+int64_t estimate_result(const Vlm *vlm, const LevelConfig *o, int64_t *largest);
 
 /* Whether a pass that takes `bytes` when blocks keep everything should recompute instead, where
  * `room` bytes are available (0: unknown). Half of them stay free: who else needs memory is not

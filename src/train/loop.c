@@ -21,6 +21,7 @@
 #include "base/random.h"
 #include "model/loss.h"
 #include "train/estimate.h"
+#include "train/offload.h"
 #include "train/schedule.h"
 
 #include <math.h>
@@ -120,10 +121,10 @@ static double now_of(const Trainer *t)
     return t->watch.clock ? t->watch.clock() : clock_seconds();
 }
 
-/* The state as it is now, if states are wanted. */
+/* The state as it is now, if states are wanted. With offload it is there. */
 static Status save_state(Trainer *t)
 {
-    if (t->options->level.save_every)
+    if (t->options->level.save_every && !optimiser_offloads(&t->options->level))
         state_save(&t->optimiser, t->files, t->error);
     t->saved = now_of(t);
     return t->error->status;
@@ -169,8 +170,9 @@ static Status not_finite(const Trainer *t, const Step *s)
                      (long long)t->optimiser.step + 1, s->sum.loss, s->norm, name ? name : "none", pairs);
 }
 
-/* Clips the gradient's norm and updates, if everything is finite. */
-static Status update(Trainer *t, Step *s)
+/* Clips the gradient's norm and updates, if everything is finite. next: with offload the state that
+ * this begins, to be ended; else NULL. */
+static Status update(Trainer *t, Step *s, StateWriter *next)
 {
     const LevelConfig *level = &t->options->level;
     if (t->error->status != OK)
@@ -178,7 +180,10 @@ static Status update(Trainer *t, Step *s)
     s->norm = optimiser_norm(&t->optimiser);
     if (!isfinite(s->sum.loss) || !isfinite(s->norm))
         return not_finite(t, s);
-    optimiser_update(&t->optimiser, level, clip_scale(s->norm, level->clip), s->factor);
+    const double scale = clip_scale(s->norm, level->clip);
+    if (next)
+        return offload_update(&t->optimiser, level, scale, s->factor, t->files, next, t->error);
+    optimiser_update(&t->optimiser, level, scale, s->factor);
     return OK;
 }
 
@@ -235,12 +240,15 @@ static bool state_is_due(const Trainer *t)
 static Status run_step(Trainer *t, Step *s)
 {
     double begin = clock_seconds();
+    StateWriter next = {0};
+    const bool offloads = optimiser_offloads(&t->options->level);
     run_passes(t, s);
-    update(t, s);
-    if (t->error->status != OK)
-        return t->error->status;
-    write_logs(t, s, clock_seconds() - begin);
-    if (state_is_due(t))
+    update(t, s, offloads ? &next : NULL);
+    if (t->error->status == OK)
+        write_logs(t, s, clock_seconds() - begin);
+    if (next.piece) /* it was begun */
+        state_end(&next, &t->optimiser, t->files, t->error);
+    if (t->error->status == OK && state_is_due(t))
         save_state(t);
     if (t->error->status == OK && t->watch.progress) {
         const TrainProgress p = {t->optimiser.step, t->steps, s->sum.loss, s->sum.tokens,
@@ -334,7 +342,10 @@ Status train_time(Vlm *vlm, const Question *pairs, int64_t count, const TrainOpt
         *pass = i && *pass < spent ? *pass : spent;
     }
     const double begin = clock_seconds();
-    update(&t, &s);
+    if (optimiser_offloads(&o->level)) /* nothing is written */
+        s.norm = optimiser_norm(&t.optimiser);
+    else
+        update(&t, &s, NULL);
     optimiser_clear_gradients(&t.optimiser);
     *update_seconds = clock_seconds() - begin;
     trainer_free(&t);

@@ -1,7 +1,7 @@
 /* Saving and loading states.
  *
  * Invariant: a folder step-N is whole. It is written as step-N.tmp and renamed; state.json holds
- * the hash of the weights, so that a state damaged later is found and the one before is loaded.
+ * the hashes of its files, so that a state damaged later is found and the one before is loaded.
  * Two states are kept for that. Masters and moments are saved as they are, so a resumed run makes
  * the same bits as one that was never interrupted. */
 #include "train/state.h"
@@ -20,42 +20,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Each trained parameter is three tensors of a state. */
-static const char *const kinds[] = {"master", "mean", "square"};
-enum { KINDS = 3, HASH_DIGITS = 17 };
-
-typedef struct {
-    const Trained *trained;
-    const char *kind;
-    float *data;
-} StateTensor;
-
-static StateTensor state_tensor(const Optimiser *a, int64_t i)
-{
-    const Trained *t = a->trained + i / KINDS;
-    float *const data[KINDS] = {t->p->master, t->mean, t->square};
-    return (StateTensor){t, kinds[i % KINDS], data[i % KINDS]};
-}
-
 /* ---------------------------------------------------------------------------------- paths */
 
 /* Owned: paths_free. */
 typedef struct {
-    Text folder, weights, description;
+    Text folder, description;
 } Paths;
 
 static void paths_make(Paths *p, const char *state_folder, int64_t step, const char *ending, Error *e)
 {
     *p = (Paths){0};
     text_format(&p->folder, e, "%s/step-%lld%s", state_folder, (long long)step, ending);
-    text_format(&p->weights, e, "%s/weights.safetensors", text_string(&p->folder));
     text_format(&p->description, e, "%s/state.json", text_string(&p->folder));
 }
 
 static void paths_free(Paths *p)
 {
     text_free(&p->folder);
-    text_free(&p->weights);
     text_free(&p->description);
 }
 
@@ -99,53 +80,25 @@ static int64_t latest_before(const char *state_folder, int64_t end, Error *e)
 
 /* ----------------------------------------------------------------------------------- saving */
 
-static Status write_weights(const Optimiser *a, const char *path, Error *e)
-{
-    int64_t count = a->count * KINDS;
-    TensorOut *out = memory_new(count, sizeof *out, e);
-    Text *names = memory_new(count, sizeof *names, e);
-    for (int64_t i = 0; i < count && e->status == OK; i++) {
-        StateTensor s = state_tensor(a, i);
-        const Param *p = s.trained->p;
-        text_format(names + i, e, "%s.%s", s.kind, p->name);
-        out[i] = (TensorOut){.name = names[i].data, .ndim = p->ndim, .data = s.data};
-        memcpy(out[i].dim, p->dim, sizeof out[i].dim);
-    }
-    safetensors_write(path, out, count, e);
-    for (int64_t i = 0; names && i < count; i++)
-        text_free(names + i);
-    free(names);
-    free(out);
-    return e->status;
-}
-
-static Status hash_file(const char *path, char text[HASH_DIGITS], Error *e)
-{
-    FileMap m;
-    file_map(&m, path, e);
-    snprintf(text, HASH_DIGITS, "%016llx", (unsigned long long)hash_words(HASH_START, m.data, m.size));
-    file_unmap(&m);
-    return e->status;
-}
-
 static int64_t size_or_zero(const char *path)
 {
     int64_t size = file_size(path);
     return size < 0 ? 0 : size;
 }
 
-static Status write_description(const Optimiser *a, const TrainFiles *f, const Paths *p, Error *e)
+static Status write_description(const Optimiser *a, const TrainFiles *f, const StateWriter *w,
+                                const char *path, Error *e)
 {
-    char hash[HASH_DIGITS];
-    if (hash_file(p->weights.data, hash, e) != OK)
-        return e->status;
-    json_t *o =
-        json_pack("{s:I, s:s, s:s, s:I, s:I}", "step", (json_int_t)a->step, "fingerprint", f->fingerprint,
-                  "weights", hash, "metrics", (json_int_t)size_or_zero(f->metrics_path), "timings",
-                  (json_int_t)size_or_zero(f->timings_path));
+    json_t *o = json_object();
     Text text = {0};
+    json_put(o, "step", json_integer((json_int_t)a->step), e);
+    json_put(o, "fingerprint", json_string(f->fingerprint), e);
+    for (int k = 0; k < STATE_KINDS; k++)
+        json_put(o, state_kind_name[k], json_string(w->hash[k]), e);
+    json_put(o, "metrics", json_integer((json_int_t)size_or_zero(f->metrics_path)), e);
+    json_put(o, "timings", json_integer((json_int_t)size_or_zero(f->timings_path)), e);
     json_print(&text, o, JSON_INDENT(1), e);
-    file_replace(p->description.data, text_string(&text), text.count, e);
+    file_replace(path, text_string(&text), text.count, e);
     text_free(&text);
     json_decref(o);
     return e->status;
@@ -164,18 +117,27 @@ static Status remove_before(const char *state_folder, int64_t end, Error *e)
     return e->status;
 }
 
-Status state_save(const Optimiser *a, const TrainFiles *f, Error *e)
+Status state_begin(StateWriter *w, const Optimiser *a, const TrainFiles *f, Error *e)
 {
-    Paths work, whole;
-    progress_inside(0, "saves a state");
+    Paths work;
     paths_make(&work, f->state_folder, a->step, ".tmp", e);
-    paths_make(&whole, f->state_folder, a->step, "", e);
     map_guard_check(e);
     remove_before(f->state_folder, latest_before(f->state_folder, a->step, e), e);
     folder_remove(work.folder.data, e);
     folder_make(work.folder.data, e);
-    write_weights(a, work.weights.data, e);
-    write_description(a, f, &work, e);
+    state_files_begin(w, a, text_string(&work.folder), e);
+    paths_free(&work);
+    return e->status;
+}
+
+Status state_end(StateWriter *w, const Optimiser *a, const TrainFiles *f, Error *e)
+{
+    Paths work;
+    Paths whole;
+    paths_make(&work, f->state_folder, a->step, ".tmp", e);
+    paths_make(&whole, f->state_folder, a->step, "", e);
+    state_files_end(w, e);
+    write_description(a, f, w, work.description.data, e);
     folder_remove(whole.folder.data, e);
     file_rename(work.folder.data, whole.folder.data, e);
     paths_free(&work);
@@ -183,12 +145,26 @@ Status state_save(const Optimiser *a, const TrainFiles *f, Error *e)
     return e->status;
 }
 
+Status state_save(const Optimiser *a, const TrainFiles *f, Error *e)
+{
+    StateWriter w;
+    progress_inside(0, "saves a state");
+    state_begin(&w, a, f, e);
+    for (int64_t i = 0; i < a->count; i++) {
+        const Trained *t = a->trained + i;
+        const float *const values[STATE_KINDS] = {t->p->master, t->mean, t->square};
+        for (int k = 0; k < STATE_KINDS; k++)
+            state_files_put(&w, (StateKind)k, values[k], t->p->count, e);
+    }
+    return state_end(&w, a, f, e);
+}
+
 /* ---------------------------------------------------------------------------------- loading */
 
 /* What state.json says. Text is borrowed from `json`. */
 typedef struct {
     Json json;
-    const char *fingerprint, *hash;
+    const char *fingerprint, *hash[STATE_KINDS];
     int64_t step, metrics, timings;
 } Description;
 
@@ -198,7 +174,8 @@ static Status read_description(Description *d, const char *path, Error *e)
     *d = (Description){0};
     Json *j = &d->json;
     json_open(j, path, 1 << 20, e);
-    json_string_in(j, j->root, "", "weights", &d->hash, e);
+    for (int k = 0; k < STATE_KINDS; k++)
+        json_string_in(j, j->root, "", state_kind_name[k], d->hash + k, e);
     json_string_in(j, j->root, "", "fingerprint", &d->fingerprint, e);
     json_integer_in(j, j->root, "", "step", 0, INT64_MAX, &d->step, e);
     json_integer_in(j, j->root, "", "metrics", 0, INT64_MAX, &d->metrics, e);
@@ -206,37 +183,46 @@ static Status read_description(Description *d, const char *path, Error *e)
     return e->status;
 }
 
-/* Whether the state of `step` can be read and its weights have the hash that it names. */
+/* Whether a file has the hash that the description names. */
+static bool has_hash(const Paths *p, StateKind kind, const char *wanted, Error *e)
+{
+    char hash[STATE_HASH];
+    char *path = state_file(text_string(&p->folder), kind, e);
+    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)file_hash(path, e));
+    free(path);
+    return e->status == OK && !strcmp(hash, wanted);
+}
+
+/* Whether the state of `step` can be read and its files have the hashes that it names. */
 static bool is_whole(const Paths *p, int64_t step, Description *d, Error *e)
 {
     Error unreadable = {0};
-    char hash[HASH_DIGITS];
+    bool whole = true;
     if (e->status != OK)
         return false;
     read_description(d, p->description.data, &unreadable);
-    hash_file(p->weights.data, hash, &unreadable);
+    for (int k = 0; k < STATE_KINDS && whole && unreadable.status == OK; k++)
+        whole = has_hash(p, (StateKind)k, d->hash[k], &unreadable);
     if (unreadable.status == OK)
-        return !strcmp(hash, d->hash) && d->step == step;
+        return whole && d->step == step;
     if (unreadable.status != BAD_INPUT) /* it may be whole: not the time to give it up */
         *e = unreadable;
     return false;
 }
 
-static Status read_weights(Optimiser *a, const char *path, Error *e)
+/* Moments only where they are kept in memory. */
+static Status read_values(Optimiser *a, const Paths *p, Error *e)
 {
-    SafeTensors file;
-    safetensors_open(&file, path, e);
-    for (int64_t i = 0; i < a->count * KINDS && e->status == OK; i++) {
-        StateTensor s = state_tensor(a, i);
-        char name[400];
-        snprintf(name, sizeof name, "%s.%s", s.kind, s.trained->p->name);
-        const Tensor *t = safetensors_find(&file, name);
-        if (!t || t->dtype != F32 || t->count != s.trained->p->count)
-            error_set(e, BAD_INPUT, "%s: lacks tensor %s or has it with another shape", path, name);
-        else
-            tensor_read(t, s.data);
+    StateReader r;
+    state_files_open(&r, a, text_string(&p->folder), e);
+    for (int64_t i = 0; i < a->count && e->status == OK; i++) {
+        const Trained *t = a->trained + i;
+        float *const values[STATE_KINDS] = {t->p->master, t->mean, t->square};
+        for (int k = 0; k < STATE_KINDS; k++)
+            if (values[k])
+                state_files_get(&r, (StateKind)k, values[k], t->p->count, e);
     }
-    safetensors_close(&file);
+    state_files_close(&r);
     return e->status;
 }
 
@@ -275,7 +261,7 @@ static bool load(Optimiser *a, const TrainFiles *f, int64_t step, Error *e)
     if (whole && strcmp(d.fingerprint, f->fingerprint))
         of_another_run(p.description.data, d.fingerprint, f->fingerprint, e);
     if (whole) {
-        read_weights(a, p.weights.data, e);
+        read_values(a, &p, e);
         file_truncate(f->metrics_path, d.metrics, e);
         file_truncate(f->timings_path, d.timings, e);
         if (e->status == OK)
@@ -284,6 +270,18 @@ static bool load(Optimiser *a, const TrainFiles *f, int64_t step, Error *e)
     json_close(&d.json);
     paths_free(&p);
     return whole;
+}
+
+Status state_open_moments(StateReader *r, const Optimiser *a, const TrainFiles *f, Error *e)
+{
+    Paths p;
+    *r = (StateReader){0};
+    if (!a->step)
+        return e->status;
+    paths_make(&p, f->state_folder, a->step, "", e);
+    state_files_open(r, a, text_string(&p.folder), e);
+    paths_free(&p);
+    return e->status;
 }
 
 Status state_resume(Optimiser *a, const TrainFiles *f, Error *e)
@@ -312,7 +310,11 @@ int64_t state_bytes(const char *state_folder)
          step = latest_before(state_folder, step, &e)) {
         Paths p;
         paths_make(&p, state_folder, step, "", &e);
-        bytes += e.status == OK ? size_or_zero(p.weights.data) : 0;
+        for (int k = 0; k < STATE_KINDS; k++) {
+            char *path = state_file(text_string(&p.folder), (StateKind)k, &e);
+            bytes += path ? size_or_zero(path) : 0;
+            free(path);
+        }
         paths_free(&p);
     }
     return bytes;

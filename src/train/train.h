@@ -35,15 +35,15 @@ typedef struct {
  * in epoch n is random_permutation of (seed, n) (base/random.h); without level.shuffle it is the
  * order given. Resumes from the latest state in f->state_folder. Where level.save_every wants states,
  * one is saved every so many steps, every ten minutes, when it is interrupted, and after the last
- * step; the caller removes them (state_remove_all) once the result is saved. watch may be NULL.
+ * step; with level.offload after every step; the caller removes them (state_remove_all) once the result is saved. watch may be NULL.
  *
  * NOT_FINITE: a loss or gradient norm; no update was made, the message names step and pairs.
- * INTERRUPTED: the state is saved, if level.save_every wants states. */
+ * INTERRUPTED: the state is saved, if level.save_every or level.offload wants states. */
 Status train(Vlm *vlm, const Question *pairs, int64_t count, const TrainOptions *o, const TrainFiles *f,
              const TrainWatch *watch, Error *e);
 
 /* How long it takes: seconds of a pass over pairs[count], which is at most a micro-batch, and of the
- * update after the last pass of a step. Nothing is written; the parameters of `vlm` become trainable and
+ * update after the last pass of a step, but for what level.offload reads and writes. Nothing is written; the parameters of `vlm` become trainable and
  * change. */
 Status train_time(Vlm *vlm, const Question *pairs, int64_t count, const TrainOptions *o, double *pass,
                   double *update_seconds, Error *e);

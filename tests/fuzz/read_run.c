@@ -253,7 +253,9 @@ void fuzz_state(const uint8_t *bytes, size_t count)
     const TrainFiles f = {states, metrics, timings, "fingerprint"};
     if (!file_is_folder(fuzz_path("states/step-1")))
         demand(folder_make(fuzz_path("states/step-1"), &e) == OK);
-    fuzz_file("states/step-1/weights.safetensors", (const uint8_t *)"\x02\0\0\0\0\0\0\0{}", 10);
+    fuzz_file("states/step-1/master.safetensors", (const uint8_t *)"\x02\0\0\0\0\0\0\0{}", 10);
+    fuzz_file("states/step-1/mean.safetensors", (const uint8_t *)"\x02\0\0\0\0\0\0\0{}", 10);
+    fuzz_file("states/step-1/square.safetensors", (const uint8_t *)"\x02\0\0\0\0\0\0\0{}", 10);
     fuzz_file("metrics.jsonl", (const uint8_t *)"line\n", 5);
     fuzz_file("timings.jsonl", (const uint8_t *)"line\n", 5);
     fuzz_file("states/step-1/state.json", bytes, count);

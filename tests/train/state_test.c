@@ -195,10 +195,11 @@ static void damaged_is_not_taken(void **state)
     static const struct {
         const char *file;
         Damage kind;
-    } damages[] = {{"weights.safetensors", BYTE_IN_THE_MIDDLE},
-                   {"weights.safetensors", LAST_BYTE},
-                   {"weights.safetensors", CUT},
-                   {"weights.safetensors", REMOVED},
+    } damages[] = {{"master.safetensors", BYTE_IN_THE_MIDDLE},
+                   {"mean.safetensors", LAST_BYTE},
+                   {"square.safetensors", LAST_BYTE},
+                   {"mean.safetensors", CUT},
+                   {"square.safetensors", REMOVED},
                    {"state.json", CUT},
                    {"state.json", REMOVED}};
     (void)state;
@@ -236,8 +237,8 @@ static void all_damaged(void **state)
     Fixture f;
     make(&f);
     save_two(&f);
-    damage(state_path(&f, 5, "weights.safetensors"), LAST_BYTE);
-    damage(state_path(&f, 6, "weights.safetensors"), LAST_BYTE);
+    damage(state_path(&f, 5, "mean.safetensors"), LAST_BYTE);
+    damage(state_path(&f, 6, "master.safetensors"), LAST_BYTE);
     resume(&f);
     assert_filled(&f.optimiser, 77);
     assert_logs(&f, "", "");
@@ -335,42 +336,59 @@ static void no_logs_yet(void **state)
     finish(&f);
 }
 
+static uint64_t hash_of(const Fixture *f, const char *file)
+{
+    FileMap m;
+    Error e = {0};
+    file_map(&m, state_path(f, 12, file), &e);
+    must(&e);
+    const uint64_t h = hash_words(HASH_START, m.data, m.size);
+    file_unmap(&m);
+    return h;
+}
+
+/* Every parameter under its name, in the order of the parameters. */
+static void assert_file(Fixture *f, const char *file, int kind)
+{
+    SafeTensors s;
+    assert_int_equal(safetensors_open(&s, state_path(f, 12, file), &f->run.error), OK);
+    assert_int_equal(s.count, f->run.vlm.checkpoint.params);
+    for (int64_t i = 0; i < s.count; i++) {
+        const Param *p = f->run.vlm.checkpoint.param[i];
+        assert_string_equal(s.tensor[i].name, p->name);
+        assert_int_equal(s.tensor[i].ndim, p->ndim);
+        assert_memory_equal(s.tensor[i].dim, p->dim, (size_t)p->ndim * sizeof *p->dim);
+        float *values = malloc((size_t)p->count * sizeof *values);
+        const float first = value_of(i, kind, 0, 12);
+        const float last = value_of(i, kind, p->count - 1, 12);
+        assert_true(values && tensor_read(s.tensor + i, values));
+        assert_memory_equal(values, &first, sizeof first);
+        assert_memory_equal(values + p->count - 1, &last, sizeof last);
+        free(values);
+    }
+    safetensors_close(&s);
+}
+
 static void same_form(void **state)
 {
     (void)state;
     Fixture f;
-    FileMap m;
-    char want[300];
-    SafeTensors s;
+    char want[400];
     make(&f);
     set_logs(&f, "one\ntwo\n", "1\n");
     save(&f, 12);
-    file_map(&m, state_path(&f, 12, "weights.safetensors"), &f.run.error);
     snprintf(want, sizeof want,
-             "{\n \"step\": 12,\n \"fingerprint\": \"tiny\",\n \"weights\": \"%016llx\",\n \"metrics\": 8,\n "
-             "\"timings\": 2\n}",
-             (unsigned long long)hash_words(HASH_START, m.data, m.size));
-    file_unmap(&m);
+             "{\n \"step\": 12,\n \"fingerprint\": \"tiny\",\n \"master\": \"%016llx\",\n \"mean\": "
+             "\"%016llx\",\n \"square\": \"%016llx\",\n \"metrics\": 8,\n \"timings\": 2\n}",
+             (unsigned long long)hash_of(&f, "master.safetensors"),
+             (unsigned long long)hash_of(&f, "mean.safetensors"),
+             (unsigned long long)hash_of(&f, "square.safetensors"));
     char *text = tiny_run_read(state_path(&f, 12, "state.json"));
     assert_string_equal(text, want);
     free(text);
-    assert_int_equal(safetensors_open(&s, state_path(&f, 12, "weights.safetensors"), &f.run.error), OK);
-    assert_int_equal(s.count, 3 * f.run.vlm.checkpoint.params);
-    for (int64_t i = 0; i < s.count; i++) { /* in the order of the parameters */
-        static const char *const kinds[] = {"master", "mean", "square"};
-        const Param *p = f.run.vlm.checkpoint.param[i / 3];
-        char name[300];
-        snprintf(name, sizeof name, "%s.%s", kinds[i % 3], p->name);
-        assert_string_equal(s.tensor[i].name, name);
-        assert_int_equal(s.tensor[i].ndim, p->ndim);
-        assert_memory_equal(s.tensor[i].dim, p->dim, (size_t)p->ndim * sizeof *p->dim);
-        float *values = malloc((size_t)p->count * sizeof *values);
-        float first = value_of(i / 3, (int)(i % 3), 0, 12);
-        assert_true(values && tensor_read(s.tensor + i, values));
-        assert_memory_equal(values, &first, sizeof first);
-        free(values);
-    }
-    safetensors_close(&s);
+    assert_file(&f, "master.safetensors", 0);
+    assert_file(&f, "mean.safetensors", 1);
+    assert_file(&f, "square.safetensors", 2);
     finish(&f);
 }
 
@@ -390,12 +408,14 @@ static void takes_what_was_said(void **state)
     const int64_t there = state_bytes(f.run.states);
     const int64_t states = 2 * 12 * optimiser_values(&f.run.vlm, level, ~0u);
     assert_in_range(there, states, states + header);
-    const int64_t all = estimate_disk(&f.run.vlm, level, &largest);
-    assert_true(all > states && largest == states / 2);
+    assert_int_equal(estimate_states(&f.run.vlm, level), states);
+    assert_true(estimate_result(&f.run.vlm, level, &largest) > 0 && largest == states / 6);
     LevelConfig none = *level;
     none.save_every = 0;
-    assert_int_equal(estimate_disk(&f.run.vlm, &none, &largest), all - states);
-    assert_true(largest > 0 && largest <= all - states);
+    assert_int_equal(estimate_states(&f.run.vlm, &none), 0);
+    assert_int_equal(estimate_result(&f.run.vlm, &none, &largest), largest); /* one file */
+    none.offload = "folder";                                                 /* then every step is a state */
+    assert_int_equal(estimate_states(&f.run.vlm, &none), states);
     finish(&f);
 }
 
@@ -410,7 +430,7 @@ static void half_written(void **state)
     char work[420];
     snprintf(work, sizeof work, "%s.tmp", state_path(&f, 6, ""));
     assert_int_equal(folder_make(work, &f.run.error), OK);
-    strcat(work, "/weights.safetensors.tmp");
+    strcat(work, "/mean.safetensors.tmp");
     assert_int_equal(file_replace(work, "half", 4, &f.run.error), OK);
     strcpy(strrchr(work, '/'), "/other");
     assert_int_equal(file_replace(work, "", 0, &f.run.error), OK);

@@ -120,6 +120,7 @@ level.epsilon|1e-6|aligned
 level.clip|2|aligned
 level.loss|micro_batch|aligned
 level.save_every|7|
+level.offload|$work/moments|
 level.dtype|bfloat16|aligned
 evaluate.questions|$work/one.json|$E
 evaluate.image_root|$work/test/|
