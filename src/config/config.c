@@ -164,12 +164,3 @@ Status config_dump(const Config *c, Text *out, Error *e)
     }
     return e->status;
 }
-
-Status config_training(const Config *c, Text *out, Error *e)
-{
-    const char *text;
-    for (int i = 0; config_key(c, i, &text) && e->status == OK; i++)
-        if (config_keys[i].trains)
-            text_format(out, e, "; %s %s", config_keys[i].name, text);
-    return e->status;
-}

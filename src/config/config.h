@@ -125,7 +125,5 @@ Status config_fit(Config *c, const void *field, double value, Error *e);
 
 /* Appends every key with value, origin, default and meaning, as an INI file. */
 Status config_dump(const Config *c, Text *out, Error *e);
-/* Appends "; section.key value" for each key that decides what `level` computes. */
-Status config_training(const Config *c, Text *out, Error *e);
 
 #endif

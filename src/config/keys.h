@@ -29,7 +29,6 @@ typedef struct {
     double low, high;     /* of numbers */
     const char *words;    /* of names, choices and sets, separated by spaces */
     const char *meaning;
-    bool trains; /* decides what `level` computes */
 } Key;
 
 extern const Key config_keys[]; /* ended by a NULL name */

@@ -104,17 +104,18 @@ static Status parse_name(FactorName *f, const Vlm *vlm, const char *path, const 
     return e->status;
 }
 
-static Param *find_module(const Vlm *vlm, const char *path, const char *tensor, const char *weight, Error *e)
+/* The number of the module's weight among the parameters; -1 with e set. */
+static int64_t find_module(const Vlm *vlm, const char *path, const char *tensor, const char *weight, Error *e)
 {
     for (int64_t i = 0; i < vlm->checkpoint.params && e->status == OK; i++) {
-        Param *p = vlm->checkpoint.param[i];
+        const Param *p = vlm->checkpoint.param[i];
         if (p->linear && !strcmp(p->name, weight))
-            return p;
+            return i;
     }
     error_set(e, BAD_INPUT,
               "%s: tensor %s: %s has no linear layer of that name; is the adapter of another model?", path,
               tensor, vlm->folder);
-    return NULL;
+    return -1;
 }
 
 /* Values of a factor that was not seen before; the same values where it was, under its other name. */
@@ -146,12 +147,10 @@ static Status read_tensor(Vlm *vlm, const char *path, const Tensor *t, unsigned 
 {
     FactorName name;
     parse_name(&name, vlm, path, t->name, e);
-    Param *w = find_module(vlm, path, t->name, name.weight, e);
+    const int64_t i = find_module(vlm, path, t->name, name.weight, e);
+    Param *w = i < 0 ? NULL : vlm->checkpoint.param[i];
     if (w && !w->lora)
         adapter_new_factors(&vlm->adapter, w, e);
-    int64_t i = 0;
-    while (w && vlm->checkpoint.param[i] != w)
-        i++;
     const int bit = 1 << name.factor;
     if (e->status == OK) {
         read_factor(name.factor ? &w->lora->b : &w->lora->a, path, t, seen[i] & bit, e);

@@ -258,23 +258,6 @@ Status kept_read(Kept *k, const Job *j, Error *e)
     return e->status;
 }
 
-uint64_t kept_hash(const Kept *k, const Job *j, Error *e)
-{
-    uint64_t h = HASH_START;
-    for (int64_t i = 0; i < k->count; i++)
-        for (const Question *q = k->question + i; q; q = q->next) {
-            h = hash_text(h, q->id ? q->id : "");
-            for (int64_t p = 0; p < q->n_images; p++) {
-                const uint64_t picture = fingerprint_file(j, q->images[p], e);
-                h = hash_text(h, q->before ? q->before[p] : "");
-                h = hash_text(h, q->images[p]);
-                h = hash_bytes(h, &picture, sizeof picture);
-            }
-            h = hash_text(hash_text(h, q->text), q->answer);
-        }
-    return h;
-}
-
 void kept_free(Kept *k)
 {
     arena_free(&k->arena);

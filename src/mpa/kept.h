@@ -19,8 +19,6 @@ typedef struct {
  * many marks as pictures, no turns of human and gpt by turns, or a mark in an answer; FAILED: there are no
  * pairs. */
 Status kept_read(Kept *k, const Job *j, Error *e);
-/* Of texts, and of pictures by their contents. */
-uint64_t kept_hash(const Kept *k, const Job *j, Error *e);
 void kept_free(Kept *k);
 
 #endif

@@ -2,6 +2,7 @@
  * the pictures; writes metrics.jsonl, timings.jsonl and aligned/. Interrupted, it leaves a state
  * in level.state/ from which it goes on. (The paper, section "Parity Leveler".) */
 #include "mpa/level.h"
+#include "mpa/depends.h"
 #include "mpa/kept.h"
 #include "mpa/stage.h"
 
@@ -59,23 +60,25 @@ TrainOptions level_options(const Config *c, const Vlm *vlm)
                           .memory = c->run.memory};
 }
 
-/* What must be the same to resume: pairs, settings, student, arithmetic. */
+/* What must be the same to resume, "; " between its parts: all that the result is made of, and the
+ * arithmetic. */
 static Status describe(const Job *j, const Kept *pairs, Text *out, Error *e)
 {
-    json_t *files = fingerprint_model(j, j->config.student.model, e);
-    const uint64_t model = fingerprint_json(files, e);
-    const uint64_t h = kept_hash(pairs, j, e);
     char arithmetic[GEMM_DESCRIPTION];
-    text_format(out, e, "%lld pairs %016llx; student %016llx; seed %lld", (long long)pairs->count,
-                (unsigned long long)h, (unsigned long long)model, (long long)j->config.run.seed);
-    config_training(&j->config, out, e);
-    if (j->config.level.method == METHOD_LORA && *j->config.level.lora_init) {
-        json_t *adapter = fingerprint_model(j, j->config.level.lora_init, e);
-        text_format(out, e, "; adapter %016llx", (unsigned long long)fingerprint_json(adapter, e));
-        json_decref(adapter);
+    const char *name;
+    json_t *value;
+    json_t *now = depends_now(j, RESULT_ALIGNED, e);
+    text_format(out, e, "%lld pairs", (long long)pairs->count);
+    json_object_foreach(json_object_get(now, "settings"), name, value)
+    {
+        text_format(out, e, "; %s %s", name, json_string_value(value));
+    }
+    json_object_foreach(json_object_get(now, "inputs"), name, value)
+    {
+        text_format(out, e, "; %s %016llx", name, (unsigned long long)fingerprint_json(value, e));
     }
     text_format(out, e, "; %s", gemm_description(arithmetic));
-    json_decref(files);
+    json_decref(now);
     return e->status;
 }
 
