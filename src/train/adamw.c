@@ -80,11 +80,16 @@ static int64_t param_count(const Vlm *vlm)
     return vlm->adapter.count ? 2 * vlm->adapter.count : vlm->checkpoint.params;
 }
 
+static Param *param_at(const Vlm *vlm, int64_t i)
+{
+    Lora *const *lora = vlm->adapter.lora;
+    return !vlm->adapter.count ? vlm->checkpoint.param[i] : i % 2 ? &lora[i / 2]->b : &lora[i / 2]->a;
+}
+
 /* The i-th of them; NULL: it is not trained. */
 static Param *trained_param(const Vlm *vlm, const LevelConfig *o, int64_t i)
 {
-    Lora *const *lora = vlm->adapter.lora;
-    Param *p = !vlm->adapter.count ? vlm->checkpoint.param[i] : i % 2 ? &lora[i / 2]->b : &lora[i / 2]->a;
+    Param *p = param_at(vlm, i);
     return o->freeze & 1u << p->part || p->unused ? NULL : p;
 }
 
@@ -165,10 +170,31 @@ double clip_scale(double norm, double clip)
 
 const char *optimiser_not_finite(const Optimiser *a)
 {
-    for (int64_t i = 0; i < a->count; i++) {
-        const Param *p = a->trained[i].p;
-        if (!isfinite(add_squares(0, p->grad, p->count)))
-            return p->name;
+    static const Part order[] = {PART_TEXT, PART_MERGER, PART_VISION}; /* of backward */
+    for (size_t k = 0; k < sizeof order / sizeof *order; k++)
+        for (int64_t i = a->count; i-- > 0;) {
+            const Param *p = a->trained[i].p;
+            if (p->part == order[k] && !isfinite(add_squares(0, p->grad, p->count)))
+                return p->name;
+        }
+    return NULL;
+}
+
+const char *weight_not_finite(const Vlm *vlm)
+{
+    enum { PIECE = 4096 };
+    float values[PIECE];
+    const Checkpoint *c = &vlm->checkpoint;
+    for (int64_t k = 0; k < c->params + param_count(vlm); k++) {
+        const bool base = k < c->params;
+        const Param *p = base ? c->param[k] : param_at(vlm, k - c->params);
+        for (int64_t i = 0; i < p->count; i += PIECE) {
+            const int64_t n = min_i64(PIECE, p->count - i);
+            dtype_widen(values, weight_at(&p->weight, 0, i), p->weight.type, n);
+            for (int64_t v = 0; v < n; v++)
+                if (!isfinite(values[v]))
+                    return p->name;
+        }
     }
     return NULL;
 }

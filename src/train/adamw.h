@@ -38,8 +38,11 @@ double optimiser_norm(const Optimiser *a);
 /* What gradients of this norm are multiplied by, so that their norm is at most `clip` (0: no limit).
  * Source: torch.nn.utils.clip_grad_norm_. */
 double clip_scale(double norm, double clip);
-/* Name of the first parameter that makes the norm not finite; NULL: none. */
+/* Name of the parameter that makes the norm not finite to which backward came first; NULL: none. */
 const char *optimiser_not_finite(const Optimiser *a);
+/* Name of the first weight of the model, or of its adapter, that has a number that is not finite; NULL:
+ * none. */
+const char *weight_not_finite(const Vlm *vlm);
 /* One update: gradients times `scale`, learning rates times `factor`. */
 void optimiser_update(Optimiser *a, const LevelConfig *o, double scale, double factor);
 /* Its part of a->step: values first .. first + n - 1 of one parameter, with their moments. `first` is a

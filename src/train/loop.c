@@ -158,16 +158,31 @@ static void list_pairs(const Trainer *t, const Step *s, char *text, size_t size)
         used += (size_t)snprintf(text + used, size - used, "%s%.20s", i ? " " : "", t->pairs[s->which[i]].id);
 }
 
+/* Says where it began: a weight, from which everything after it has its numbers, or else a pair's loss, or
+ * the gradient that backward came to first. */
 static Status not_finite(const Trainer *t, const Step *s)
 {
     char pairs[300];
-    const char *name = optimiser_not_finite(&t->optimiser);
+    char where[400] = "";
+    const char *weight = weight_not_finite(t->vlm);
+    const char *gradient = optimiser_not_finite(&t->optimiser);
+    int64_t bad = 0;
+    while (bad < s->count && isfinite(t->each[bad]))
+        bad++;
+    if (weight)
+        snprintf(where, sizeof where, "first weight that is not finite: %s", weight);
+    else if (bad < s->count)
+        snprintf(where, sizeof where, "first loss that is not finite: of pair %.100s",
+                 t->pairs[s->which[bad]].id);
+    else
+        snprintf(where, sizeof where, "first gradient that is not finite, in backward: %s",
+                 gradient ? gradient : "none");
     list_pairs(t, s, pairs, sizeof pairs);
-    return error_set(t->error, NOT_FINITE,
-                     "training step %lld: loss %g, gradient norm %g; first gradient that is not finite: "
-                     "%s; pairs of the step: %s. No update was made; "
-                     "lower level.learning_rate or remove the pairs",
-                     (long long)t->optimiser.step + 1, s->sum.loss, s->norm, name ? name : "none", pairs);
+    return error_set(
+        t->error, NOT_FINITE,
+        "training step %lld: loss %g, gradient norm %g; %s; pairs of the step: %s. No update was "
+        "made; lower level.learning_rate or remove the pairs",
+        (long long)t->optimiser.step + 1, s->sum.loss, s->norm, where, pairs);
 }
 
 /* Clips the gradient's norm and updates, if everything is finite. next: with offload the state that

@@ -94,6 +94,9 @@ static void norm_of_gradients(void **state)
     assert_null(optimiser_not_finite(&a));
     large[7] = INFINITY;
     assert_string_equal(optimiser_not_finite(&a), "large");
+    small[1] = NAN;
+    assert_string_equal(optimiser_not_finite(&a), "large"); /* backward goes from the end */
+    large[7] = 0;
     small[1] = 1e20f; /* finite, but not its square */
     assert_string_equal(optimiser_not_finite(&a), "small");
     small[1] = -INFINITY;

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,15 +51,22 @@ static void assert_not_finite(TinyRun *r, const char *text)
     free(after);
 }
 
-/* A weight that is no number: so is the loss. */
-static void loss_not_finite(void **state)
+/* A weight that is no number, at three depths: so are loss and gradients everywhere, but it is named. */
+static void weight_not_finite_is_named(void **state)
 {
     (void)state;
-    TinyRun r;
-    tiny_run_make(&r, qwen2vl);
-    trainable(&r, "model.norm.weight")->master[0] = NAN;
-    assert_not_finite(&r, "loss nan, gradient norm nan; first gradient that is not finite: model.");
-    tiny_run_free(&r);
+    static const char *const names[] = {"visual.patch_embed.proj.weight", "model.layers.1.mlp.up_proj.weight",
+                                        "model.norm.weight"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        TinyRun r;
+        char wanted[200];
+        tiny_run_make(&r, qwen2vl);
+        Param *p = trainable(&r, names[i]);
+        p->master[p->count - 1] = NAN;
+        snprintf(wanted, sizeof wanted, "first weight that is not finite: %s;", names[i]);
+        assert_not_finite(&r, wanted);
+        tiny_run_free(&r);
+    }
 }
 
 static void fill(Param *p, float value)
@@ -67,20 +75,34 @@ static void fill(Param *p, float value)
         p->master[i] = value;
 }
 
-/* A finite loss whose gradient overflows: the merger's second product has huge weights, the first
- * none, so what is multiplied by them is 0. */
+/* A finite loss whose gradient overflows, at three depths: a second product has huge weights, and what is
+ * multiplied by them is 0, so that only its gradient is large. */
 static void gradient_not_finite(void **state)
 {
     (void)state;
-    TinyRun r;
-    tiny_run_make(&r, qwen2vl);
-    fill(trainable(&r, "visual.merger.mlp.0.weight"), 0);
-    fill(trainable(&r, "visual.merger.mlp.0.bias"), 0);
-    fill(trainable(&r, "visual.merger.mlp.2.weight"), 3e38f);
-    assert_not_finite(&r, "first gradient that is not finite: visual.");
-    assert_null(strstr(r.error.text, "loss nan"));
-    assert_null(strstr(r.error.text, "loss inf"));
-    tiny_run_free(&r);
+    static const struct {
+        const char *huge, *zero, *bias; /* bias: NULL where there is none */
+        const char *found;
+    } rows[] = {{"visual.blocks.0.mlp.fc2.weight", "visual.blocks.0.mlp.fc1.weight",
+                 "visual.blocks.0.mlp.fc1.bias", "visual.blocks.0.mlp.fc1."},
+                {"visual.merger.mlp.2.weight", "visual.merger.mlp.0.weight", "visual.merger.mlp.0.bias",
+                 "visual.merger.mlp.0."},
+                {"model.layers.1.mlp.down_proj.weight", "model.layers.1.mlp.gate_proj.weight", NULL,
+                 "model.layers.1.mlp."}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        TinyRun r;
+        char wanted[200];
+        tiny_run_make(&r, qwen2vl);
+        fill(trainable(&r, rows[i].zero), 0);
+        if (rows[i].bias)
+            fill(trainable(&r, rows[i].bias), 0);
+        fill(trainable(&r, rows[i].huge), 3e38f);
+        snprintf(wanted, sizeof wanted, "first gradient that is not finite, in backward: %s", rows[i].found);
+        assert_not_finite(&r, wanted);
+        assert_null(strstr(r.error.text, "loss nan"));
+        assert_null(strstr(r.error.text, "loss inf"));
+        tiny_run_free(&r);
+    }
 }
 
 /* A message holds as many of a step's pairs as fit, each cut to its first characters. */
@@ -136,7 +158,7 @@ static void nothing_to_train(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(loss_not_finite), cmocka_unit_test(gradient_not_finite),
+        cmocka_unit_test(weight_not_finite_is_named), cmocka_unit_test(gradient_not_finite),
         cmocka_unit_test(many_pairs_in_a_message), cmocka_unit_test(bad_pair_is_named),
         cmocka_unit_test(nothing_to_train)};
     return cmocka_run_group_tests(tests, NULL, NULL);
