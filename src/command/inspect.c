@@ -78,40 +78,58 @@ typedef struct {
     int64_t batch, tokens, picture_tokens, answer, rank;
 } Use;
 
-/* Values of LoRA's two factors on every linear layer of the text model but the head. */
-static int64_t lora_values(const Vlm *vlm, int64_t rank)
+/* Low-rank adapters on every linear layer of the text model but the head. */
+typedef struct {
+    int64_t values;  /* of both factors */
+    int64_t columns; /* that a pass keeps for each row: the factors' products in between */
+} LoraSize;
+
+static LoraSize lora_size(const Vlm *vlm, int64_t rank)
 {
-    int64_t values = 0;
+    LoraSize size = {0};
     for (int64_t i = 0; i < vlm->checkpoint.params; i++) {
         const Param *p = vlm->checkpoint.param[i];
-        if (p->ndim == 2 && strstr(p->name, ".layers.") && p->part == PART_TEXT)
-            values += rank * (p->dim[0] + p->dim[1]);
+        if (p->ndim == 2 && strstr(p->name, ".layers.") && p->part == PART_TEXT) {
+            size.values += rank * (p->dim[0] + p->dim[1]);
+            size.columns += rank;
+        }
     }
-    return values;
+    return size;
+}
+
+static void print_use(const char *use, int64_t bytes, const char *note)
+{
+    output("  %-40s %10.0f MiB%s\n", use, (double)bytes / mib, note);
 }
 
 static void print_memory(const Vlm *vlm, const Use *u)
 {
-    PassSize size = {u->batch * (u->tokens + u->answer), u->batch * u->picture_tokens, u->tokens + u->answer,
-                     0};
-    int64_t states = estimate_state(vlm, &(LevelConfig){0});
-    int64_t full = states + estimate_pass(vlm, size, false);
-    int64_t less = states + estimate_pass(vlm, size, true);
-    int64_t adapters = lora_values(vlm, u->rank) * 4 * (int64_t)sizeof(float);
+    const int64_t rows = u->batch * (u->tokens + u->answer);
+    PassSize size = {rows, u->batch * u->picture_tokens, u->tokens + u->answer, 0};
+    const int64_t states = estimate_state(vlm, &(LevelConfig){0});
+    const int64_t kept = estimate_pass(vlm, size, false);
+    const int64_t recomputed = estimate_pass(vlm, size, true);
+    const LoraSize lora = lora_size(vlm, u->rank);
+    const int64_t adapters = lora.values * 4 * (int64_t)sizeof(float);
+    const int64_t between = rows * lora.columns * (int64_t)sizeof(float);
+    char use[60];
+    char note[160];
+    size.idle = 1u << PART_VISION | 1u << PART_MERGER; /* below the adapters nothing is trained */
     output("memory besides the mapped weights, for %lld at a time, each %lld tokens (%lld of pictures) and "
            "an answer of %lld:\n",
            (long long)u->batch, (long long)u->tokens, (long long)u->picture_tokens, (long long)u->answer);
-    output("  inference                                %10.0f MiB\n",
-           (double)generate_bytes(vlm, u->batch, u->tokens, u->answer) / mib);
-    output("  full fine-tuning                         %10.0f MiB   (%.0f of them for weights, gradients and "
-           "two moments)\n",
-           (double)full / mib, (double)states / mib);
-    output("    the same, blocks recomputed            %10.0f MiB\n", (double)less / mib);
-    output("  LoRA of rank %-4lld                        %10.0f MiB   (%.1f of them for the adapters; on "
-           "every product of the text model's layers)\n",
-           (long long)u->rank, (double)(full - states + adapters) / mib, (double)adapters / mib);
-    output("    the same, blocks recomputed            %10.0f MiB\n",
-           (double)(less - states + adapters) / mib);
+    print_use("inference", generate_bytes(vlm, u->batch, u->tokens, u->answer), "");
+    snprintf(note, sizeof note, "   (%.0f of them for weights, gradients and two moments)",
+             (double)states / mib);
+    print_use("full fine-tuning", states + kept, note);
+    print_use("  the same, blocks recomputed", states + recomputed, "");
+    print_use("  and with level.offload", states / 2 + recomputed, "");
+    snprintf(use, sizeof use, "LoRA of rank %lld", (long long)u->rank);
+    snprintf(note, sizeof note,
+             "   (%.1f of them for the adapters; on every product of the text model's layers)",
+             (double)adapters / mib);
+    print_use(use, adapters + estimate_pass(vlm, size, false) + between, note);
+    print_use("  the same, blocks recomputed", adapters + estimate_pass(vlm, size, true), "");
 }
 
 /* A checkpoint folder; or the shape alone, of a config.json or a folder with one and without weights. */

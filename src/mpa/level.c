@@ -82,22 +82,26 @@ static Status describe(const Job *j, const Kept *pairs, Text *out, Error *e)
     return e->status;
 }
 
-/* The size of a pass over one pair like the largest of some, from all over the list. */
-static PassSize largest_pass(const Vlm *vlm, const Question *pairs, int64_t count, const TrainOptions *o,
-                             Error *e)
+/* The size of a pass over one pair like the largest of some, from all over the list; *mean: their average
+ * number of rows. */
+static PassSize largest_pass(int64_t *mean, const Vlm *vlm, const Question *pairs, int64_t count,
+                             const TrainOptions *o, Error *e)
 {
     enum { LOOKED_AT = 16 };
     const ChatOptions chat = {o->level.chat_newline};
     const int64_t n = min_i64(count, LOOKED_AT);
     PassSize largest = {.idle = estimate_idle(vlm, &o->level)};
+    int64_t rows = 0;
     for (int64_t i = 0; i < n && e->status == OK; i++) {
         Samples samples;
         samples_load(&samples, vlm, pairs + i * count / n, 1, &o->pictures, &chat, e);
         const PassSize size = pass_size(vlm, &o->level, &samples);
+        rows += size.rows;
         if (estimate_pass(vlm, size, true) > estimate_pass(vlm, largest, true))
             largest = size;
         samples_free(&samples);
     }
+    *mean = rows / max_i64(n, 1);
     return largest;
 }
 
@@ -105,7 +109,8 @@ LevelMemory level_memory(const Job *j, const Vlm *vlm, const Question *pairs, in
                          const TrainOptions *o, Error *e)
 {
     const int64_t micro = min_i64(o->level.micro_batch, count);
-    PassSize size = largest_pass(vlm, pairs, known, o, e);
+    int64_t rows;
+    PassSize size = largest_pass(&rows, vlm, pairs, known, o, e);
     size.rows *= micro;
     size.picture_tokens *= micro;
     const int64_t state = estimate_state(vlm, &o->level);
@@ -115,7 +120,7 @@ LevelMemory level_memory(const Job *j, const Vlm *vlm, const Question *pairs, in
     const bool again = estimate_recompute(kept, room ? max_i64(1, room - state) : 0);
     if (e->status != OK)
         return (LevelMemory){0};
-    return (LevelMemory){.least = state + recomputed, .used = state + (again ? recomputed : kept)};
+    return (LevelMemory){state + recomputed, state + (again ? recomputed : kept), rows};
 }
 
 /* A run that has no folder yet has no states either. */
@@ -152,6 +157,15 @@ static Status check_room(const Job *j, const Vlm *vlm, const Kept *pairs, const 
 {
     const LevelMemory memory = level_memory(j, vlm, pairs->question, pairs->count, pairs->count, o, e);
     const LevelDisk disk = level_disk(j, vlm, e);
+    const double mib = 1048576;
+    if (e->status == OK)
+        log_info(
+            &j->log,
+            "level: %lld pairs, %lld steps, about %lld tokens in each epoch, %.0f MiB of memory besides the "
+            "mapped weights, %.0f MiB of disk",
+            (long long)pairs->count, (long long)schedule_steps(&o->level, pairs->count),
+            (long long)(memory.rows * pairs->count), (double)memory.used / mib,
+            (double)(disk.run + disk.offload) / mib);
     job_check_memory(j, memory.least, "fine-tuning", e);
     job_check_disk(j, j->folder, disk.run, disk.largest, "fine-tuning (two states and aligned/)", e);
     return job_check_disk(j, o->level.offload, disk.offload, disk.largest, "level.offload (two states)", e);
@@ -246,8 +260,6 @@ static Status train_and_save(const Job *j, Vlm *vlm, const Kept *pairs, Error *e
     describe(j, pairs, &print, e);
     vlm_check_pictures(vlm, &o.pictures, e);
     check_room(j, vlm, pairs, &o, e);
-    if (e->status == OK)
-        log_info(&j->log, "level: %lld pairs, %lld steps", (long long)pairs->count, (long long)steps);
     progress_begin(&progress, &j->log, "level", 0, steps);
     const TrainFiles files = {state, metrics, timings, text_string(&print)};
     const TrainWatch watch = {.stop = j->stop, .progress = show_step, .user = &progress};

@@ -11,6 +11,7 @@ TrainOptions level_options(const Config *c, const Vlm *vlm);
 typedef struct {
     int64_t least; /* every block recomputed */
     int64_t used;  /* as it will be where the run may use job_memory() */
+    int64_t rows;  /* tokens of an average pair, those of pictures too */
 } LevelMemory;
 /* What training on `count` pairs takes, of which pairs[known] are known: by the largest of some of these.
  * Zeros after a failure. */
