@@ -75,9 +75,10 @@ const TestFamily test_smolvlm = {
     .single = "weights/tiny-smolvlm-b",
     .tokenizer = "tokenizer.json",
     .passes = (const char *const[]){"a-none", "a-one", "a-two", "b-none", "b-one", "b-two", "b-whole", NULL},
-    .trainings = (const char *const[]){"train-a", "train-b", "train-lora", "train-lora-dropout",
-                                       "train-turns", "train-2025-10", "train-2025-10-lora", "train-2024-12",
-                                       "train-2024-12-lora", "train-2024-12-as-run", NULL},
+    .trainings =
+        (const char *const[]){"train-a", "train-b", "train-lora", "train-lora-dropout", "train-turns",
+                              "train-2025-10", "train-2025-10-lora", "train-2024-12", "train-2024-12-lora",
+                              "train-2024-12-as-run", "train-2024-12-as-run-lora", NULL},
     .stages = stages,
     .joined = "model.connector",
     .normed = "model.text_model.norm",
