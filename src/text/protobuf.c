@@ -16,7 +16,7 @@ static Status read_varint(Protobuf *m, uint64_t *value, Error *e)
 {
     const unsigned char *at = m->p;
     *value = 0;
-    for (int shift = 0; shift < 70 && e->status == OK; shift += 7) {
+    for (int shift = 0; e->status == OK; shift += 7) {
         if (m->p == m->end)
             return broken(m, at, "the message ends within a number", e);
         unsigned char b = *m->p;
@@ -27,7 +27,7 @@ static Status read_varint(Protobuf *m, uint64_t *value, Error *e)
         if (!(b & 0x80))
             return e->status;
     }
-    return broken(m, at, "a number of more than ten bytes", e);
+    return e->status;
 }
 
 static Status read_fixed(Protobuf *m, size_t count, uint64_t *value, Error *e)

@@ -178,6 +178,40 @@ static void test_indices(void **state)
     hostile_end(&h, 12);
 }
 
+/* Files of tiny-smolvlm-b that are wrong as a whole. */
+static const struct {
+    const char *file;
+    BadText bad;
+} whole_files[] = {
+    {"config.json", {"a list", "[]", "wanted an object"}},
+    {"config.json", {"cut off", "{\"model_type\"", "not valid JSON"}},
+    {"generation_config.json", {"a list", "[]", "wanted an object"}},
+    {"generation_config.json", {"cut off", "{", "not valid JSON"}},
+    {"generation_config.json",
+     {"17 end tokens", "{\"eos_token_id\":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]}", "more than 16"}},
+    {"preprocessor_config.json", {"a list", "[]", "wanted an object"}},
+    {"preprocessor_config.json", {"empty", "", "not valid JSON"}},
+};
+
+static void test_whole_files(void **state)
+{
+    (void)state;
+    Hostile h;
+    hostile_begin(&h);
+    for (size_t i = 0; i < sizeof whole_files / sizeof *whole_files; i++) {
+        const BadText *bad = &whole_files[i].bad;
+        char folder[MODEL_FOLDER];
+        char name[200];
+        Error e = {0};
+        snprintf(name, sizeof name, "%s: %s", whole_files[i].file, bad->name);
+        model_folder_make(folder, "weights/tiny-smolvlm-b");
+        model_folder_write(folder, whole_files[i].file, bad->text, strlen(bad->text));
+        hostile_case(&h, name, 3, bad->word, (const char *const[]){"inspect", folder, NULL});
+        folder_remove(folder, &e);
+    }
+    hostile_end(&h, 7);
+}
+
 /* Sizes that are each allowed, and together more than any machine has, are refused before they are taken. */
 static void test_sizes_together(void **state)
 {
@@ -207,6 +241,7 @@ static void test_sizes_together(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_safetensors), cmocka_unit_test(test_fields),
-                                       cmocka_unit_test(test_indices), cmocka_unit_test(test_sizes_together)};
+                                       cmocka_unit_test(test_indices), cmocka_unit_test(test_whole_files),
+                                       cmocka_unit_test(test_sizes_together)};
     return cmocka_run_group_tests_name("hostile/weights", tests, NULL, NULL);
 }

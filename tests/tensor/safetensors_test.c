@@ -242,6 +242,41 @@ static void test_round_trip(void **state)
     scratch_remove(&scratch);
 }
 
+/* Each type of numbers as float: 1.5 and -2, by their bytes. */
+static void test_numbers(void **state)
+{
+    (void)state;
+    static const char header[] = "{\"a\":{\"dtype\":\"F64\",\"shape\":[2],\"data_offsets\":[0,16]},"
+                                 "\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[16,24]},"
+                                 "\"c\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[24,28]},"
+                                 "\"d\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[28,32]}}";
+    static const char data[32] = "\0\0\0\0\0\0\xF8\x3F\0\0\0\0\0\0\0\xC0"
+                                 "\0\0\xC0\x3F\0\0\0\xC0"
+                                 "\xC0\x3F\0\xC0"
+                                 "\0\x3E\0\xC0";
+    Scratch scratch;
+    SafeTensors s;
+    Text file = {0};
+    Error e = {0};
+    char size[8];
+    scratch_make(&scratch);
+    store_u64(size, sizeof header - 1);
+    text_add_bytes(&file, size, sizeof size, &e);
+    text_add(&file, header, &e);
+    text_add_bytes(&file, data, sizeof data, &e);
+    safetensors_open(&s, scratch_write(&scratch, "numbers", file.data, file.count), &e);
+    assert_int_equal(e.status, OK);
+    assert_int_equal(s.count, 4);
+    for (int i = 0; i < 4; i++) {
+        float out[2] = {0};
+        assert_true(tensor_read(s.tensor + i, out));
+        assert_true(out[0] == 1.5f && out[1] == -2);
+    }
+    safetensors_close(&s);
+    text_free(&file);
+    scratch_remove(&scratch);
+}
+
 static void test_write_failures(void **state)
 {
     (void)state;
@@ -301,9 +336,9 @@ static void test_shapes_in_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_verdicts),       cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_every_byte),     cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_write_failures), cmocka_unit_test(test_after_a_failure),
-        cmocka_unit_test(test_shapes_in_text)};
+        cmocka_unit_test(test_verdicts),        cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_every_byte),      cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_numbers),         cmocka_unit_test(test_write_failures),
+        cmocka_unit_test(test_after_a_failure), cmocka_unit_test(test_shapes_in_text)};
     return cmocka_run_group_tests_name("tensor/safetensors", tests, NULL, NULL);
 }

@@ -236,6 +236,7 @@ static const struct {
     {BYTES("\x12\x03\x1A\x01\x02"), "trainer_spec.model_type: wanted wire type 0"},
     {BYTES("\x12\x03\xC0\x01\x01"), "treat_whitespace_as_suffix"},
     {BYTES("\x12\x03\x98\x02\x01"), "byte_fallback is on"},
+    {BYTES("\x12\x03\xE0\x02\x01"), "unk_surface: wanted wire type 2"},
     {BYTES("\x1A\x02\x20\x01"), "remove_extra_whitespaces"},
     {BYTES("\x1A\x02\x28\x00"), "escape_whitespaces"},
     {BYTES("\x1A\x03\x12\x01z"), "normalizer_spec.precompiled_charsmap"},

@@ -117,6 +117,26 @@ static void test_broken_files(void **state)
     scratch_remove(&s);
 }
 
+static void test_long_token(void **state)
+{
+    (void)state;
+    Scratch s;
+    Text ranks = {0};
+    Text line = {0};
+    Error e = {0};
+    scratch_make(&s);
+    read_ranks(&ranks);
+    for (int i = 0; i < 516; i += 3)
+        text_add(&line, "QUFB", &e);
+    text_format(&line, &e, " 0\n%s", strchr(ranks.data, '\n') + 1);
+    must(&e);
+    scratch_write(&s, "arcade100k.tiktoken", line.data, line.count);
+    tokens_check_refused(&s, "arcade100k.tiktoken", "more than 512 bytes", 0, "src/text/tiktoken.c");
+    text_free(&line);
+    text_free(&ranks);
+    scratch_remove(&s);
+}
+
 /* A file cut anywhere is refused, but where only the last line end or whole lines of merged tokens are
  * missing: those are other vocabularies. */
 static void test_cut_file(void **state)
@@ -168,9 +188,10 @@ static void test_line_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reference), cmocka_unit_test(test_names_and_sizes),
-        cmocka_unit_test(test_long_runs), cmocka_unit_test(test_broken_files),
-        cmocka_unit_test(test_cut_file),  cmocka_unit_test(test_line_ends),
+        cmocka_unit_test(test_reference),  cmocka_unit_test(test_names_and_sizes),
+        cmocka_unit_test(test_long_runs),  cmocka_unit_test(test_broken_files),
+        cmocka_unit_test(test_long_token), cmocka_unit_test(test_cut_file),
+        cmocka_unit_test(test_line_ends),
     };
     return cmocka_run_group_tests_name("text/tiktoken", tests, NULL, NULL);
 }

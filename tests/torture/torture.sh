@@ -23,6 +23,8 @@ passed=0
 failed=0
 shown=0
 ENOMEM=12 EIO=5 ENOSPC=28 EINTR=4
+# No run may hang: 30 s of work, and ten minutes on the clock, because the machine may be busy.
+bounded="prlimit --cpu=30 timeout -s KILL 600"
 
 awk '/^ },?$/ { n++ } { if (n < 2) print; else if (n == 2) { print " }"; print "]"; n++ } }' conf/world/okvqa/test.json >"$work/questions.json"
 stages="annotate identify level evaluate"
@@ -80,7 +82,7 @@ done
 # does without it.
 trial() { # STAGE KIND N ERRNO HOW ALLOWED
     fresh "$1"
-    stage "$1" "$work/run" env TORTURE="$2 $3 $4 $5" LD_PRELOAD="$TORTURE_SHIM" timeout -s KILL 30
+    stage "$1" "$work/run" env TORTURE="$2 $3 $4 $5" LD_PRELOAD="$TORTURE_SHIM" $bounded
     local status=$? what="$1: $2 number $3 fails with errno $4, $5"
     case " $6 " in
     *" $status "*) recovers "$1" "$what" ;;
@@ -164,7 +166,7 @@ command_once() { # OUT WORD... : words of a command are split on purpose
     rm -rf "$work/made"
     mkdir "$work/made"
     # shellcheck disable=SC2086
-    env "$@" LD_PRELOAD="$TORTURE_SHIM" timeout -s KILL 30 "$MPA" $command >"$out" 2>"$work/log" <conf/demo.ini
+    env "$@" LD_PRELOAD="$TORTURE_SHIM" $bounded "$MPA" $command >"$out" 2>"$work/log" <conf/demo.ini
 }
 
 without_times() { # FILE
