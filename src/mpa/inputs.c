@@ -51,6 +51,8 @@ static bool find_picture(Pictures *p, const char *image, uint64_t *hash, Error *
         *hash = fingerprint_file(p->job, file, e);
     free(file);
     picture_faults_end(&faults, &p->source, &why);
+    if (why.status == NO_MEMORY && e->status == OK)
+        *e = why;
     return there;
 }
 
@@ -81,10 +83,9 @@ static json_t *pictures_of(const Job *j, const char *given, Result r, const char
 {
     Pictures p = {j, picture_source_data(&j->config), HASH_START, 0};
     Json list = {0};
-    Error why = {0}; /* the stage itself says what is wrong with the file */
     char *path = job_given_or_path(j, given, result_name[r], e);
     if (path && file_exists(path))
-        job_read_list(&list, path, &why);
+        job_read_list(&list, path, e);
     for (size_t i = 0; i < json_array_size(list.root); i++) {
         const json_t *image = json_object_get(json_array_get(list.root, i), field);
         if (json_is_string(image))

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/folder.h"
+#include "mpa/inputs.h"
 #include "mpa/stage.h"
 
 #include <setjmp.h>
@@ -340,13 +341,31 @@ static void test_nothing_to_do(void **state)
     assert_non_null(strstr(w->e.text, "student.model is needed"));
 }
 
+/* What a result is made of is not recorded as less than it is where a file cannot be read for once. */
+static void test_inputs_unread(void **state)
+{
+    World *w = *state;
+    Job j = {.stop = &no_stop};
+    w->e = (Error){0};
+    log_init(&j.log, true, false);
+    put(w, "bad.json", "[{");
+    put(w, "c.ini", "[run]\ndir = out\n[teacher]\nannotations = bad.json\n");
+    if (config_load(&j.config, scratch_path(&w->s, "c.ini"), NULL, 0, &w->e) != OK)
+        fail_msg("%s", w->e.text);
+    j.folder = j.config.run.dir;
+    json_decref(inputs_now(&j, RESULT_STUDENT, &w->e));
+    assert_int_equal(w->e.status, BAD_INPUT);
+    assert_non_null(strstr(w->e.text, "bad.json"));
+    config_free(&j.config);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, make, clean)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_join),          CASE(test_numbers),    CASE(test_select_all),
-        CASE(test_reasons),       CASE(test_select),     CASE(test_wrong_files),
-        CASE(test_nothing_to_do), CASE(test_unverified), CASE(test_labels)};
+        CASE(test_join),   CASE(test_numbers),      CASE(test_select_all),    CASE(test_reasons),
+        CASE(test_select), CASE(test_wrong_files),  CASE(test_nothing_to_do), CASE(test_unverified),
+        CASE(test_labels), CASE(test_inputs_unread)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

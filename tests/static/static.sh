@@ -43,19 +43,22 @@ model/adapter_peft.c -Wanalyzer-null-dereference
 model/block/transformer.c clang-analyzer-core.NullDereference
 text/unicode.c clang-analyzer-core.NullDereference
 text/unicode.c -Wanalyzer-null-dereference
+mpa/kept.c clang-analyzer-core.NullDereference
+report/heat.c clang-analyzer-core.NullDereference
 train/loop.c clang-analyzer-core.NullDereference
 command/bench.c -Wanalyzer-null-argument
 kernel/kernels.c -Wanalyzer-null-dereference
 '
 # Other reasons. sha256: the first 16 words do not depend on others. cross_entropy: written by the call. progress: a piece of a line, used by its
-# length. sample: there is a question; that the loop asks for one more makes it look otherwise. rope, siglip, picture: the quotient is meant to be
-# whole. internvl2: a product of small numbers. checkpoint_param: the room is that of the name and its end. safetensors: "]" and its end are two
-# bytes. gemm: y is written by the call before, through a table of functions. tape: the result is arena memory; only the context of the call is on
-# the stack. resize, the last of bench: as above.
+# length. sample: there is a question; that the loop asks for one more makes it look otherwise. rope, siglip, picture, heat_draw: the quotient is
+# meant to be whole. internvl2: a product of small numbers. checkpoint_param: the room is that of the name and its end. safetensors: "]" and its end
+# are two bytes. gemm: y is written by the call before, through a table of functions. tape: the result is arena memory; only the context of the call
+# is on the stack. resize, the last of bench: as above.
 explained+='
 base/sha256.c uninitvar
 base/progress.c bugprone-not-null-terminated-result
 model/picture.c bugprone-integer-division
+report/heat_draw.c bugprone-integer-division
 model/sample.c clang-analyzer-core.NullDereference
 layer/cross_entropy.c legacyUninitvar
 layer/rope.c bugprone-integer-division

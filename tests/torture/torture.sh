@@ -50,8 +50,10 @@ same() { # FOLDER FOLDER
 
 # After a disturbance of STAGE in $work/run: once more, without it, and the files are those of $work/after-STAGE.
 recovers() { # STAGE WHAT
-    if ! stage "$1" "$work/run"; then
-        fail "$2" "the same command once more ends with status $?"
+    stage "$1" "$work/run"
+    local status=$?
+    if [ $status != 0 ]; then
+        fail "$2" "the same command once more ends with status $status"
     elif ! same "$work/after-$1" "$work/run"; then
         fail "$2" "other files than an undisturbed run: $(head -n 2 "$work/difference")"
     else
