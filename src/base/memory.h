@@ -54,5 +54,10 @@ uint64_t memory_available(void);
 bool memory_has_room(size_t bytes);
 /* The largest resident size of this process so far, in bytes; 0: unknown. */
 uint64_t memory_peak(void);
+/* "So far" begins anew, where the system can do that; else nothing happens. */
+void memory_peak_restart(void);
+/* Bytes that this process had read from disks so far, pages of maps among them: what the machine's file cache held
+ * does not count. */
+uint64_t bytes_read(void);
 
 #endif

@@ -5,8 +5,10 @@
 #include "command/ablate.h"
 #include "command/command.h"
 
+#include "base/file.h"
 #include "base/folder.h"
 #include "base/memory.h"
+#include "base/path.h"
 #include "base/word.h"
 #include "data/items.h"
 #include "mpa/depends.h"
@@ -208,6 +210,33 @@ static Status give_answers(const Job *j, double size, char ***more, int64_t *cou
     return e->status;
 }
 
+/* The answers of student and teacher to the test, into the variant's folder: so that it is scored beside them, and
+ * the share of the gap that it closes has an interval. */
+static Status give_test_answers(const Job *j, const char *folder, Error *e)
+{
+    static const Result result[] = {RESULT_TEST_STUDENT, RESULT_TEST_TEACHER};
+    char *above = path_join(folder, "evaluation", e);
+    folder_make(above, e);
+    for (int i = 0; i < 2 && e->status == OK; i++) {
+        Text mine = {0};
+        Text there = {0};
+        char *from = job_path(j, result_name[result[i]], e);
+        char *to = path_join(folder, result_name[result[i]], e);
+        if (to && file_exists(from))
+            file_read(&mine, from, (size_t)1 << 31, e);
+        if (to && file_exists(to))
+            file_read(&there, to, (size_t)1 << 31, e);
+        if (mine.count && strcmp(text_string(&mine), text_string(&there)))
+            file_replace(to, text_string(&mine), mine.count, e);
+        text_free(&mine);
+        text_free(&there);
+        free(from);
+        free(to);
+    }
+    free(above);
+    return e->status;
+}
+
 /* One run of a variant, in *folder, which becomes owned. */
 static Status make_run(const Ablation *a, const Variant *v, int64_t seed, char **folder, Error *e)
 {
@@ -230,6 +259,7 @@ static Status make_run(const Ablation *a, const Variant *v, int64_t seed, char *
     names_add(&more, &count, &capacity, text_string(&text), e);
     names_add(&more, &count, &capacity, "evaluate.models=aligned", e);
     give_answers(j, v->size, &more, &count, &capacity, e);
+    give_test_answers(j, *folder, e);
     do_command(a, &command_run, more, (int)count, e);
     names_free(more, count);
     text_free(&text);
@@ -303,7 +333,8 @@ const Command command_ablate = {
     "variants of a run from the same annotations and answers, one table",
     "The run of CONF is made up to the answers, then each variant is a run in ablate/ of its folder. Nobody "
     "is\n"
-    "asked twice, and the same command goes on where it stopped. The table is also in ablate/table.json.\n"
+    "asked twice, and the same command goes on where it stopped. The table is also in "
+    "ablate/table.json,\nand with intervals in ablate/report.html.\n"
     "  --vary KEY=V1,V2  identify.select (parity, all, random, unverified, labels) or a key of [level]; "
     "several\n"
     "                    --vary: every combination\n"

@@ -13,7 +13,7 @@ typedef struct {
     Text name;                      /* of all that, as its folders begin; owned */
 } Variant;
 
-/* Prints the table on standard output, and writes it as ablate/table.json: for each variant what its aligned
+/* Prints the table on standard output, and writes it as ablate/table.json and, for people, ablate/report.html: for each variant what its aligned
  * student scores, the mean over the seeds and its 95 % interval. base: the run that the variants start from;
  * folder[variants * seeds]: their run folders. */
 Status ablate_table(const Job *base, const Variant *variant, char *const *folder, int64_t variants,

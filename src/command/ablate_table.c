@@ -7,9 +7,11 @@
 
 #include "base/printable.h"
 #include "data/metrics.h"
+#include "report/page.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* What the runs of one variant gave by one metric. */
 typedef struct {
@@ -57,6 +59,27 @@ static void print_model(const json_t *scores, const char *model)
     output("\n");
 }
 
+/* The share of the gap that the variant closed, and its interval: over the seeds that of the mean, as it depends
+ * on nothing else; over the questions as scores.json has it, where the gap itself is uncertain too. */
+static Status add_closed(json_t *cell, const Cell *c, const json_t *scores, int64_t seeds, const char *metric,
+                         double student, double teacher, Error *e)
+{
+    const json_t *gap = json_object_get(json_object_get(json_object_get(scores, "intervals"), "gap"), metric);
+    const double closed = (c->mean - student) / (teacher - student);
+    json_t *interval = json_object_get(gap, "closed");
+    if (seeds > 1 && teacher > student)
+        interval = json_pack("[f, f]", (c->low - student) / (teacher - student),
+                             (c->high - student) / (teacher - student));
+    else
+        interval = seeds == 1 && json_is_array(interval) ? json_incref(interval) : json_null();
+    output(", %.0f %% closed", 100 * closed);
+    if (json_is_array(interval))
+        output(" (%.0f to %.0f)", 100 * json_number_value(json_array_get(interval, 0)),
+               100 * json_number_value(json_array_get(interval, 1)));
+    json_put(cell, "closed", json_real(closed), e);
+    return json_put(cell, "closed_interval", interval, e);
+}
+
 /* One variant's row, printed and as JSON. */
 static json_t *row(const Variant *v, json_t *const *scores, const double *pairs, int64_t seeds,
                    const json_t *base, Error *e)
@@ -77,11 +100,8 @@ static json_t *row(const Variant *v, json_t *const *scores, const double *pairs,
             continue;
         json_t *cell = json_pack("{s:f, s:[f, f]}", "mean", c.mean, "interval", c.low, c.high);
         output("  %s %5.1f (%.1f to %.1f)", name, c.mean, c.low, c.high);
-        if (gap && (teacher > student || teacher < student)) {
-            const double closed = (c.mean - student) / (teacher - student);
-            output(", %.0f %% closed", 100 * closed);
-            json_put(cell, "closed", json_real(closed), e);
-        }
+        if (gap && (teacher > student || teacher < student))
+            add_closed(cell, &c, scores[0], seeds, name, student, teacher, e);
         json_put(all, name, cell, e);
     }
     output("\n");
@@ -90,6 +110,17 @@ static json_t *row(const Variant *v, json_t *const *scores, const double *pairs,
     json_put(o, "seeds", json_integer(seeds), e);
     json_put(o, "scores", all, e);
     return o;
+}
+
+/* The runs' folders in ablate/, without what is above. */
+static json_t *names_of(char *const *folder, int64_t seeds, Error *e)
+{
+    json_t *names = json_array();
+    for (int64_t s = 0; s < seeds; s++) {
+        const char *slash = strrchr(folder[s], '/');
+        json_append(names, json_string(slash ? slash + 1 : folder[s]), e);
+    }
+    return names;
 }
 
 /* Reads what one variant's runs left, and adds its row. */
@@ -107,8 +138,11 @@ static Status add_row(json_t *rows, const Variant *v, char *const *folder, int64
         job_open_json(file + s, folder[s], "scores.json", e);
         scores[s] = file[s].root;
     }
-    if (e->status == OK)
-        json_append(rows, row(v, scores, pairs, seeds, base, e), e);
+    if (e->status == OK) {
+        json_t *o = row(v, scores, pairs, seeds, base, e);
+        json_put(o, "runs", names_of(folder, seeds, e), e);
+        json_append(rows, o, e);
+    }
     for (int64_t s = 0; s < seeds; s++)
         json_close(file + s);
     return e->status;
@@ -133,6 +167,12 @@ Status ablate_table(const Job *base, const Variant *variant, char *const *folder
         print_model(scores.root, "teacher");
     if (e->status == OK)
         job_write_json(base, "ablate/table.json", rows, 2, e);
+    if (e->status == OK) {
+        Text page = {0};
+        ablation_write(&page, scores.root, rows, seeds, e);
+        job_write_text(base, "ablate/report.html", &page, e);
+        text_free(&page);
+    }
     json_close(&scores);
     json_decref(rows);
     return e->status;

@@ -83,11 +83,11 @@ static Status write_page(const ReportedRun *runs, int count, Error *e)
 
 static Status run(Invocation *in, Error *e)
 {
-    bool times = false;
+    bool bare = false;
     const char *heat = NULL;
     int64_t pairs = HEAT_PAIRS;
     const Option options[] = {
-        {.name = "times", .given = &times}, {.name = "heat", .takes_value = true, .value = &heat}, {0}};
+        {.name = "no-costs", .given = &bare}, {.name = "heat", .takes_value = true, .value = &heat}, {0}};
     options_parse(options, in->arguments, &in->count, e);
     command_integer(heat, "heat", 0, 100000, &pairs, e);
     const int count = configurations(in);
@@ -107,10 +107,12 @@ static Status run(Invocation *in, Error *e)
     }
     if (opened)
         parallel_set_threads((int)runs->job.config.run.threads);
+    if (e->status == OK && pairs)
+        record_now(&runs->record, e);
     if (e->status == OK)
         record_heat(&runs->record, pairs, e);
-    for (int i = 0; i < opened && times; i++)
-        record_times(&runs[i].record, e);
+    for (int i = 0; i < opened && !bare && e->status == OK; i++)
+        record_costs(&runs[i].record, e);
     if (e->status == OK)
         write_page(runs, count, e);
     for (int i = 0; i < opened; i++)
@@ -120,12 +122,13 @@ static Status run(Invocation *in, Error *e)
 }
 
 const Command command_report = {
-    "report", run, "CONF [CONF2 ...] [--heat N] [--times] [section.key=value ...]",
+    "report", run, "CONF [CONF2 ...] [--heat N] [--no-costs] [section.key=value ...]",
     "report.html: what was learned, what was kept and why, with pictures; several runs compared",
     "The page lies in the run folder of CONF. It is one file, without scripts, that asks the network for "
     "nothing;\n`mpa run` writes it at its end. Overrides count for all runs.\n"
     "  --heat N   heat maps of N kept pairs (default 12), of CONF: where teacher, student and aligned "
-    "student "
-    "looked.\n"
-    "             Each takes a pass forward and backward; heat.jsonl in the run folder keeps them\n"
-    "  --times    with the seconds that the training took; without them the same run gives the same bytes\n"};
+    "student\n"
+    "             looked. Each takes a pass forward and backward; heat.jsonl keeps them. 0: no model is "
+    "opened,\n"
+    "             nor is the aligned student asked about the pictures that are shown\n"
+    "  --no-costs without seconds, tokens, memory and bytes: then the same results give the same bytes\n"};

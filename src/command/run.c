@@ -9,7 +9,9 @@
 #include "command/plan.h"
 #include "command/scores.h"
 #include "image/image.h"
+#include "job/cost.h"
 #include "mpa/stage.h"
+#include "report/heat.h"
 #include "report/page.h"
 #include "tensor/gemm.h"
 
@@ -140,7 +142,8 @@ static Status run_one(const Stage *s, Job *j, Error *e)
 static Status run_stages(Invocation *in, const Stage *const *wanted, int count, bool exchange, bool scores,
                          Error *e)
 {
-    Job j = {.version = MPA_VERSION, .hashes = json_object()};
+    Cost cost = {0};
+    Job j = {.version = MPA_VERSION, .hashes = json_object(), .cost = &cost};
     FolderLock lock = {0};
     const bool whole = count == STAGES;
     bool dump = false;
@@ -170,7 +173,7 @@ static Status run_stages(Invocation *in, const Stage *const *wanted, int count, 
         if (scores && !in->no_table)
             scores_print(&j, e);
         if (whole)
-            page_of_run(&j, e);
+            page_of_run(&j, in->no_table ? 0 : HEAT_PAIRS, e);
         folder_unlock(&lock);
     }
     config_free(&j.config);

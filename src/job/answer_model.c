@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "generate/answer.h"
+#include "job/cost.h"
 #include "job/fingerprint.h"
 #include "job/journal.h"
 #include "tensor/gemm.h"
@@ -100,6 +101,7 @@ static Status answer_group(void *who, const Question *questions, const uint64_t 
         return e->status;
     answer_questions(&m->vlm, questions, count, &options, &d, answers, e);
     for (int64_t i = 0; i < count; i++) {
+        cost_add(m->job, answers[i].prompt_tokens, answers[i].ids.count, e);
         texts[i] = without_nul(&answers[i].text, e);
         answer_free(answers + i);
     }

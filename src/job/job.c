@@ -114,6 +114,22 @@ json_t *job_read_lines(const Job *j, const char *name, Error *e)
     return lines;
 }
 
+Status job_cut_partial_line(const Job *j, const char *name, Error *e)
+{
+    Text text = {0};
+    char *path = job_path(j, name, e);
+    if (path && file_exists(path))
+        file_read(&text, path, (size_t)1 << 31, e);
+    size_t whole = text.count;
+    while (whole && text.data[whole - 1] != '\n')
+        whole--;
+    if (e->status == OK && whole < text.count)
+        file_truncate(path, (int64_t)whole, e);
+    text_free(&text);
+    free(path);
+    return e->status;
+}
+
 Status job_read_list(Json *list, const char *path, Error *e)
 {
     *list = (Json){0};

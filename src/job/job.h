@@ -15,6 +15,8 @@ typedef struct {
     bool student;                          /* it stands for the student, not the teacher */
 } Exchange;
 
+typedef struct Cost Cost; /* cost.h */
+
 /* Borrowed parts, but for the configuration, which its owner frees. */
 typedef struct {
     Log log;
@@ -26,6 +28,7 @@ typedef struct {
     const char *folder;  /* run.dir */
     Exchange exchange;
     const volatile int *stop;
+    Cost *cost; /* NULL: what the work costs is not recorded */
 } Job;
 
 /* A path in the run folder; owned by the caller. */
@@ -45,6 +48,9 @@ Status job_open_json(Json *file, const char *folder, const char *name, Error *e)
 /* The lines of a JSONL file of the run folder that are JSON; an empty list where there is no file.
  * Owned reference. */
 json_t *job_read_lines(const Job *j, const char *name, Error *e);
+/* Takes away what a kill has left of a line at the end of a JSONL file of the run folder, so that it can be added
+ * to. */
+Status job_cut_partial_line(const Job *j, const char *name, Error *e);
 /* A stage file, of the run or given: a list of objects. Owned: json_close, also after a failure. */
 Status job_read_list(Json *list, const char *path, Error *e);
 

@@ -11,6 +11,7 @@
 #include "base/number.h"
 #include "base/path.h"
 #include "base/progress.h"
+#include "job/cost.h"
 #include "job/fingerprint.h"
 #include "model/adapter.h"
 #include "model/family.h"
@@ -233,9 +234,18 @@ static Status check_changed(const Job *j, const char *aligned, Error *e)
         e);
 }
 
+/* Who follows the training. */
+typedef struct {
+    const Job *job;
+    Progress progress;
+} Follower;
+
 static void show_step(void *user, const TrainProgress *p)
 {
-    Progress *progress = user;
+    Follower *follower = user;
+    Progress *progress = &follower->progress;
+    Error ignored = {0}; /* a full disk is said where metrics.jsonl is written */
+    cost_add(follower->job, 0, p->tokens, &ignored);
     char note[60];
     if (!progress->done) /* the first step of this process, which may go on where another stopped */
         progress->first = p->step - 1;
@@ -246,7 +256,7 @@ static void show_step(void *user, const TrainProgress *p)
 static Status train_and_save(const Job *j, Vlm *vlm, const Kept *pairs, Error *e)
 {
     Text print = {0};
-    Progress progress;
+    Follower follower = {.job = j};
     const TrainOptions o = level_options(&j->config, vlm);
     const int64_t steps = schedule_steps(&o.level, pairs->count);
     char *state = level_states(j, e);
@@ -260,11 +270,11 @@ static Status train_and_save(const Job *j, Vlm *vlm, const Kept *pairs, Error *e
     describe(j, pairs, &print, e);
     vlm_check_pictures(vlm, &o.pictures, e);
     check_room(j, vlm, pairs, &o, e);
-    progress_begin(&progress, &j->log, "level", 0, steps);
+    progress_begin(&follower.progress, &j->log, "level", 0, steps);
     const TrainFiles files = {state, metrics, timings, text_string(&print)};
-    const TrainWatch watch = {.stop = j->stop, .progress = show_step, .user = &progress};
+    const TrainWatch watch = {.stop = j->stop, .progress = show_step, .user = &follower};
     train(vlm, pairs->question, pairs->count, &o, &files, &watch, e);
-    progress_end(&progress);
+    progress_end(&follower.progress);
     save_checkpoint(vlm, aligned, o.level.dtype, o.level.method == METHOD_LORA, e);
     check_changed(j, aligned, e);
     result_end(j, RESULT_ALIGNED, NULL, 0, e);

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/progress.h"
+#include "job/cost.h"
 #include "mpa/holdout.h"
 #include "mpa/select.h"
 
@@ -177,8 +178,10 @@ Status stage_run(const Stage *s, Job *j, Error *e)
         Progress work; /* shown before, between and after the parts that count what they have done */
         progress_begin(&work, &j->log, s->name, 0, 0);
         s->needs(j, e);
+        cost_begin(j, s->name, e);
         if (e->status == OK)
             s->run(j, e);
+        cost_end(j);
         progress_end(&work);
         return e->status;
     }

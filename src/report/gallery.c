@@ -39,6 +39,17 @@ static Status said_line(Text *out, const json_t *l, const char *who, Error *e)
     return line(out, who, text_in(l, who), text_in(l, who) ? &right : NULL, e);
 }
 
+/* What the aligned student says. */
+static Status now_line(Text *out, const Record *r, const char *id, const json_t *l, Error *e)
+{
+    const char *words = text_in(r->now, id);
+    const char *answer = text_in(l, "answer");
+    if (!words)
+        return e->status;
+    const bool right = answer && *answer && match_right(answer, words, e);
+    return line(out, "aligned", words, answer ? &right : NULL, e);
+}
+
 /* The loss of the pair in the first and the last epoch. */
 static Status loss_line(Text *out, const Record *r, const char *id, Error *e)
 {
@@ -58,6 +69,7 @@ static Status picture_card(Text *out, const Record *r, const char *id, const jso
     line(out, "annotated", text_in(l, "answer") ? text_in(l, "answer") : "no answer", NULL, e);
     said_line(out, l, "student", e);
     said_line(out, l, "teacher", e);
+    now_line(out, r, id, l, e);
     loss_line(out, r, id, e);
     text_add(out, "</dl><p>", e);
     html_text(out, text_in(l, "decision"), e);
@@ -87,7 +99,17 @@ static Status test_card(Text *out, const Record *r, const char *id, const json_t
 
 /* --------------------------------------------------------------------------------------------- the groups */
 
-/* A title, and some cards of the ids, as far from each other as can be. */
+/* Some of the ids, as far from each other as can be. Owned reference. */
+static json_t *chosen(const json_t *ids, Error *e)
+{
+    json_t *some = json_array();
+    const size_t n = json_array_size(ids);
+    for (size_t i = 0; i < CARDS && i < n; i++)
+        json_append(some, json_incref(json_array_get(ids, n < CARDS ? i : i * n / CARDS)), e);
+    return some;
+}
+
+/* A title, and cards of some of the ids. */
 static Status group(Text *out, const Record *r, const char *title, const json_t *ids, const json_t *rows,
                     bool test, Error *e)
 {
@@ -100,15 +122,18 @@ static Status group(Text *out, const Record *r, const char *title, const json_t 
     html_count(out, n < CARDS ? (int64_t)n : CARDS, e);
     text_add(out, " of ", e);
     html_count(out, (int64_t)n, e);
-    text_add(out, "</small></h3>\n<div class=\"cards\">\n", e);
-    for (size_t i = 0; i < CARDS && i < n && e->status == OK; i++) {
-        const char *id = json_string_value(json_array_get(ids, n < CARDS ? i : i * n / CARDS));
+    text_add(out, "; <a class=\"more\" href=\"#all\">all of them</a></small></h3>\n<div class=\"cards\">\n",
+             e);
+    json_t *some = chosen(ids, e);
+    for (size_t i = 0; i < json_array_size(some) && e->status == OK; i++) {
+        const char *id = json_string_value(json_array_get(some, i));
         const json_t *row = json_object_get(rows, id);
         if (test)
             test_card(out, r, id, row, e);
         else
             picture_card(out, r, id, row, e);
     }
+    json_decref(some);
     return text_add(out, "</div>\n", e);
 }
 
@@ -154,6 +179,30 @@ static json_t *tests_by_change(const Record *r, Error *e)
             put_into(lists, "Lost: test questions that are wrong now", id, e);
     }
     return lists;
+}
+
+Status record_now(Record *r, Error *e)
+{
+    json_t *pictures = pictures_by_decision(r, e);
+    json_t *ids = json_array();
+    const char *title;
+    const json_t *list;
+    Error why = {0};
+    json_object_foreach(pictures, title, list)
+    {
+        json_t *some = chosen(list, e);
+        json_array_extend(ids, some);
+        json_decref(some);
+    }
+    if (e->status == OK)
+        r->now = aligned_answers(r->job, r->audit, ids, &why);
+    if (why.status == INTERRUPTED)
+        error_take(e, &why);
+    else if (why.status != OK)
+        log_warning(&r->job->log, "report.html lacks what the aligned student says now: %s", why.text);
+    json_decref(ids);
+    json_decref(pictures);
+    return e->status;
 }
 
 Status gallery_section(Text *out, const Record *r, Error *e)

@@ -287,27 +287,10 @@ static Status by_model(Looker *l, const json_t *audit, const json_t *ids, Progre
     return e->status;
 }
 
-/* A line that a kill has cut, at the end of heat.jsonl, goes. */
-static Status cut_partial_line(const Job *j, Error *e)
-{
-    Text text = {0};
-    char *path = job_path(j, file_name, e);
-    if (path && file_exists(path))
-        file_read(&text, path, (size_t)1 << 31, e);
-    size_t whole = text.count;
-    while (whole && text.data[whole - 1] != '\n')
-        whole--;
-    if (whole < text.count)
-        file_truncate(path, (int64_t)whole, e);
-    text_free(&text);
-    free(path);
-    return e->status;
-}
-
 json_t *heat_maps(const Job *j, const json_t *audit, const json_t *ids, Error *e)
 {
     static const int order[] = {MODEL_TEACHER, MODEL_STUDENT, MODEL_ALIGNED};
-    cut_partial_line(j, e);
+    job_cut_partial_line(j, file_name, e);
     json_t *known = job_read_lines(j, file_name, e);
     json_t *maps = json_object();
     const json_t *id;

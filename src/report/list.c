@@ -88,7 +88,7 @@ Status list_section(Text *out, const Record *r, Error *e)
 {
     if (!json_object_size(r->audit) && !json_object_size(r->test[MODEL_STUDENT]))
         return e->status;
-    text_add(out, "<section class=\"wide\">\n<h2>All of them</h2>\n", e);
+    text_add(out, "<section class=\"wide\" id=\"all\">\n<h2>All of them</h2>\n", e);
     tests(out, r, e);
     pictures(out, r, e);
     return text_add(

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "data/items.h"
 #include "data/match.h"
+#include "job/cost.h"
 #include "job/provenance.h"
 #include "mpa/audit.h"
 #include "mpa/result.h"
@@ -157,13 +158,9 @@ Status record_read(Record *r, const Job *j, Error *e)
     return e->status;
 }
 
-Status record_times(Record *r, Error *e)
+Status record_costs(Record *r, Error *e)
 {
-    json_t *lines = json_array_size(r->steps) ? job_read_lines(r->job, "timings.jsonl", e) : json_array();
-    const json_t *line;
-    size_t i;
-    json_array_foreach(lines, i, line) r->seconds += json_number_value(json_object_get(line, "seconds"));
-    json_decref(lines);
+    r->costs = cost_read(r->job, e);
     return e->status;
 }
 
@@ -184,6 +181,8 @@ void record_close(Record *r)
     json_decref(r->made);
     json_decref(r->left_out);
     json_decref(r->heat);
+    json_decref(r->now);
+    json_decref(r->costs);
     for (int m = 0; m < MODELS; m++)
         json_decref(r->test[m]);
     *r = (Record){0};

@@ -7,24 +7,30 @@
 
 /* Lists and objects are empty where there is nothing. Owned: record_close. */
 typedef struct {
-    const Job *job;       /* borrowed */
-    json_t *audit;        /* lines of audit.jsonl by id */
-    json_t *scores;       /* scores.json */
-    json_t *steps;        /* lines of metrics.jsonl */
-    json_t *losses;       /* by id: the losses of a pair in training, one per epoch */
-    json_t *made;         /* provenance.json */
-    double seconds;       /* of the training; 0: not to be shown */
-    json_t *left_out;     /* names of results that are not true any more */
-    json_t *heat;         /* {id: {model: map}} (heat.h); NULL: none are wanted */
+    const Job *job;   /* borrowed */
+    json_t *audit;    /* lines of audit.jsonl by id */
+    json_t *scores;   /* scores.json */
+    json_t *steps;    /* lines of metrics.jsonl */
+    json_t *losses;   /* by id: the losses of a pair in training, one per epoch */
+    json_t *made;     /* provenance.json */
+    json_t *costs;    /* of each stage (job/cost.h); NULL: not to be shown */
+    json_t *left_out; /* names of results that are not true any more */
+    json_t *heat;     /* {id: {model: map}} (heat.h); NULL: none are wanted */
+    json_t *now;      /* {id: what the aligned student says}, of pictures of the gallery; NULL: not asked */
     json_t *test[MODELS]; /* rows of evaluation/MODEL.json by id; MODEL_STUDENT, ... */
 } Record;
 
 Status record_read(Record *r, const Job *j, Error *e);
 void record_close(Record *r);
+/* Asks the aligned student about the pictures that the gallery shows, those that it has not answered yet. What
+ * hinders that is a warning, but for INTERRUPTED. */
+Status record_now(Record *r, Error *e);
+/* {id: what the aligned student says to its question}, of the audit's pictures with these ids. Owned reference. */
+json_t *aligned_answers(const Job *j, const json_t *audit, const json_t *ids, Error *e);
 /* Heat maps of so many pairs, those of before or computed now (heat.h). */
 Status record_heat(Record *r, int64_t pairs, Error *e);
-/* Reads the seconds of the training, which are others each time. */
-Status record_times(Record *r, Error *e);
+/* Reads what the work has cost, which is other each time. */
+Status record_costs(Record *r, Error *e);
 
 /* A test question as a model answered it: the row, and whether the published rule finds it right. */
 typedef struct {

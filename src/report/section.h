@@ -16,6 +16,7 @@ Section training_section; /* loss, learning rate and gradient norm over steps */
 Section looked_section;   /* heat maps of some kept pairs */
 Section gallery_section;  /* some of each kind with their pictures */
 Section list_section;     /* all of them, in words */
+Section cost_section;     /* seconds, tokens, memory of each stage */
 Section made_section;     /* models, versions, settings */
 
 /* Two or more runs beside each other. */

@@ -3,14 +3,11 @@
  * asked for, and kept in the run's journal as any answer. */
 #include "report/story.h"
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "base/word.h"
 #include "data/match.h"
-#include "data/pictures.h"
 #include "data/prompt.h"
-#include "job/answerer.h"
 #include "mpa/audit.h"
 #include "mpa/depends.h"
 #include "mpa/holdout.h"
@@ -188,31 +185,14 @@ static json_t *training(const Job *j, const json_t *line, const char *id, Error 
 }
 
 /* What the aligned student says to the question; null: there is none, or no picture. */
-static json_t *now(const Job *j, const json_t *line, Error *e)
+static json_t *now(const Job *j, const json_t *lines, const char *id, Error *e)
 {
-    const PictureSource pictures = picture_source_data(&j->config);
-    const char *answer = text_in(json_object_get(line, "normalised"), "answer");
-    char *folder = job_path(j, result_name[RESULT_ALIGNED], e);
-    char *words = NULL;
-    Questions q = {0};
-    Error why = {0};
-    PictureFaults faults = {0};
-    if (!folder || !file_is_folder(folder) || !text_in(line, "question") || !text_in(line, "image_path")) {
-        free(folder);
-        return json_null();
-    }
-    char *file = picture_file(&pictures, text_in(line, "image_path"), &faults, &why);
-    Answerer aligned = answerer_model(j, folder, "explain", j->config.identify.max_new_tokens);
-    if (file) {
-        questions_add(&q, 0, json_object_get(line, "question_id"), file, text_in(line, "question"),
-                      j->config.identify.suffix, NULL, e);
-        answerer_ask(&aligned, &q, &words, e);
-    }
-    picture_faults_end(&faults, &pictures, &why);
-    json_t *o = said(answer, words, e);
-    questions_free(&q);
-    free(words);
-    free(folder);
+    json_t *ids = json_pack("[s]", id);
+    json_t *answers = aligned_answers(j, lines, ids, e);
+    const json_t *line = json_object_get(lines, id);
+    json_t *o = said(text_in(json_object_get(line, "normalised"), "answer"), text_in(answers, id), e);
+    json_decref(answers);
+    json_decref(ids);
     return o;
 }
 
@@ -236,7 +216,7 @@ json_t *story_of(const Job *j, const char *id, Error *e)
         json_put(o, "annotate", annotation(j, line, e), e);
         json_put(o, "identify", identification(j, line, e), e);
         json_put(o, "level", training(j, line, id, e), e);
-        json_put(o, "now", now(j, line, e), e);
+        json_put(o, "now", now(j, lines, id, e), e);
     }
     json_decref(lines);
     return o;

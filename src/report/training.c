@@ -23,8 +23,6 @@ Status training_section(Text *out, const Record *r, Error *e)
     text_format(out, e, " answer tokens; the loss went from %.3g to %.3g.",
                 json_number_value(json_object_get(json_array_get(r->steps, 0), "loss")),
                 json_number_value(json_object_get(last, "loss")));
-    if (r->seconds > 0)
-        text_format(out, e, " It took %.0f seconds.", r->seconds);
     text_add(out, "</p>\n<div class=\"charts\">\n", e);
     for (size_t i = 0; i < sizeof charts / sizeof *charts; i++)
         chart(out, r->steps, charts + i, e);

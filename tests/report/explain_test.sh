@@ -41,10 +41,22 @@ says 0 'The teacher wrote:' 3
 says 0 '    | Question: [What money is used in this country]?' 3
 says 0 '    | Answer: [euro]' 3
 "$MPA" run "$work/run.ini" --force >"$work/log" 2>&1
+page=$work/run/report.html
+cards=$(grep -c '<dt>annotated</dt>.*<dt>student</dt>.*<dt>teacher</dt>.*<dt>aligned</dt><dd class="' "$page")
+[ "$cards" -ge 12 ]
+case_is $? "cards of pictures with the aligned student's answer: $cards"
+verdict "$(grep -c 'href="#all">all of them</a>' "$page" | tr -d ' ')" "$(grep -c '<h3>.*<small>' "$page" | tr -d ' ')" "links to the list of all"
+verdict "$(grep -c '<section class="wide" id="all">' "$page")" 1 "the list of all"
+grep -qF '<tr><th>level</th><td class="n">' "$page"
+case_is $? "the page has no cost of the training"
+answers=$(grep -c '"stage":"explain"' "$work/run/answers.jsonl")
 says 0 '    | What money is used in this countryAnswer the following question in a single word or phrase.' 3
 says 0 'compared as "euro": "euro" is in it' 3
 says 0 'Decision: kept, because only the teacher is right' 3
 says 0 'The aligned student said:' 3
+"$MPA" report "$work/run.ini" >"$work/log" 2>&1
+[ "$(grep -c '"stage":"explain"' "$work/run/answers.jsonl")" -le $((answers + 2)) ]
+case_is $? "a report asks the aligned student again"
 says 0 '"question_at": [' 3 --json
 says 3 'there is no picture 99 in this run; the nearest: 9, ' 99
 says 2 'the id of a picture' # a usage error

@@ -45,7 +45,7 @@ fail() { # WHAT WHY
 }
 
 same() { # FOLDER FOLDER
-    diff -r -x timings.jsonl "$1" "$2" >"$work/difference" 2>&1
+    diff -r -x timings.jsonl -x costs.jsonl -x report.html "$1" "$2" >"$work/difference" 2>&1
 }
 
 # After a disturbance of STAGE in $work/run: once more, without it, and the files are those of $work/after-STAGE.

@@ -38,6 +38,16 @@ verdict $? 0 'two selections in two sizes with two seeds'
 cp "$work/out" "$work/first"
 verdict "$(grep -c 'identify.select=.*+size=.* mpa .* to .*closed' "$work/out")" 4 'rows of the table'
 verdict "$(grep -c '"variant"' "$work/run/ablate/table.json")" 4 'rows of table.json'
+verdict "$(grep -c '"closed_interval": \[' "$work/run/ablate/table.json")" 8 'intervals of the share of the gap'
+page=$work/run/ablate/report.html
+verdict "$(grep -o '<tr><th>identify.select=[a-z]*+size=[0-9.]*</th><td class="n">[0-9]*</td><td class="n">[0-9.]* <small>-*[0-9.]* to -*[0-9.]*</small></td>' "$page" | wc -l | tr -d ' ')" 8 'rows of its page'
+verdict "$(grep -o 'href="[^"]*"' "$page" | grep -c 'seed=[01]/report.html')" 16 'links to reports of runs'
+for link in $(grep -o 'href="identify[^"]*"' "$page" | sed 's/href="//; s/"$//; s/%2B/+/g'); do
+    [ -f "$work/run/ablate/$link" ]
+    verdict $? 0 "the page's link $link"
+done
+! grep -q 'heat.jsonl\|Where it looked' "$work"/run/ablate/*/report.html
+verdict $? 0 'no heat maps in the pages of variants'
 verdict "$(ls -d "$work"/run/ablate/*+seed=* | wc -l | tr -d ' ')" 8 'runs'
 verdict "$(ls "$work"/run/ablate/*/answers.jsonl | wc -l | tr -d ' ')" 8 'journals'
 verdict "$(cat "$work"/run/ablate/*/answers.jsonl | grep -vc '^{"stage":"evaluate-aligned"')" 0 'nothing is asked again'

@@ -64,7 +64,7 @@ while [ $kills -lt 5 ]; do
     kills=$((kills + 1))
 done
 expect 0 '' level "$work/run.ini" run.dir="$work/killed"
-rm -f "$work/whole/timings.jsonl" "$work/killed/timings.jsonl"
+rm -f "$work"/whole/timings.jsonl "$work"/killed/timings.jsonl "$work"/whole/costs.jsonl "$work"/killed/costs.jsonl
 diff -r "$work/whole" "$work/killed" >"$work/err"
 verdict "the same files after $kills kills"
 

@@ -10,8 +10,13 @@ set -- run conf/demo.ini data.limit=10 annotate.batch=2 evaluate.questions="$wor
     identify.select=random level.epochs=2 level.batch=4 level.micro_batch=2 level.warmup_ratio=0.03 level.save_every=1 level.learning_rate=1e-4
 
 # All files but the times, in one stream; a file that should be gone stands out by its name.
-same() { # FOLDER
-    diff -r -x timings.jsonl "$work/whole" "$1" >"$work/difference" 2>&1 && return 0
+same() { # FOLDER run CONF OVERRIDE...
+    folder=$1
+    shift 2
+    for one in "$work/whole" "$folder"; do # the page without what the work has cost
+        "$MPA" report --no-costs "$@" run.dir="$one" >>"$work/log" 2>&1 || return 1
+    done
+    diff -r -x timings.jsonl -x costs.jsonl "$work/whole" "$folder" >"$work/difference" 2>&1 && return 0
     cat "$work/difference" >>"$work/log"
     return 1
 }
@@ -43,7 +48,7 @@ disturb() {
         tries=$((tries + 1))
         seconds=$(awk -v t="$seconds" 'BEGIN { print t * 1.25 }')
     done
-    [ "$status" = 0 ] && same "$work/other"
+    [ "$status" = 0 ] && same "$work/other" "$@"
     case_is $? "signal $signal, $tries runs, the last with status $status: the same files"
 }
 

@@ -67,7 +67,7 @@ kills() {
         fresh "$work/killed"
         kill_once $length "$@" 2>/dev/null
         kill_once $length "$@" 2>/dev/null
-        level "$work/killed" "$@" && diff -r -x timings.jsonl "$work/$name" "$work/killed" >"$work/difference" 2>&1
+        level "$work/killed" "$@" && diff -r -x timings.jsonl -x costs.jsonl "$work/$name" "$work/killed" >"$work/difference" 2>&1
         case_is $? "$name, run $n after a kill or two: $(head -n 2 "$work/difference" 2>/dev/null)"
     done
     [ $hits -ge "${KILLS:-5}" ]

@@ -50,7 +50,7 @@ case_is $? 'three are skipped and counted'
 
 "$MPA" "$@" run.dir="$work/clean" >"$work/log" 2>&1
 case_is $? 'one clean run'
-diff -r -x timings.jsonl -x answers.jsonl -x heat.jsonl "$work/clean" "$work/run" >>"$work/log" 2>&1
+diff -r -x timings.jsonl -x answers.jsonl -x heat.jsonl -x costs.jsonl -x report.html "$work/clean" "$work/run" >>"$work/log" 2>&1
 case_is $? 'the same bytes as one clean run'
 
 keys() {

@@ -45,7 +45,7 @@ stale() {
 }
 
 sum() {
-    (cd "$work/run" && find . -type f ! -name timings.jsonl ! -name scores.json ! -name provenance.json ! -name report.html ! -name heat.jsonl | sort | xargs cksum)
+    (cd "$work/run" && find . -type f ! -name timings.jsonl ! -name scores.json ! -name provenance.json ! -name report.html ! -name heat.jsonl ! -name costs.jsonl | sort | xargs cksum)
 }
 
 run

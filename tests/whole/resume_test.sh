@@ -67,7 +67,10 @@ done
     tail -n 3 "$work/err2"
     exit 1
 }
-rm -f "$work/whole/timings.jsonl" "$work/killed/timings.jsonl"
+for one in "$work/whole" "$work/killed"; do # the page without what the work has cost
+    (shift && "$mpa" report --no-costs "$@" run.dir="$one") >"$work/err" 2>&1
+done
+rm -f "$work"/whole/timings.jsonl "$work"/killed/timings.jsonl "$work"/whole/costs.jsonl "$work"/killed/costs.jsonl
 if diff -r "$work/whole" "$work/killed" >"$work/diff" && cmp -s "$work/out" "$work/out2"; then
     echo "the same files after $kills kills"
 else
