@@ -41,7 +41,7 @@ def level(work, name, method):
         f.write(f"[run]\ndir = {run}\n[student]\nmodel = {ROOT}/weights/{name}\n[data]\nimage_root = {ROOT}\n[level]\n"
                 f"method = {method}\nlearning_rate = 1e-3\nbatch = 2\nmicro_batch = 1\nepochs = 3\nlora_rank = 4\n"
                 f"lora_alpha = 12\nlora_target = {CHECKPOINTS[name]}\n")
-    mpa("level", run + ".ini")
+    mpa("level", run + ".ini", "--force")
     return run
 
 
