@@ -15,7 +15,7 @@ backward, clipping, AdamW) on 8 tokens, those of a picture, and 440 on which the
 adapters of rank 64 on every product of the text model's layers. Where a model is too large for the machine, or
 would take an hour: --layers measures it with so many layers of the decoder and of the tower. ref/shapes has the
 shapes of the families whose model is written here."""
-import argparse, importlib.util, json, os, resource, statistics, subprocess, sys, tempfile, time
+import argparse, glob, importlib.util, json, os, resource, shutil, statistics, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PARTS = ("prefill", "decode", "vision", "lora", "train")
@@ -279,6 +279,8 @@ def main():
         if a.layers:
             with open(a.config, encoding="utf-8") as f:
                 given = json.load(f)
+            for beside in glob.glob(os.path.join(os.path.dirname(a.config) or ".", "*processor_config.json")):
+                shutil.copy(beside, scratch)  # how large the pictures are
             a.config = os.path.join(scratch, "config.json")
             with open(a.config, "w", encoding="utf-8") as f:
                 json.dump(with_layers(given, a.layers), f)
