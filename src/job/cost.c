@@ -72,15 +72,16 @@ Status cost_add(const Job *j, int64_t prompts, int64_t answers, Error *e)
     return clock_seconds() - j->cost->written > interval ? write_line(j, false, e) : e->status;
 }
 
-void cost_end(const Job *j)
+Status cost_end(const Job *j, Error *e)
 {
     const double instant = 0.1; /* of a stage that found everything done */
-    Error ignored = {0};        /* a full disk has been said by others */
+    Error why = {0};
     if (!j->cost || !j->cost->stage)
-        return;
+        return e->status;
     if (j->cost->prompts || j->cost->answers || clock_seconds() - j->cost->start > instant)
-        write_line(j, true, &ignored);
+        write_line(j, true, &why);
     *j->cost = (Cost){0};
+    return error_take(e, &why);
 }
 
 /* ------------------------------------------------------------------------------------------- the sum */

@@ -18,8 +18,8 @@ Status cost_begin(const Job *j, const char *stage, Error *e);
 /* Tokens that models have read, and those that they have written or learned. What it cost so far is written
  * every 20 seconds: a kill loses no more. Nothing without j->cost. */
 Status cost_add(const Job *j, int64_t prompts, int64_t answers, Error *e);
-/* The stage is over, however it went. */
-void cost_end(const Job *j);
+/* The stage is over, however it went; what hinders the last line counts where nothing else has failed. */
+Status cost_end(const Job *j, Error *e);
 
 /* What the folder's work has cost: {stage: {"seconds", "prompt_tokens", "answer_tokens", "peak_bytes",
  * "read_bytes", "threads", "parts", "cut"}}: sums over all processes that worked on the stage, but the largest peak and

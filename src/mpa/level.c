@@ -238,14 +238,14 @@ static Status check_changed(const Job *j, const char *aligned, Error *e)
 typedef struct {
     const Job *job;
     Progress progress;
+    Error error; /* what hindered the record of the cost */
 } Follower;
 
 static void show_step(void *user, const TrainProgress *p)
 {
     Follower *follower = user;
     Progress *progress = &follower->progress;
-    Error ignored = {0}; /* a full disk is said where metrics.jsonl is written */
-    cost_add(follower->job, 0, p->tokens, &ignored);
+    cost_add(follower->job, 0, p->tokens, &follower->error);
     char note[60];
     if (!progress->done) /* the first step of this process, which may go on where another stopped */
         progress->first = p->step - 1;
@@ -275,6 +275,7 @@ static Status train_and_save(const Job *j, Vlm *vlm, const Kept *pairs, Error *e
     const TrainWatch watch = {.stop = j->stop, .progress = show_step, .user = &follower};
     train(vlm, pairs->question, pairs->count, &o, &files, &watch, e);
     progress_end(&follower.progress);
+    error_take(e, &follower.error);
     save_checkpoint(vlm, aligned, o.level.dtype, o.level.method == METHOD_LORA, e);
     check_changed(j, aligned, e);
     result_end(j, RESULT_ALIGNED, NULL, 0, e);

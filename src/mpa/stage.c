@@ -181,7 +181,7 @@ Status stage_run(const Stage *s, Job *j, Error *e)
         cost_begin(j, s->name, e);
         if (e->status == OK)
             s->run(j, e);
-        cost_end(j);
+        cost_end(j, e);
         progress_end(&work);
         return e->status;
     }

@@ -66,6 +66,10 @@ verdict $? 0 'the table is the same'
 verdict "$(grep -c 'aligned is there already' "$work/log")" 7 'seven runs were done'
 verdict "$(grep -c 'annotations.json is there already' "$work/log")" 1 'and so was the one that they start from'
 
+# With one seed the intervals are those of the questions, of the share of the gap too.
+ablate --vary identify.select=unverified
+verdict "$(grep -c 'mpa .* closed (-*[0-9]* to -*[0-9]*).* vqa .* closed (' "$work/out")" 1 'an interval of the share of the gap, by one seed'
+
 # An ordinary run with labels needs no teacher, and ends with training where there is nothing to measure by.
 "$MPA" run "$work/run.ini" --force run.dir="$work/labels" identify.select=labels teacher.model= evaluate.questions= >"$work/out" 2>"$work/log"
 verdict $? 0 'a run with labels'
