@@ -105,7 +105,7 @@ const char *const page_style[] = {
     ".maps small{font-size:inherit}.scroll{overflow-x:auto}.costs{max-width:62rem}.variants "
     "th{overflow-wrap:anywhere}.variants "
     ".way{min-width:10rem}.variants .n small{white-space:nowrap}.costs td.n{white-space:nowrap}.costs "
-    "tr:last-child>*{border-bottom:0;font-weight:600}\n"
+    "tbody tr:last-child>*{border-bottom:0;font-weight:600}\n"
     "a{color:var(--aligned)}code{font-size:.9em}\n"
     "@media (max-width:40rem){.bar{grid-template-columns:5.2rem 1fr 3rem;font-size:.9rem}"
     ".funnel{grid-template-columns:auto 4rem minmax(0,1fr);gap:0 .5rem}.funnel "
