@@ -252,7 +252,7 @@ void memory_peak_restart(void)
     const int f = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
     if (f < 0)
         return;
-    if (write(f, &peak, sizeof peak) < 0)
+    if (pwrite(f, &peak, sizeof peak, 0) < 0)
         errno = 0; /* then the peak goes on */
     close(f);
 }
