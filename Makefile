@@ -347,10 +347,10 @@ demo-texts: ref-venv
 	build/venv/bin/python ref/compare_run.py build/demo --teacher weights/demo-teacher --student weights/demo-student \
 	    --images conf/world/okvqa/train --test-images conf/world/okvqa/test
 
-# mpa beside PyTorch on the shapes of the config.json files in CONFIG, with LAYERS layers of each (default: all).
+# mpa beside PyTorch on the shapes of the config.json files in CONFIG, cut to LAYERS layers and VOCABULARY tokens where given.
 bench-torch: ref-venv all
 	@[ -n "$(CONFIG)" ] || { echo "make bench-torch: wanted CONFIG=config.json, or several in quotes" >&2; exit 2; }
-	@for config in $(CONFIG); do build/venv/bin/python ref/bench_torch.py --config "$$config" $(LAYERS:%=--layers %) || exit 1; done
+	@for config in $(CONFIG); do build/venv/bin/python ref/bench_torch.py --config "$$config" $(LAYERS:%=--layers %) $(VOCABULARY:%=--vocabulary %) || exit 1; done
 
 # ----------------------------------------------------------------------------------------------------------------------------- install
 
@@ -400,7 +400,7 @@ help:
 	@echo 'make world           train the small teacher and students in weights/ anew'
 	@echo 'make real-size       greedy texts and traces against PyTorch at the sizes of a model of each family, random weights'
 	@echo 'make demo-texts      after make demo: every text that its models wrote, again by transformers'
-	@echo 'make bench-torch     speed beside PyTorch on the shapes of CONFIG="FILE.json ..." (ref/shapes has some); LAYERS=N: cut to N layers'
+	@echo 'make bench-torch     speed beside PyTorch on the shapes of CONFIG="FILE.json ..." (ref/shapes has some), cut to LAYERS=N and VOCABULARY=N'
 	@echo
 	@echo 'Options, with their defaults:'
 	@echo '  BLAS=openblas|none   the matrix product: OpenBLAS, or plain C in a fixed order of summation'

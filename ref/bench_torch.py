@@ -3,7 +3,7 @@ random weights, one after the other in every round.
 
     python ref/bench_torch.py --config CONFIG.json [--rounds 3] [--threads N] [--repeats 3] [--mpa ./mpa] [--json FILE]
                               [--only prefill,decode,vision,lora,train] [--peers float32,bfloat16,llama.cpp]
-                              [--layers N]
+                              [--layers N] [--vocabulary N]
 
 A round runs mpa and its peers: PyTorch in float32, PyTorch in bfloat16 (which takes minutes where the CPU has
 no instructions for it, and is left out there unless named), and llama.cpp on the text model in bfloat16, each
@@ -13,8 +13,8 @@ What is measured is what src/command/bench_model.c measures: 512 tokens of prefi
 last; a step of decoding after 64 tokens; the vision tower on a picture of 672x448; a training step (forward,
 backward, clipping, AdamW) on 8 tokens, those of a picture, and 440 on which the loss is; the same of PEFT's
 adapters of rank 64 on every product of the text model's layers. Where a model is too large for the machine, or
-would take an hour: --layers measures it with so many layers of the decoder and of the tower. ref/shapes has the
-shapes of the families whose model is written here."""
+would take an hour: --layers measures it with so many layers of the decoder and of the tower, --vocabulary with a
+smaller table and head. ref/shapes has the shapes of the families whose model is written here."""
 import argparse, glob, importlib.util, json, os, resource, shutil, statistics, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -45,10 +45,10 @@ def family_and_config(file):
     return kind, kind.configuration(given)
 
 
-def with_layers(config, layers):
-    """A configuration, and those inside it, with so many layers."""
-    cut = {k: with_layers(v, layers) if isinstance(v, dict) else v for k, v in config.items()}
-    return {k: layers if k in ("num_hidden_layers", "depth") else v for k, v in cut.items()}
+def smaller(config, layers, vocabulary):
+    """A configuration, and those inside it, with so many layers and tokens; none: as many as it has."""
+    new = {"num_hidden_layers": layers, "depth": layers, "vocab_size": vocabulary}
+    return {k: smaller(v, layers, vocabulary) if isinstance(v, dict) else new.get(k) or v for k, v in config.items()}
 
 
 class Peer:
@@ -259,6 +259,7 @@ def arguments():
     p.add_argument("--peers", help="default: float32, bfloat16 where the CPU has instructions for it, llama.cpp where its "
                    "Python package is installed, with gguf")
     p.add_argument("--layers", type=int, help="of the decoder and of the tower (default: all)")
+    p.add_argument("--vocabulary", type=int, help="tokens (default: all)")
     p.add_argument("--json")
     p.add_argument("--child", help=argparse.SUPPRESS)
     p.add_argument("--patches", type=int, help=argparse.SUPPRESS)
@@ -274,16 +275,15 @@ def main():
         out = measure_llama(a) if a.child == "llama.cpp" else measure_torch(a)
         print(json.dumps({**out, "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
         return
-    a.title = a.config + (f", {a.layers} layers" if a.layers else "")
+    a.title = a.config + (f", {a.layers} layers" if a.layers else "") + (f", {a.vocabulary} tokens" if a.vocabulary else "")
     with tempfile.TemporaryDirectory() as scratch:
-        if a.layers:
-            with open(a.config, encoding="utf-8") as f:
-                given = json.load(f)
-            for beside in glob.glob(os.path.join(os.path.dirname(a.config) or ".", "*processor_config.json")):
-                shutil.copy(beside, scratch)  # how large the pictures are
-            a.config = os.path.join(scratch, "config.json")
-            with open(a.config, "w", encoding="utf-8") as f:
-                json.dump(with_layers(given, a.layers), f)
+        with open(a.config, encoding="utf-8") as f:
+            given = json.load(f)
+        for beside in glob.glob(os.path.join(os.path.dirname(a.config) or ".", "*processor_config.json")):
+            shutil.copy(beside, scratch)  # how large the pictures are
+        a.config = os.path.join(scratch, "config.json")
+        with open(a.config, "w", encoding="utf-8") as f:
+            json.dump(smaller(given, a.layers, a.vocabulary), f)
         compare(a)
 
 
