@@ -12,23 +12,53 @@
 #include "layer/layer.h"
 
 #include "base/elementary.h"
+#include "base/erf_table.h"
 #include "base/number.h"
 #include "base/parallel.h"
 #include "kernel/kernels.h"
 
+#include <math.h>
+
 enum { CHUNK = 1024 }; /* elements that a thread takes at a time */
 
-/* value[count] = f(x), slope[count] = f'(x); slope may be NULL */
-typedef void Function(float *value, float *slope, const float *x, int64_t count);
+/* value[count] = f(x), slope[count] = f'(x); slope may be NULL, and so may the table, which only gelu has */
+typedef void Function(const ErfTable *t, float *value, float *slope, const float *x, int64_t count);
 
-static void gelu_at(float *value, float *slope, const float *x, int64_t count)
+static const double root_half = 0.7071067811865476;
+
+static double gelu_slope(double v, double half)
+{
+    return half + v * exact_exp(-0.5 * v * v) * 0.3989422804014327;
+}
+
+static void gelu_at(float *value, float *slope, float x)
+{
+    const double v = (double)x;
+    const double half = 0.5 * (1 + exact_erf(v * root_half));
+    *value = (float)(v * half);
+    if (slope)
+        *slope = (float)gelu_slope(v, half);
+}
+
+/* The bits of gelu_at(), faster: erf comes from the table. Each step from erf to the float32 rounds in one
+ * direction, so what is the same for erf_near() less and plus ERF_NEAR is the same for exact_erf() between
+ * them; where it is not the same, exact_erf() decides. */
+static void gelu_of(const ErfTable *t, float *value, float *slope, const float *x, int64_t count)
 {
     for (int64_t i = 0; i < count; i++) {
-        const double v = (double)x[i];
-        const double half = 0.5 * (1 + exact_erf(v * 0.7071067811865476));
-        value[i] = (float)(v * half);
-        if (slope)
-            slope[i] = (float)(half + v * exact_exp(-0.5 * v * v) * 0.3989422804014327);
+        const float at = x[i];
+        const double v = (double)at;
+        const double erf = t ? erf_near(t, v * root_half) : 0;
+        const double less = 0.5 * (1 + (erf - ERF_NEAR));
+        const double more = 0.5 * (1 + (erf + ERF_NEAR));
+        value[i] = (float)(v * less);
+        bool settled = t && !islessgreater(value[i], (float)(v * more));
+        if (slope && settled) {
+            slope[i] = (float)gelu_slope(v, less);
+            settled = !islessgreater(slope[i], (float)gelu_slope(v, more));
+        }
+        if (!settled)
+            gelu_at(value + i, slope ? slope + i : NULL, at);
     }
 }
 
@@ -42,8 +72,9 @@ static void finish(float *value, float *slope, const float *x, int64_t count)
         value[i] *= x[i];
 }
 
-static void gelu_tanh_at(float *value, float *slope, const float *x, int64_t count)
+static void gelu_tanh_at(const ErfTable *t, float *value, float *slope, const float *x, int64_t count)
 {
+    (void)t;
     const float c = 1.5957691216057308f; /* 2 sqrt(2 / pi) */
     const float d = 0.044715f;
     for (int64_t i = 0; i < count; i++)
@@ -53,8 +84,9 @@ static void gelu_tanh_at(float *value, float *slope, const float *x, int64_t cou
     finish(value, slope, x, count);
 }
 
-static void quick_gelu_at(float *value, float *slope, const float *x, int64_t count)
+static void quick_gelu_at(const ErfTable *t, float *value, float *slope, const float *x, int64_t count)
 {
+    (void)t;
     for (int64_t i = 0; i < count; i++)
         value[i] = 1.702f * x[i];
     for (int64_t i = 0; slope && i < count; i++)
@@ -62,8 +94,9 @@ static void quick_gelu_at(float *value, float *slope, const float *x, int64_t co
     finish(value, slope, x, count);
 }
 
-static void silu_at(float *value, float *slope, const float *x, int64_t count)
+static void silu_at(const ErfTable *t, float *value, float *slope, const float *x, int64_t count)
 {
+    (void)t;
     for (int64_t i = 0; i < count; i++)
         value[i] = x[i];
     for (int64_t i = 0; slope && i < count; i++)
@@ -71,55 +104,66 @@ static void silu_at(float *value, float *slope, const float *x, int64_t count)
     finish(value, slope, x, count);
 }
 
-static void map_fwd(Function *f, float *y, const float *x, int64_t count)
+static void map_fwd(Function *f, const ErfTable *t, float *y, const float *x, int64_t count)
 {
 #pragma omp parallel for if (parallel_worth(8 * count))
     for (int64_t at = 0; at < count; at += CHUNK)
-        f(y + at, NULL, x + at, min_i64(count - at, CHUNK));
+        f(t, y + at, NULL, x + at, min_i64(count - at, CHUNK));
 }
 
 /* forward: y = f(x), so dx += dy f'(x) */
-static void map_bwd(Function *f, float *dx, const float *dy, const float *x, int64_t count)
+static void map_bwd(Function *f, const ErfTable *t, float *dx, const float *dy, const float *x, int64_t count)
 {
 #pragma omp parallel for if (parallel_worth(8 * count))
     for (int64_t at = 0; at < count; at += CHUNK) {
         const int64_t n = min_i64(count - at, CHUNK);
         float value[CHUNK];
         float slope[CHUNK];
-        f(value, slope, x + at, n);
+        f(t, value, slope, x + at, n);
         for (int64_t i = 0; i < n; i++)
             dx[at + i] += dy[at + i] * slope[i];
     }
 }
 
+/* The table, where there are enough elements to be worth its making; else NULL. */
+static const ErfTable *table_for(ErfTable *t, int64_t count)
+{
+    if (count < 2 * CHUNK)
+        return NULL;
+    erf_table_make(t);
+    return t;
+}
+
 void gelu_fwd(float *y, const float *x, int64_t count)
 {
-    map_fwd(gelu_at, y, x, count);
+    ErfTable t;
+    map_fwd(gelu_of, table_for(&t, count), y, x, count);
 }
 
 void gelu_bwd(float *dx, const float *dy, const float *x, int64_t count)
 {
-    map_bwd(gelu_at, dx, dy, x, count);
+    ErfTable t;
+    map_bwd(gelu_of, table_for(&t, count), dx, dy, x, count);
 }
 
 void gelu_tanh_fwd(float *y, const float *x, int64_t count)
 {
-    map_fwd(gelu_tanh_at, y, x, count);
+    map_fwd(gelu_tanh_at, NULL, y, x, count);
 }
 
 void gelu_tanh_bwd(float *dx, const float *dy, const float *x, int64_t count)
 {
-    map_bwd(gelu_tanh_at, dx, dy, x, count);
+    map_bwd(gelu_tanh_at, NULL, dx, dy, x, count);
 }
 
 void quick_gelu_fwd(float *y, const float *x, int64_t count)
 {
-    map_fwd(quick_gelu_at, y, x, count);
+    map_fwd(quick_gelu_at, NULL, y, x, count);
 }
 
 void quick_gelu_bwd(float *dx, const float *dy, const float *x, int64_t count)
 {
-    map_bwd(quick_gelu_at, dx, dy, x, count);
+    map_bwd(quick_gelu_at, NULL, dx, dy, x, count);
 }
 
 void swiglu_fwd(float *y, const float *gate, const float *up, int64_t count)
@@ -127,7 +171,7 @@ void swiglu_fwd(float *y, const float *gate, const float *up, int64_t count)
 #pragma omp parallel for if (parallel_worth(8 * count))
     for (int64_t at = 0; at < count; at += CHUNK) {
         const int64_t n = min_i64(count - at, CHUNK);
-        silu_at(y + at, NULL, gate + at, n);
+        silu_at(NULL, y + at, NULL, gate + at, n);
         for (int64_t i = 0; i < n; i++)
             y[at + i] *= up[at + i];
     }
@@ -141,7 +185,7 @@ void swiglu_bwd(float *dgate, float *dup, const float *dy, const float *gate, co
         const int64_t n = min_i64(count - at, CHUNK);
         float value[CHUNK];
         float slope[CHUNK];
-        silu_at(value, slope, gate + at, n);
+        silu_at(NULL, value, slope, gate + at, n);
         for (int64_t i = 0; i < n; i++) {
             dgate[at + i] += dy[at + i] * up[at + i] * slope[i];
             dup[at + i] += dy[at + i] * value[i];
