@@ -22,6 +22,8 @@ micro_batch = 1
 warmup_ratio = 0.1
 learning_rate = 1e-3
 save_every = 1
+min_pixels = 784
+max_pixels = 3136
 lora_rank = 4
 lora_dropout = 0.1
 EOF
