@@ -152,7 +152,7 @@ else
 endif
 
 .PHONY: all build demo test check static memcheck threadcheck run-threadcheck torture fuzz run-fuzz run-own-fuzz run-demo run-tests test-programs deps deps-check ci-deps install uninstall clean dist help \
-        check-rooms check-format format ref-venv world golden real-size demo-texts bench-torch FORCE
+        check-rooms check-format format ref-venv world golden real-size demo-texts report-picture bench-torch FORCE
 
 all: mpa libmpa.a
 
@@ -347,6 +347,11 @@ demo-texts: ref-venv
 	build/venv/bin/python ref/compare_run.py build/demo --teacher weights/demo-teacher --student weights/demo-student \
 	    --images conf/world/okvqa/train --test-images conf/world/okvqa/test
 
+# README's picture of the demo's report, after make demo.
+report-picture:
+	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1100,840 \
+	    --screenshot=doc/report.png file://$(CURDIR)/build/demo/report.html
+
 # mpa beside PyTorch on the shapes of the config.json files in CONFIG, cut to LAYERS layers and VOCABULARY tokens where given.
 bench-torch: ref-venv all
 	@[ -n "$(CONFIG)" ] || { echo "make bench-torch: wanted CONFIG=config.json, or several in quotes" >&2; exit 2; }
@@ -399,6 +404,7 @@ help:
 	@echo 'make round-trip      what level writes, loaded by transformers 4.49 and 5.x and by PEFT: every key, and the logits'
 	@echo 'make world           train the small teacher and students in weights/ anew'
 	@echo 'make real-size       greedy texts and traces against PyTorch at the sizes of a model of each family, random weights'
+	@echo 'make report-picture  after make demo: doc/report.png, which README shows, by Chromium'
 	@echo 'make demo-texts      after make demo: every text that its models wrote, again by transformers'
 	@echo 'make bench-torch     speed beside PyTorch on the shapes of CONFIG="FILE.json ..." (ref/shapes has some), cut to LAYERS=N and VOCABULARY=N'
 	@echo
