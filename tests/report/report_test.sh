@@ -189,6 +189,8 @@ case_is $? "what is left out is named"
 # In a browser, where there is one: it draws the page, and has nothing to say about it.
 for browser in chromium chromium-browser google-chrome; do
     command -v $browser >/dev/null 2>&1 || continue
+    HOME=$work timeout 100 $browser --headless --no-sandbox --disable-gpu --screenshot="$work/blank.png" about:blank >/dev/null 2>&1
+    [ -s "$work/blank.png" ] || { echo "$browser does not run here" && continue; }
     HOME=$work timeout 150 $browser --headless --no-sandbox --disable-gpu --enable-logging=stderr --window-size=400,2000 --screenshot="$work/page.png" "file://$page" >"$work/log" 2>&1
     [ -s "$work/page.png" ] && ! grep -q 'CONSOLE' "$work/log"
     case_is $? "a console message of $browser"
