@@ -28,8 +28,7 @@ bool plan_has(const Plan *p, int who)
 bool plan_is_there(const Plan *p, Result r)
 {
     Error e = {0};
-    const ResultState state = result_state(p->job, r, NULL, &e);
-    return state == STATE_TRUE || state == STATE_BY_HAND;
+    return result_holds(p->job, r, &e);
 }
 
 /* ---------------------------------------------------------------------------------------- what is there */

@@ -91,12 +91,9 @@ static double number(const json_t *o, const char *key)
     return json_number_value(json_object_get(o, key));
 }
 
-/* Adds a part's last line to its stage's sum. */
-static Status add_part(json_t *all, const json_t *line, Error *e)
+/* Adds a part's last line to the sum of this name. */
+static Status add_part(json_t *all, const char *stage, const json_t *line, Error *e)
 {
-    const char *stage = json_string_value(json_object_get(line, "stage"));
-    if (!stage)
-        return e->status;
     if (!json_object_get(all, stage))
         json_put(all, stage, json_object(), e);
     json_t *sum = json_object_get(all, stage);
@@ -118,8 +115,12 @@ json_t *cost_read(const Job *j, Error *e)
         const json_t *line = json_array_get(lines, i);
         const json_t *next = json_array_get(lines, i + 1);
         const json_t *part = json_object_get(line, "part");
-        if (!next || !json_equal(json_object_get(next, "part"), part)) /* a part's lines follow one another */
-            add_part(all, line, e);
+        const char *stage = json_string_value(json_object_get(line, "stage"));
+        if (stage &&
+            (!next || !json_equal(json_object_get(next, "part"), part))) { /* lines of a part are together */
+            add_part(all, stage, line, e);
+            add_part(all, COST_ALL, line, e);
+        }
     }
     json_decref(lines);
     return all;

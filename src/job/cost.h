@@ -21,10 +21,11 @@ Status cost_add(const Job *j, int64_t prompts, int64_t answers, Error *e);
 /* The stage is over, however it went; what hinders the last line counts where nothing else has failed. */
 Status cost_end(const Job *j, Error *e);
 
-/* What the folder's work has cost: {stage: {"seconds", "prompt_tokens", "answer_tokens", "peak_bytes",
- * "read_bytes", "threads", "parts", "cut"}}: sums over all processes that worked on the stage, but the largest peak and
- * number of threads; cut:
- * how many of them were killed, and lack their last seconds. Owned reference. */
+/* What the folder's work has cost: {stage: {"seconds", "prompt_tokens", "answer_tokens", "peak_bytes", "read_bytes",
+ * "threads", "parts", "cut"}}: sums over all processes that worked on the stage, but the largest peak and number
+ * of threads; cut: how many of them were killed, and lack their last seconds. Under COST_ALL those of all stages.
+ * Owned reference. */
+#define COST_ALL "all"
 json_t *cost_read(const Job *j, Error *e);
 
 #endif

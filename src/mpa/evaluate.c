@@ -154,8 +154,7 @@ static Status predict(const Job *j, int model, Items *items, char **texts, Error
 static bool has_model(const Job *j, int model, Error *e)
 {
     if (!is_named(j, model)) {
-        const ResultState state = result_state(j, models[model].result, NULL, e);
-        return state == STATE_TRUE || state == STATE_BY_HAND;
+        return result_holds(j, models[model].result, e);
     }
     char *folder = stage_model(j, model, e);
     const bool has =

@@ -225,6 +225,12 @@ ResultState result_state(const Job *j, Result r, Text *why, Error *e)
     return state;
 }
 
+bool result_holds(const Job *j, Result r, Error *e)
+{
+    const ResultState state = result_state(j, r, NULL, e);
+    return state == STATE_TRUE || state == STATE_BY_HAND;
+}
+
 /* ------------------------------------------------------------------------------------ the making */
 
 static Status remove_old(const Job *j, Result r, Error *e)

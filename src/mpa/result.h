@@ -14,6 +14,8 @@ typedef enum {
 
 /* Its state. `why` (may be NULL) receives what has changed, a line each, ended by a line end. */
 ResultState result_state(const Job *j, Result r, Text *why, Error *e);
+/* Whether it is there and true, or was put there by hand. */
+bool result_holds(const Job *j, Result r, Error *e);
 
 /* Takes the old result away and records what the new one is made of. *resumes (may be NULL): work of
  * the same ingredients was begun before and not ended. */

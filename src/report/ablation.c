@@ -53,12 +53,13 @@ static Status line(Text *out, const json_t *cell, double student, double teacher
 static Status interval_cell(Text *out, double scale, const json_t *mean, const json_t *interval,
                             const char *unit, Error *e)
 {
+    const int digits = scale > 1 ? 0 : 1;
     if (!json_is_number(mean))
         return text_add(out, "<td class=\"n\">&ndash;</td>", e);
-    text_format(out, e, "<td class=\"n\">%.*f%s", scale > 1 ? 0 : 1, scale * json_number_value(mean), unit);
+    text_format(out, e, "<td class=\"n\">%.*f%s", digits, scale * json_number_value(mean), unit);
     if (json_array_size(interval) == 2)
-        text_format(out, e, " <small>%.*f to %.*f</small>", scale > 1 ? 0 : 1, scale * number(interval, 0),
-                    scale > 1 ? 0 : 1, scale * number(interval, 1));
+        text_format(out, e, " <small>%.*f to %.*f</small>", digits, scale * number(interval, 0), digits,
+                    scale * number(interval, 1));
     return text_add(out, "</td>", e);
 }
 

@@ -4,8 +4,6 @@
 #include "job/cost.h"
 #include "mpa/stage.h"
 
-#include <math.h>
-
 static double number(const json_t *o, const char *key)
 {
     return json_number_value(json_object_get(o, key));
@@ -59,25 +57,6 @@ static Status row(Text *out, const char *name, const json_t *c, Error *e)
     return text_add(out, "</tr>\n", e);
 }
 
-/* Sums of all stages, and the largest peak. */
-static json_t *total_of(const json_t *costs, Error *e)
-{
-    static const char *const sums[] = {"seconds",    "prompt_tokens", "answer_tokens",
-                                       "read_bytes", "parts",         "cut"};
-    static const char *const largest[] = {"peak_bytes", "threads"};
-    json_t *total = json_object();
-    const char *stage;
-    json_t *c;
-    json_object_foreach(readable(costs), stage, c)
-    {
-        for (size_t i = 0; i < sizeof sums / sizeof *sums; i++)
-            json_put(total, sums[i], json_real(number(total, sums[i]) + number(c, sums[i])), e);
-        for (size_t i = 0; i < sizeof largest / sizeof *largest; i++)
-            json_put(total, largest[i], json_real(fmax(number(total, largest[i]), number(c, largest[i]))), e);
-    }
-    return total;
-}
-
 static Status note(Text *out, const json_t *total, Error *e)
 {
     text_add(
@@ -99,7 +78,7 @@ Status cost_section(Text *out, const Record *r, Error *e)
 {
     if (!json_object_size(r->costs))
         return e->status;
-    json_t *total = total_of(r->costs, e);
+    const json_t *total = json_object_get(r->costs, COST_ALL);
     text_add(out,
              "<section>\n<h2>What it cost</h2>\n<div class=\"scroll\"><table "
              "class=\"costs\"><thead><tr><th>stage</th>"
@@ -113,9 +92,8 @@ Status cost_section(Text *out, const Record *r, Error *e)
         if (c)
             row(out, stages[i]->name, c, e);
     }
-    row(out, "all", total, e);
+    row(out, COST_ALL, total, e);
     text_add(out, "</table></div>\n", e);
     note(out, total, e);
-    json_decref(total);
     return text_add(out, "</section>\n", e);
 }

@@ -7,7 +7,6 @@
 #include "base/map_guard.h"
 #include "base/number.h"
 #include "base/progress.h"
-#include "data/pictures.h"
 #include "job/fingerprint.h"
 #include "model/family.h"
 #include "model/heat.h"
@@ -26,6 +25,8 @@ static const char file_name[] = "heat.jsonl";
 
 const char *const heat_model[MODELS] = {
     [MODEL_STUDENT] = "student", [MODEL_ALIGNED] = "aligned", [MODEL_TEACHER] = "teacher"};
+
+const int heat_order[MODELS] = {MODEL_TEACHER, MODEL_STUDENT, MODEL_ALIGNED};
 
 /* One model at work. */
 typedef struct {
@@ -215,20 +216,6 @@ static Status add_map(Looker *l, const Question *q, Error *e)
     return e->status;
 }
 
-/* The pair of the audit's line; its picture's file is owned by the caller, NULL: it cannot be shown. */
-static char *find(const Job *j, const json_t *line, Error *e)
-{
-    const PictureSource source = picture_source_data(&j->config);
-    PictureFaults faults = {0};
-    Error why = {0};
-    const bool whole = text_in(line, "question") && text_in(line, "answer") && text_in(line, "image_path");
-    char *file = whole ? picture_file(&source, text_in(line, "image_path"), &faults, &why) : NULL;
-    picture_faults_end(&faults, &source, &why);
-    if (why.status == NO_MEMORY)
-        error_take(e, &why);
-    return file;
-}
-
 /* The maps of all pairs by one model. */
 static Status look_at_all(Looker *l, const json_t *audit, const json_t *ids, Progress *p, Error *e)
 {
@@ -238,7 +225,7 @@ static Status look_at_all(Looker *l, const json_t *audit, const json_t *ids, Pro
     json_array_foreach(ids, i, id)
     {
         const json_t *line = json_object_get(audit, json_string_value(id));
-        char *file = find(j, line, e);
+        char *file = text_in(line, "answer") ? record_picture(j, line, e) : NULL;
         const Question q = {.images = (const char *const *)&file,
                             .n_images = 1,
                             .text = text_in(line, "question"),
@@ -255,10 +242,7 @@ static Status look_at_all(Looker *l, const json_t *audit, const json_t *ids, Pro
 /* Whether the run has the model, and what stands there is its own. */
 static bool has(const Job *j, int model, const char *folder, Error *e)
 {
-    if (!folder || !file_is_folder(folder))
-        return false;
-    const ResultState state = result_state(j, RESULT_ALIGNED, NULL, e);
-    return model != MODEL_ALIGNED || state == STATE_TRUE || state == STATE_BY_HAND;
+    return folder && file_is_folder(folder) && (model != MODEL_ALIGNED || result_holds(j, RESULT_ALIGNED, e));
 }
 
 static Status by_model(Looker *l, const json_t *audit, const json_t *ids, Progress *p, Error *e)
@@ -289,7 +273,6 @@ static Status by_model(Looker *l, const json_t *audit, const json_t *ids, Progre
 
 json_t *heat_maps(const Job *j, const json_t *audit, const json_t *ids, Error *e)
 {
-    static const int order[] = {MODEL_TEACHER, MODEL_STUDENT, MODEL_ALIGNED};
     job_cut_partial_line(j, file_name, e);
     json_t *known = job_read_lines(j, file_name, e);
     json_t *maps = json_object();
@@ -298,8 +281,8 @@ json_t *heat_maps(const Job *j, const json_t *audit, const json_t *ids, Error *e
     Progress p;
     json_array_foreach(ids, i, id) json_put(maps, json_string_value(id), json_object(), e);
     progress_begin(&p, &j->log, "heat maps", 0, MODELS * (int64_t)json_array_size(ids));
-    for (size_t k = 0; k < sizeof order / sizeof *order && json_array_size(ids); k++) {
-        const int m = order[k];
+    for (int k = 0; k < MODELS && json_array_size(ids); k++) {
+        const int m = heat_order[k];
         Looker l = {.job = j, .known = known, .maps = maps, .model = m, .written = clock_seconds()};
         l.adapter = m == MODEL_STUDENT ? j->config.student.adapter : NULL;
         by_model(&l, audit, ids, &p, e);

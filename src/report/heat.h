@@ -25,9 +25,11 @@ json_t *heat_maps(const Job *j, const json_t *audit, const json_t *ids, Error *e
 /* Lays the map over the picture, in place: orange where the loss was lowered, blue where it was raised, each in
  * proportion to the largest. */
 Status heat_draw(Image *picture, const json_t *map, Error *e);
-/* Appends a PNG file: the picture, and beside it the map of each model in the order of `models`. */
+/* Appends a PNG file: the picture, and beside it the map of each model in heat_order. */
 Status heat_png(Text *out, const Image *picture, const json_t *maps, Error *e);
 /* A model's name in maps, MODEL_STUDENT, ... */
 extern const char *const heat_model[];
+/* The order in which maps stand beside each other: that in which a run makes its models. */
+extern const int heat_order[];
 
 #endif

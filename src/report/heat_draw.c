@@ -108,7 +108,6 @@ static void put(Image *out, const Image *in, int64_t left)
 Status heat_png(Text *out, const Image *picture, const json_t *maps, Error *e)
 {
     enum { GAP = 8 };
-    static const int order[] = {MODEL_TEACHER, MODEL_STUDENT, MODEL_ALIGNED};
     const int64_t step = picture->width + GAP;
     Image row = {0};
     Image one = {0};
@@ -118,8 +117,8 @@ Status heat_png(Text *out, const Image *picture, const json_t *maps, Error *e)
         int64_t left = step;
         memset(row.data, 255, (size_t)(row.width * row.height * 3));
         put(&row, picture, 0);
-        for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
-            const json_t *map = json_object_get(maps, heat_model[order[i]]);
+        for (size_t i = 0; i < MODELS; i++) {
+            const json_t *map = json_object_get(maps, heat_model[heat_order[i]]);
             if (!map)
                 continue;
             memcpy(one.data, picture->data, (size_t)(one.width * one.height * 3));

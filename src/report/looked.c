@@ -32,11 +32,8 @@ static Status figure(Text *out, const Image *picture, const char *title, const j
 
 static Status pair(Text *out, const Record *r, const char *id, const json_t *maps, Error *e)
 {
-    static const struct {
-        int model;
-        const char *title;
-    } column[] = {
-        {MODEL_TEACHER, "teacher"}, {MODEL_STUDENT, "student before"}, {MODEL_ALIGNED, "aligned student"}};
+    static const char *const title[MODELS] = {
+        [MODEL_STUDENT] = "student before", [MODEL_ALIGNED] = "aligned student", [MODEL_TEACHER] = "teacher"};
     const json_t *l = json_object_get(r->audit, id);
     const PictureSource source = picture_source_data(&r->job->config);
     Image small = {0};
@@ -49,10 +46,10 @@ static Status pair(Text *out, const Record *r, const char *id, const json_t *map
         html_clipped(out, text_in(l, "question"), 160, e);
         text_add(out, "</h4>\n<div class=\"maps\">\n", e);
         figure(out, &small, "picture", NULL, e);
-        for (size_t i = 0; i < sizeof column / sizeof *column; i++) {
-            const json_t *map = json_object_get(maps, heat_model[column[i].model]);
+        for (int i = 0; i < MODELS; i++) {
+            const json_t *map = json_object_get(maps, heat_model[heat_order[i]]);
             if (map)
-                figure(out, &small, column[i].title, map, e);
+                figure(out, &small, title[heat_order[i]], map, e);
         }
         text_add(out, "</div>\n<p>annotated answer: ", e);
         html_clipped(out, text_in(l, "answer"), 160, e);

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "data/items.h"
 #include "data/match.h"
+#include "data/pictures.h"
 #include "job/cost.h"
 #include "job/provenance.h"
 #include "mpa/audit.h"
@@ -170,6 +171,19 @@ Status record_heat(Record *r, int64_t pairs, Error *e)
     r->heat = heat_maps(r->job, r->audit, ids, e);
     json_decref(ids);
     return e->status;
+}
+
+char *record_picture(const Job *j, const json_t *line, Error *e)
+{
+    const PictureSource source = picture_source_data(&j->config);
+    PictureFaults faults = {0};
+    Error why = {0};
+    const bool asks = e->status == OK && text_in(line, "question") && text_in(line, "image_path");
+    char *file = asks ? picture_file(&source, text_in(line, "image_path"), &faults, &why) : NULL;
+    picture_faults_end(&faults, &source, &why);
+    if (why.status == NO_MEMORY)
+        error_take(e, &why);
+    return file;
 }
 
 void record_close(Record *r)

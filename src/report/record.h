@@ -43,6 +43,9 @@ bool record_kept(const json_t *line);
 /* Of pictures by data, of test questions by evaluation; MODELS names, "aligned student". */
 extern const char *const model_title[MODELS];
 
+/* The file of the picture that a line of audit.jsonl asks about; NULL: it asks nothing, or the picture cannot be
+ * shown. Owned. */
+char *record_picture(const Job *j, const json_t *line, Error *e);
 /* The text of a field; NULL: none. Borrowed. */
 const char *text_in(const json_t *o, const char *key);
 /* A JSON value that nothing here changes, for jansson's functions that want it writable. */
