@@ -158,8 +158,33 @@ static void list_pairs(const Trainer *t, const Step *s, char *text, size_t size)
         used += (size_t)snprintf(text + used, size - used, "%s%.20s", i ? " " : "", t->pairs[s->which[i]].id);
 }
 
-/* Says where it began: a weight, from which everything after it has its numbers, or else a pair's loss, or
- * the gradient that backward came to first. */
+/* Appends the first picture of the pair that has a value that is not finite, if one has. */
+static void say_bad_picture(const Trainer *t, const Question *pair, char *text, size_t size)
+{
+    const ChatOptions chat = chat_options(t);
+    Samples samples;
+    Error e = {0};
+    samples_load(&samples, t->vlm, pair, 1, &t->options->pictures, &chat, &e);
+    int64_t of_turn = 0;
+    for (int64_t i = 0; i < samples.pictures; i++, of_turn++) {
+        const Picture *p = samples.picture + i;
+        int64_t at = 0;
+        for (; of_turn == pair->n_images; of_turn = 0)
+            pair = pair->next;
+        while (at < p->rows * p->cols && isfinite(p->pixels[at]))
+            at++;
+        if (at == p->rows * p->cols)
+            continue;
+        const size_t used = strlen(text);
+        snprintf(text + used, size - used, ", whose picture %.150s is not finite in patch %lld",
+                 pair->images[of_turn], (long long)(at / p->cols));
+        break;
+    }
+    samples_free(&samples);
+}
+
+/* Says where it began: a weight, from which everything after it has its numbers, or else a pair's loss, and
+ * its picture if that is where it began, or the gradient that backward came to first. */
 static Status not_finite(const Trainer *t, const Step *s)
 {
     char pairs[300];
@@ -171,10 +196,11 @@ static Status not_finite(const Trainer *t, const Step *s)
         bad++;
     if (weight)
         snprintf(where, sizeof where, "first weight that is not finite: %s", weight);
-    else if (bad < s->count)
+    else if (bad < s->count) {
         snprintf(where, sizeof where, "first loss that is not finite: of pair %.100s",
                  t->pairs[s->which[bad]].id);
-    else
+        say_bad_picture(t, t->pairs + s->which[bad], where, sizeof where);
+    } else
         snprintf(where, sizeof where, "first gradient that is not finite, in backward: %s",
                  gradient ? gradient : "none");
     list_pairs(t, s, pairs, sizeof pairs);

@@ -1,8 +1,10 @@
 /* Training that cannot go on: numbers that are not finite, pairs that cannot be loaded, nothing to train. No
  * update is made, and the message says where it is. */
+#include "fixture/model_folder.h"
 #include "fixture/tiny_run.h"
 
 #include "base/file.h"
+#include "base/folder.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -66,6 +68,30 @@ static void weight_not_finite_is_named(void **state)
         snprintf(wanted, sizeof wanted, "first weight that is not finite: %s;", names[i]);
         assert_not_finite(&r, wanted);
         tiny_run_free(&r);
+    }
+}
+
+/* Pixels beyond float32, as a preprocessor's settings can make them: the pair and its picture are named, not the
+ * pair before it, which has none. */
+static void pixel_not_finite_is_named(void **state)
+{
+    (void)state;
+    static const char *const models[] = {"weights/tiny-qwen2vl-a", "weights/tiny-smolvlm-a"};
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        static const char file[] = "preprocessor_config.json";
+        TinyRun r;
+        char folder[MODEL_FOLDER];
+        char wanted[300];
+        model_folder_make(folder, models[i]);
+        model_folder_change(folder, models[i], file, "rescale_factor", "1e9");
+        model_folder_change(folder, folder, file, "image_std", "[1e-37, 1e-37, 1e-37]");
+        tiny_run_make(&r, folder);
+        r.pair[0].n_images = 0;
+        snprintf(wanted, sizeof wanted, "of pair second, whose picture %s is not finite in patch 0;",
+                 *r.pair[1].images);
+        assert_not_finite(&r, wanted);
+        tiny_run_free(&r);
+        folder_remove(folder, &r.error);
     }
 }
 
@@ -158,8 +184,8 @@ static void nothing_to_train(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(weight_not_finite_is_named), cmocka_unit_test(gradient_not_finite),
-        cmocka_unit_test(many_pairs_in_a_message), cmocka_unit_test(bad_pair_is_named),
-        cmocka_unit_test(nothing_to_train)};
+        cmocka_unit_test(weight_not_finite_is_named), cmocka_unit_test(pixel_not_finite_is_named),
+        cmocka_unit_test(gradient_not_finite),        cmocka_unit_test(many_pairs_in_a_message),
+        cmocka_unit_test(bad_pair_is_named),          cmocka_unit_test(nothing_to_train)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
