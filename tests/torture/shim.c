@@ -4,6 +4,7 @@
  *                                  (a write of half of the bytes)
  *     TORTURE_COUNT=FILE           where the number of calls of each kind is written at the end, and behind it which of
  *                                  them were the first on their path: by the functions that lead to the call
+ *     TORTURE_DISK="BYTES FOLDER"  what lies below the folder is on a disk of its own, with room for so many bytes
  *
  * Kinds: alloc, open, read, write, sync, close, rename, make, remove, cut, map. Counting begins when the program
  * has started (it sets its handler of SIGBUS then): what libraries do when they are loaded is not its own. */
@@ -23,6 +24,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum { ALLOC, OPEN, READ, WRITE, SYNC, CLOSE, RENAME, MAKE, REMOVE, CUT, MAP, KINDS };
@@ -218,4 +220,17 @@ void *mmap64(void *where, size_t size, int protection, int flags, int fd, off64_
 DIR *opendir(const char *path)
 {
     return fails(OPEN) ? NULL : BEHIND(DIR * (*)(const char *), "opendir")(path);
+}
+
+int statvfs64(const char *path, struct statvfs64 *disk)
+{
+    const int r = BEHIND(int (*)(const char *, struct statvfs64 *), "statvfs64")(path, disk);
+    const char *small = getenv("TORTURE_DISK");
+    char *folder = NULL;
+    const unsigned long long bytes = small ? strtoull(small, &folder, 10) : 0;
+    if (!r && folder && *folder == ' ' && !strncmp(path, folder + 1, strlen(folder + 1))) {
+        disk->f_bavail = bytes / disk->f_frsize;
+        disk->f_fsid++;
+    }
+    return r;
 }
