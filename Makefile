@@ -152,7 +152,7 @@ else
 endif
 
 .PHONY: all build demo test check static memcheck threadcheck run-threadcheck torture fuzz run-fuzz run-own-fuzz run-demo run-tests test-programs deps deps-check ci-deps install uninstall clean dist help \
-        check-rooms check-format format ref-venv world golden real-size demo-texts report-picture bench-torch FORCE
+        check-rooms check-format format ref-venv world golden real-size real-level demo-texts report-picture bench-torch FORCE
 
 all: mpa libmpa.a
 
@@ -342,6 +342,10 @@ world: ref-venv
 real-size: ref-venv all
 	build/venv/bin/python ref/real_size.py
 
+# Fine-tuning at real size, random weights: the memory that it takes beside the memory that it may take.
+real-level: ref-venv all
+	build/venv/bin/python ref/real_level.py $(CASES)
+
 # Every text of the demo's run folder again by transformers.
 demo-texts: ref-venv
 	build/venv/bin/python ref/compare_run.py build/demo --teacher weights/demo-teacher --student weights/demo-student \
@@ -404,6 +408,7 @@ help:
 	@echo 'make round-trip      what level writes, loaded by transformers 4.49 and 5.x and by PEFT: every key, and the logits'
 	@echo 'make world           train the small teacher and students in weights/ anew'
 	@echo 'make real-size       greedy texts and traces against PyTorch at the sizes of a model of each family, random weights'
+	@echo 'make real-level      fine-tuning at real size, random weights, and its largest memory; CASES="smolvlm lora offload"'
 	@echo 'make report-picture  after make demo: doc/report.png, which README shows, by Chromium'
 	@echo 'make demo-texts      after make demo: every text that its models wrote, again by transformers'
 	@echo 'make bench-torch     speed beside PyTorch on the shapes of CONFIG="FILE.json ..." (ref/shapes has some), cut to LAYERS=N and VOCABULARY=N'

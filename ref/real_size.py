@@ -65,6 +65,7 @@ def make_qwen2vl(width=1536, hidden=8960, heads=12, kv_heads=2, vocab=151936, ti
         tie_word_embeddings=tied, vision_config=vision, **family_qwen2vl.token_ids(tok))
     with no_init_weights():  # randomise() gives every weight its value
         model = Qwen2VLForConditionalGeneration._from_config(config, torch_dtype=torch.bfloat16)
+    model.tie_weights()  # that is part of what was left out
     model.generation_config = GenerationConfig(do_sample=True, temperature=0.01, top_k=1, top_p=0.001,
                                                bos_token_id=151643, pad_token_id=151643,
                                                eos_token_id=[151645, 151643])
