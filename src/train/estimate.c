@@ -40,6 +40,18 @@ int64_t estimate_state(const Vlm *vlm, const LevelConfig *o)
     return optimiser_values(vlm, o, ~0u) * copies * (int64_t)sizeof(float);
 }
 
+int64_t estimate_mapped(const Vlm *vlm, const LevelConfig *o)
+{
+    int64_t bytes = 0;
+    for (int64_t i = 0; i < vlm->checkpoint.params; i++) {
+        const Param *p = vlm->checkpoint.param[i];
+        const bool trained = !vlm->adapter.count && !(o->freeze & 1u << p->part);
+        if (!trained && !p->unused)
+            bytes += p->count * (int64_t)dtype_size(p->stored);
+    }
+    return bytes;
+}
+
 /* What is kept of a tower until its backward pass, and the gradients between its layers. */
 static int64_t tower_kept(const RowBytes *row, int64_t rows, bool recompute)
 {

@@ -20,6 +20,8 @@ PassSize pass_size(const Vlm *vlm, const LevelConfig *o, const Samples *samples)
 
 /* Bytes of the float32 masters, gradients and two moments of what o trains. */
 int64_t estimate_state(const Vlm *vlm, const LevelConfig *o);
+/* Bytes of the weights that o does not train: each pass reads them from the map of their file. */
+int64_t estimate_mapped(const Vlm *vlm, const LevelConfig *o);
 /* Bytes that one pass takes besides, at most. recompute: blocks keep their input only. */
 int64_t estimate_pass(const Vlm *vlm, PassSize size, bool recompute);
 

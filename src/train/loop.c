@@ -73,13 +73,15 @@ static int64_t count_labels(const Trainer *t, const Step *s)
 /* Whether the pass is too large to keep what its blocks compute. */
 static bool must_recompute(const Trainer *t, const Samples *samples)
 {
-    int64_t room = (int64_t)memory_available();
+    const LevelConfig *level = &t->options->level;
+    const int64_t mapped = estimate_mapped(t->vlm, level); /* which the system counts as available */
+    const int64_t available = (int64_t)memory_available();
+    int64_t room = available ? max_i64(1, available - mapped) : 0;
     if (t->options->memory) { /* of the whole run: what the parameters leave of it */
-        int64_t left = max_i64(1, t->options->memory - estimate_state(t->vlm, &t->options->level));
+        int64_t left = max_i64(1, t->options->memory - estimate_state(t->vlm, level) - mapped);
         room = room ? min_i64(room, left) : left;
     }
-    return estimate_recompute(estimate_pass(t->vlm, pass_size(t->vlm, &t->options->level, samples), false),
-                              room);
+    return estimate_recompute(estimate_pass(t->vlm, pass_size(t->vlm, level, samples), false), room);
 }
 
 /* Forward and backward over pairs which[count]. step_labels: the labels of the whole step where

@@ -144,20 +144,34 @@ static int64_t values_in(const Vlm *vlm, unsigned parts)
     return count;
 }
 
-/* Master, gradient and two moments of every parameter that is trained, and of no other. */
+/* Their bytes in the files. */
+static int64_t stored_in(const Vlm *vlm, unsigned parts)
+{
+    int64_t bytes = 0;
+    for (int64_t i = 0; i < vlm->checkpoint.params; i++) {
+        const Param *p = vlm->checkpoint.param[i];
+        bytes += !p->unused && parts & 1u << p->part ? p->count * (int64_t)dtype_size(p->stored) : 0;
+    }
+    return bytes;
+}
+
+/* Master, gradient and two moments of every parameter that is trained, and of no other; what is not trained is read from its map. */
 static void the_state(void **state)
 {
     TinyRun r;
     int64_t count;
     tiny_run_make(&r, ((const FamilyGolden *)*state)->family->single);
-    for (unsigned frozen = 0; frozen < 8; frozen++)
-        assert_int_equal(estimate_state(&r.vlm, &(LevelConfig){.freeze = frozen}),
-                         16 * values_in(&r.vlm, ~frozen));
+    for (unsigned frozen = 0; frozen < 8; frozen++) {
+        const LevelConfig o = {.freeze = frozen};
+        assert_int_equal(estimate_state(&r.vlm, &o), 16 * values_in(&r.vlm, ~frozen));
+        assert_int_equal(estimate_mapped(&r.vlm, &o), stored_in(&r.vlm, frozen));
+    }
     tiny_run_lora(&r);
     tiny_run_restart(&r);
     float *values = tiny_run_values(&r, &count);
     assert_int_equal(estimate_state(&r.vlm, &r.options.level), 16 * count);
     assert_true(count > 0 && count < values_in(&r.vlm, ~0u) / 2);
+    assert_int_equal(estimate_mapped(&r.vlm, &r.options.level), stored_in(&r.vlm, ~0u));
     free(values);
     tiny_run_free(&r);
 }
