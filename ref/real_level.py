@@ -4,7 +4,7 @@
     python ref/real_level.py [smolvlm] [lora] [offload] [--steps N] [--mpa FILE] [--scratch FOLDER] [--threads N]
 
     smolvlm  SmolVLM-500M, every weight, 1,024 tokens, within 9 GiB: pictures of one tile, with which most of them are
-             text (cut into 13 tiles, as pictures of 4:3 are by default, the same number takes 2.3 GiB more)
+             text (cut into 13 tiles, as pictures of 4:3 are by default, the same number is estimated to take 2.2 GiB more)
     lora     Qwen2-VL-2B, adapters of rank 64 on the text model's products, 768 tokens, within 7 GiB
     offload  Qwen2-VL-2B, every weight, 256 tokens, within 24 GB, the state in files below SCRATCH (53 GB)
 
