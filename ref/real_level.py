@@ -71,8 +71,8 @@ def level(name, options):
         json.dump(rows_of(folder, tokens, options.steps), f)
     with open(run + ".ini", "w") as f:
         f.write(f"[run]\ndir = {run}\nmemory = {limit}\nthreads = {options.threads}\n[student]\nmodel = {folder}\n"
-                f"[data]\nimage_root = {os.path.join(options.scratch, model)}\n[level]\n{more.format(scratch=options.scratch)}batch = 1\nmicro_batch = 1\n"
-                f"epochs = 1\nlearning_rate = 1e-5\nsave_every = {options.steps}\n")
+                f"[data]\nimage_root = {os.path.join(options.scratch, model)}\n[level]\n{more.format(scratch=options.scratch)}"
+                f"batch = 1\nmicro_batch = 1\nepochs = 1\nlearning_rate = 1e-5\nsave_every = {options.steps}\n")
     print(f"{name}: {model}, {options.steps} steps, {limit / GIB:.2f} GiB allowed", flush=True)
     start, before = time.time(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_oublock
     # fewer steps than teach anything are refused otherwise
@@ -92,12 +92,14 @@ def level(name, options):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("cases", nargs="*", choices=[*CASES, []], default=list(CASES))
+    p.add_argument("cases", nargs="*", metavar="|".join(CASES))
     p.add_argument("--steps", type=int, default=10)
     p.add_argument("--mpa", default=os.path.join(ROOT, "mpa"))
     p.add_argument("--scratch", default=os.path.join(ROOT, "build", "real-size"))
     p.add_argument("--threads", type=int, default=os.cpu_count())
     options = p.parse_args()
+    if set(options.cases) - set(CASES):
+        p.error(f"a case is one of {', '.join(CASES)}")
     sys.exit(0 if all([level(name, options) for name in options.cases or CASES]) else 1)
 
 

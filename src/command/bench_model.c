@@ -309,8 +309,7 @@ static void bench_steps(Bench *b, const char *name)
     const int64_t tokens = b->tokens ? max_i64(b->tokens, least) : FIRST + p.tokens + ANSWER;
     const PassSize size = {tokens, p.tokens, tokens, estimate_idle(&b->vlm, &t.settings)};
     const int64_t state = estimate_state(&b->vlm, &t.settings);
-    t.recompute =
-        estimate_recompute(estimate_pass(&b->vlm, size, false), room ? max_i64(1, room - state) : 0);
+    t.recompute = estimate_recompute(estimate_pass(&b->vlm, size, false), room, state);
     const int64_t need = state + estimate_pass(&b->vlm, size, t.recompute);
     if (room && need > room) {
         Figure *f = bench_add(b, name, "token", 0, 0, 0, 1);

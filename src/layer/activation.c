@@ -40,25 +40,31 @@ static void gelu_at(float *value, float *slope, float x)
         *slope = (float)gelu_slope(v, half);
 }
 
-/* The bits of gelu_at(), faster: erf comes from the table. Each step from erf to the float32 rounds in one
- * direction, so what is the same for erf_near() less and plus ERF_NEAR is the same for exact_erf() between
- * them; where it is not the same, exact_erf() decides. */
+/* The bits of gelu_at(), faster, or false: erf comes from the table. Each step from erf to the float32 rounds in
+ * one direction, so what is the same for erf_near() less and plus ERF_NEAR is the same for exact_erf() between
+ * them; where it is not the same, exact_erf() has to decide. */
+static bool gelu_near(const ErfTable *t, float *value, float *slope, float x)
+{
+    const double v = (double)x;
+    const double erf = erf_near(t, v * root_half);
+    const double less = 0.5 * (1 + (erf - ERF_NEAR));
+    const double more = 0.5 * (1 + (erf + ERF_NEAR));
+    *value = (float)(v * less);
+    if (islessgreater(*value, (float)(v * more)))
+        return false;
+    if (!slope)
+        return true;
+    *slope = (float)gelu_slope(v, less);
+    return !islessgreater(*slope, (float)gelu_slope(v, more));
+}
+
 static void gelu_of(const ErfTable *t, float *value, float *slope, const float *x, int64_t count)
 {
     for (int64_t i = 0; i < count; i++) {
-        const float at = x[i];
-        const double v = (double)at;
-        const double erf = t ? erf_near(t, v * root_half) : 0;
-        const double less = 0.5 * (1 + (erf - ERF_NEAR));
-        const double more = 0.5 * (1 + (erf + ERF_NEAR));
-        value[i] = (float)(v * less);
-        bool settled = t && !islessgreater(value[i], (float)(v * more));
-        if (slope && settled) {
-            slope[i] = (float)gelu_slope(v, less);
-            settled = !islessgreater(slope[i], (float)gelu_slope(v, more));
-        }
-        if (!settled)
-            gelu_at(value + i, slope ? slope + i : NULL, at);
+        const float at = x[i]; /* value may be x */
+        float *slope_at = slope ? slope + i : NULL;
+        if (!t || !gelu_near(t, value + i, slope_at, at))
+            gelu_at(value + i, slope_at, at);
     }
 }
 

@@ -153,9 +153,8 @@ static Status predict(const Job *j, int model, Items *items, char **texts, Error
  * Says so when it is named and is not there. */
 static bool has_model(const Job *j, int model, Error *e)
 {
-    if (!is_named(j, model)) {
+    if (!is_named(j, model))
         return result_holds(j, models[model].result, e);
-    }
     char *folder = stage_model(j, model, e);
     const bool has =
         folder || *given_answers(&j->config, model) || job_has(j, result_name[models[model].result]);

@@ -115,11 +115,10 @@ LevelMemory level_memory(const Job *j, const Vlm *vlm, const Question *pairs, in
     size.rows *= micro;
     size.picture_tokens *= micro;
     const int64_t state = estimate_state(vlm, &o->level);
-    const int64_t mapped = estimate_mapped(vlm, &o->level);
     const int64_t room = (int64_t)job_memory(j);
     const int64_t kept = estimate_pass(vlm, size, false);
     const int64_t recomputed = estimate_pass(vlm, size, true);
-    const bool again = estimate_recompute(kept, room ? max_i64(1, room - state - mapped) : 0);
+    const bool again = estimate_recompute(kept, room, state + estimate_mapped(vlm, &o->level));
     if (e->status != OK)
         return (LevelMemory){0};
     return (LevelMemory){state + recomputed, state + (again ? recomputed : kept), rows};

@@ -97,7 +97,7 @@ static Status choose_pass(const Looker *l, const Samples *s, bool *recompute, Er
     const int64_t least = estimate_pass(&l->vlm, size, true) + pixels;
     const uint64_t room = job_memory(l->job);
     const double mib = 1048576;
-    *recompute = estimate_recompute(estimate_pass(&l->vlm, size, false) + pixels, (int64_t)room);
+    *recompute = estimate_recompute(estimate_pass(&l->vlm, size, false) + pixels, (int64_t)room, 0);
     if (e->status == OK && room && (uint64_t)least > room)
         error_set(e, NO_MEMORY,
                   "a heat map by the %s needs about %.0f MiB of memory, %.0f MiB are available; use smaller "

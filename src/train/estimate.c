@@ -127,7 +127,7 @@ int64_t estimate_result(const Vlm *vlm, const LevelConfig *o, int64_t *largest)
     return result;
 }
 
-bool estimate_recompute(int64_t bytes, int64_t room)
+bool estimate_recompute(int64_t bytes, int64_t room, int64_t taken)
 {
-    return room && bytes > room / 2;
+    return room && bytes > max_i64(1, room - taken) / 2;
 }

@@ -31,8 +31,8 @@ int64_t estimate_states(const Vlm *vlm, const LevelConfig *o);
 int64_t estimate_result(const Vlm *vlm, const LevelConfig *o, int64_t *largest);
 
 /* Whether a pass that takes `bytes` when blocks keep everything should recompute instead, where
- * `room` bytes are available (0: unknown). Half of them stay free: who else needs memory is not
- * known. */
-bool estimate_recompute(int64_t bytes, int64_t room);
+ * `room` bytes are available (0: unknown) and other things of the run will take `taken` of them. Half of the
+ * rest stays free: who else needs memory is not known. */
+bool estimate_recompute(int64_t bytes, int64_t room, int64_t taken);
 
 #endif

@@ -74,14 +74,13 @@ static int64_t count_labels(const Trainer *t, const Step *s)
 static bool must_recompute(const Trainer *t, const Samples *samples)
 {
     const LevelConfig *level = &t->options->level;
-    const int64_t mapped = estimate_mapped(t->vlm, level); /* which the system counts as available */
-    const int64_t available = (int64_t)memory_available();
-    int64_t room = available ? max_i64(1, available - mapped) : 0;
-    if (t->options->memory) { /* of the whole run: what the parameters leave of it */
-        int64_t left = max_i64(1, t->options->memory - estimate_state(t->vlm, level) - mapped);
+    const int64_t pass = estimate_pass(t->vlm, pass_size(t->vlm, level, samples), false);
+    int64_t room = (int64_t)memory_available(); /* the system counts the mapped weights as available */
+    if (t->options->memory) {                   /* of the whole run: what the parameters leave of it */
+        int64_t left = max_i64(1, t->options->memory - estimate_state(t->vlm, level));
         room = room ? min_i64(room, left) : left;
     }
-    return estimate_recompute(estimate_pass(t->vlm, pass_size(t->vlm, level, samples), false), room);
+    return estimate_recompute(pass, room, estimate_mapped(t->vlm, level));
 }
 
 /* Forward and backward over pairs which[count]. step_labels: the labels of the whole step where
@@ -160,27 +159,32 @@ static void list_pairs(const Trainer *t, const Step *s, char *text, size_t size)
         used += (size_t)snprintf(text + used, size - used, "%s%.20s", i ? " " : "", t->pairs[s->which[i]].id);
 }
 
-/* Appends the first picture of the pair that has a value that is not finite, if one has. */
+/* The first patch that has a value that is not finite; p->rows: none has. */
+static int64_t bad_patch(const Picture *p)
+{
+    int64_t at = 0;
+    while (at < p->rows * p->cols && isfinite(p->pixels[at]))
+        at++;
+    return at / p->cols;
+}
+
+/* Appends the first picture of the pair that has one, if any has. */
 static void say_bad_picture(const Trainer *t, const Question *pair, char *text, size_t size)
 {
     const ChatOptions chat = chat_options(t);
     Samples samples;
     Error e = {0};
     samples_load(&samples, t->vlm, pair, 1, &t->options->pictures, &chat, &e);
-    int64_t of_turn = 0;
-    for (int64_t i = 0; i < samples.pictures; i++, of_turn++) {
-        const Picture *p = samples.picture + i;
-        int64_t at = 0;
-        for (; of_turn == pair->n_images; of_turn = 0)
-            pair = pair->next;
-        while (at < p->rows * p->cols && isfinite(p->pixels[at]))
-            at++;
-        if (at == p->rows * p->cols)
-            continue;
+    int64_t i = 0;
+    while (i < samples.pictures && bad_patch(samples.picture + i) == samples.picture[i].rows)
+        i++;
+    int64_t number = i; /* in its turn */
+    for (; i < samples.pictures && number >= pair->n_images; pair = pair->next)
+        number -= pair->n_images;
+    if (i < samples.pictures) {
         const size_t used = strlen(text);
         snprintf(text + used, size - used, ", whose picture %.150s is not finite in patch %lld",
-                 pair->images[of_turn], (long long)(at / p->cols));
-        break;
+                 pair->images[number], (long long)bad_patch(samples.picture + i));
     }
     samples_free(&samples);
 }

@@ -155,7 +155,8 @@ static int64_t stored_in(const Vlm *vlm, unsigned parts)
     return bytes;
 }
 
-/* Master, gradient and two moments of every parameter that is trained, and of no other; what is not trained is read from its map. */
+/* Master, gradient and two moments of every parameter that is trained, and of no other; what is not trained is
+ * read from its map. */
 static void the_state(void **state)
 {
     TinyRun r;
@@ -193,11 +194,14 @@ static void size_of_a_pass(void **state)
 static void when_to_recompute(void **state)
 {
     (void)state;
-    assert_false(estimate_recompute(0, 100));
-    assert_false(estimate_recompute(50, 100));
-    assert_true(estimate_recompute(51, 100));
-    assert_true(estimate_recompute(1, 1));
-    assert_false(estimate_recompute(INT64_MAX, 0)); /* not known how much there is */
+    assert_false(estimate_recompute(0, 100, 0));
+    assert_false(estimate_recompute(50, 100, 0));
+    assert_true(estimate_recompute(51, 100, 0));
+    assert_true(estimate_recompute(1, 1, 0));
+    assert_false(estimate_recompute(20, 100, 60));
+    assert_true(estimate_recompute(21, 100, 60));
+    assert_true(estimate_recompute(1, 100, 200));      /* nothing is left */
+    assert_false(estimate_recompute(INT64_MAX, 0, 0)); /* not known how much there is */
 }
 
 int main(void)
