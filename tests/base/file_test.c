@@ -1,11 +1,10 @@
-/* Files, folders and paths: src/base/file.c, folder.c, path.c. */
+/* Files and folders: src/base/file.c, folder.c. */
 #define _XOPEN_SOURCE 700 /* symlink, mkfifo */
 
 #include "fixture/scratch.h"
 
 #include "base/file.h"
 #include "base/folder.h"
-#include "base/map_guard.h"
 #include "base/memory.h"
 #include "base/path.h"
 #include "base/signals.h"
@@ -17,7 +16,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -299,144 +297,6 @@ static void test_folders(void **state)
     scratch_remove(&s);
 }
 
-static void check_path(char *got, const char *wanted)
-{
-    assert_string_equal(got, wanted);
-    free(got);
-}
-
-static void test_paths(void **state)
-{
-    (void)state;
-    Error e = {0};
-    check_path(path_join("a", "b", &e), "a/b");
-    check_path(path_join("a/", "b/c", &e), "a/b/c");
-    check_path(path_join("a", "/b", &e), "/b");
-    check_path(path_join("", "b", &e), "b");
-    check_path(path_join(NULL, "b", &e), "b");
-    check_path(path_folder("a/b/c", &e), "a/b");
-    check_path(path_folder("c", &e), ".");
-    check_path(path_folder("/c", &e), "/");
-}
-
-static void check_below(const char *folder, const char *path, const char *problem, bool is_missing)
-{
-    Error e = {0};
-    bool missing = !is_missing;
-    Status status = path_check_below(folder, path, &missing, &e);
-    assert_int_equal(status, problem ? BAD_INPUT : OK);
-    assert_int_equal(missing, is_missing);
-    if (problem && !strstr(e.text, problem))
-        fail_msg("%s below %s: \"%s\" does not say \"%s\"", path, folder, e.text, problem);
-}
-
-static void test_below(void **state)
-{
-    (void)state;
-    Scratch s;
-    Error e = {0};
-    scratch_make(&s);
-    char *in = path_join(s.folder, "in", &e), *inner = path_join(s.folder, "inner", &e);
-    char *a = path_join(in, "a.png", &e), *b = path_join(inner, "b.png", &e);
-    char *out = path_join(in, "out.png", &e), *up = path_join(in, "../inner/b.png", &e);
-    folder_make(in, &e);
-    folder_make(inner, &e);
-    file_replace(a, "", 0, &e);
-    file_replace(b, "", 0, &e);
-    assert_int_equal(e.status, OK);
-    assert_int_equal(symlink(b, out), 0);
-    check_below(in, a, NULL, false);
-    check_below("/", a, NULL, false);
-    check_below(in, b, "does not lie below", false); /* "in" is how its name begins, too */
-    check_below(in, up, "does not lie below", false);
-    check_below(in, out, "does not lie below", false); /* a link leads out */
-    check_below(s.folder, out, NULL, false);
-    check_below(s.folder, in, "not a regular file", false);
-    check_below(in, scratch_path(&s, "in/none.png"), "No such file", true);
-    check_below(in, scratch_path(&s, "in/a.png/x"), "Not a directory", true);
-    check_below(scratch_path(&s, "none"), a, "none: No such file", false);
-    folder_remove(in, &e);
-    folder_remove(inner, &e);
-    assert_int_equal(e.status, OK);
-    free(in);
-    free(inner);
-    free(a);
-    free(b);
-    free(out);
-    free(up);
-    scratch_remove(&s);
-}
-
-/* Reads a map whose file was cut: does not return. */
-static void read_cut_map(const char *path, int messages)
-{
-    Error e = {0};
-    FileMap map;
-    dup2(messages, 2);
-    map_guard_start();
-    file_map(&map, path, &e);
-    if (truncate(path, 0))
-        _exit(99);
-    const volatile unsigned char *p = map.data;
-    _exit(p[map.size - 1]);
-}
-
-/* A file that is cut while it is mapped ends the process with the status of a bad file, and is named. */
-static void test_cut_map(void **state)
-{
-    (void)state;
-    enum { SIZE = 100000 };
-    Scratch s;
-    Error e = {0};
-    int ends[2];
-    char said[600] = {0};
-    int status;
-    scratch_make(&s);
-    char *bytes = memory_new(SIZE, 1, &e);
-    const char *path = scratch_write(&s, "weights\x1b", bytes, SIZE);
-    assert_int_equal(pipe(ends), 0);
-    const pid_t child = fork();
-    if (!child)
-        read_cut_map(path, ends[1]);
-    close(ends[1]);
-    assert_true(read(ends[0], said, sizeof said - 1) > 0);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), BAD_INPUT);
-    assert_non_null(strstr(said, "weights?: cannot be read any more: it was cut while it was in use"));
-    close(ends[0]);
-    free(bytes);
-    scratch_remove(&s);
-}
-
-/* A cut within the last page is no bus error: the rest of the page reads as zeros. */
-static void test_changed_map(void **state)
-{
-    (void)state;
-    Scratch s;
-    Error e = {0};
-    FileMap map;
-    FileMap other;
-    scratch_make(&s);
-    file_map(&other, scratch_write(&s, "other", "abcdef", 6), &e);
-    const char *path = scratch_write(&s, "a", "abcdef", 6);
-    file_map(&map, path, &e);
-    assert_int_equal(map_guard_check(&e), OK);
-    file_replace(path, "xyz", 3, &e); /* another file of the name: the map still has its own */
-    assert_int_equal(map_guard_check(&e), OK);
-    assert_memory_equal(map.data, "abcdef", 6);
-    file_unmap(&map);
-    file_map(&map, path, &e);
-    assert_int_equal(truncate(path, 2), 0);
-    assert_int_equal(map_guard_check(&e), BAD_INPUT);
-    assert_non_null(strstr(e.text, "was changed while it was in use (from 3 bytes to 2)"));
-    file_unmap(&map);
-    e = (Error){0};
-    assert_int_equal(map_guard_check(&e), OK);
-    file_unmap(&other);
-    scratch_remove(&s);
-}
-
 /* Only a regular file is replaced. */
 static void test_replace_special(void **state)
 {
@@ -496,10 +356,6 @@ int main(void)
                                        cmocka_unit_test(test_append_and_cut),
                                        cmocka_unit_test(test_descriptors),
                                        cmocka_unit_test(test_folders),
-                                       cmocka_unit_test(test_paths),
-                                       cmocka_unit_test(test_below),
-                                       cmocka_unit_test(test_cut_map),
-                                       cmocka_unit_test(test_changed_map),
                                        cmocka_unit_test(test_replace_special),
                                        cmocka_unit_test(test_truncate_missing)};
     return cmocka_run_group_tests_name("base/file", tests, NULL, NULL);
