@@ -91,13 +91,15 @@ static bool all_finite(const double *v, int64_t count)
 /* Whether blocks keep their input only; NO_MEMORY where even that is too much. */
 static Status choose_pass(const Looker *l, const Samples *s, bool *recompute, Error *e)
 {
-    const LevelConfig all = {0}; /* gradients go through every part */
+    const LevelConfig all = {0};              /* gradients go through every part */
+    const LevelConfig none = {.freeze = ~0u}; /* and every weight stays in its file's map */
     const PassSize size = pass_size(&l->vlm, &all, s);
     const int64_t pixels = s->picture->rows * s->picture->cols * (int64_t)sizeof(float); /* their gradient */
     const int64_t least = estimate_pass(&l->vlm, size, true) + pixels;
     const uint64_t room = job_memory(l->job);
     const double mib = 1048576;
-    *recompute = estimate_recompute(estimate_pass(&l->vlm, size, false) + pixels, (int64_t)room, 0);
+    *recompute = estimate_recompute(estimate_pass(&l->vlm, size, false) + pixels, (int64_t)room,
+                                    estimate_mapped(&l->vlm, &none));
     if (e->status == OK && room && (uint64_t)least > room)
         error_set(e, NO_MEMORY,
                   "a heat map by the %s needs about %.0f MiB of memory, %.0f MiB are available; use smaller "
