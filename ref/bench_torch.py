@@ -226,7 +226,10 @@ def measure_mpa(a):
     command = [a.mpa, "bench", "--quiet", "--json", "--config", a.config, "--threads", str(a.threads), "--only",
                ",".join(["machine", *a.only])]
     environment = {**os.environ, "OMP_WAIT_POLICY": "active"}
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if done.returncode:  # a vocabulary without the special tokens, too little memory, ...
+        sys.exit(done.stderr.strip() or f"{a.mpa} bench: exit status {done.returncode}")
+    return json.loads(done.stdout)
 
 
 def child(a, which, patches):
