@@ -10,6 +10,7 @@
 #include "model/adapter.h"
 #include "mpa/level.h"
 #include "mpa/pairs.h"
+#include "mpa/select.h"
 #include "tensor/gemm.h"
 #include "train/adamw.h"
 #include "train/fit.h"
@@ -132,9 +133,11 @@ static void add_first_stages(Plan *p)
         add_answers(p, "annotate", &p->annotates, p->files, "pictures");
     if (p->pairs_known)
         return;
-    if (!*c->student.answers && !plan_is_there(p, RESULT_STUDENT) && p->answers[STUDENT].group)
+    if (select_asks(c, STUDENT) && !*c->student.answers && !plan_is_there(p, RESULT_STUDENT) &&
+        p->answers[STUDENT].group)
         add_answers(p, "identify: student", p->answers + STUDENT, p->annotations, "questions");
-    if (!*c->teacher.answers && !plan_is_there(p, RESULT_TEACHER) && p->answers[TEACHER].group)
+    if (select_asks(c, TEACHER) && !*c->teacher.answers && !plan_is_there(p, RESULT_TEACHER) &&
+        p->answers[TEACHER].group)
         add_answers(p, "identify: teacher", p->answers + TEACHER, p->annotations, "questions");
 }
 

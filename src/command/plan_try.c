@@ -7,6 +7,7 @@
 #include "data/match.h"
 #include "data/prompt.h"
 #include "mpa/reply.h"
+#include "mpa/select.h"
 
 #include <stdlib.h>
 
@@ -116,11 +117,13 @@ static Status answer_some(Plan *p, int who, Error *e)
     return e->status;
 }
 
-static bool would_keep(const PlanTry *t, Error *e)
+/* Whether identify.select would; of random ones, as many as by parity. */
+static bool would_keep(const Config *c, const PlanTry *t, Error *e)
 {
     const char *student = t->said[STUDENT];
     const char *teacher = t->said[TEACHER];
-    return student && teacher && !match_right(t->answer, student, e) && match_right(t->answer, teacher, e);
+    return (!select_asks(c, STUDENT) || (student && !match_right(t->answer, student, e))) &&
+           (!select_asks(c, TEACHER) || (teacher && match_right(t->answer, teacher, e)));
 }
 
 Status plan_try(Plan *p, Error *e)
@@ -137,6 +140,6 @@ Status plan_try(Plan *p, Error *e)
         if (plan_has(p, who))
             answer_some(p, who, e);
     for (int64_t i = 0; i < p->tries && e->status == OK; i++)
-        p->confirmed += would_keep(p->try + i, e);
+        p->confirmed += would_keep(c, p->try + i, e);
     return e->status;
 }
