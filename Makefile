@@ -152,7 +152,7 @@ else
 endif
 
 .PHONY: all build demo test check static memcheck threadcheck run-threadcheck torture fuzz run-fuzz run-own-fuzz run-demo run-tests test-programs deps deps-check ci-deps install uninstall clean dist help \
-        check-rooms check-format format ref-venv world golden real-size real-level demo-texts report-picture bench-torch FORCE
+        check-rooms check-format format ref-venv world golden real-size real-level demo-texts cross-task ablation report-picture bench-torch FORCE
 
 all: mpa libmpa.a
 
@@ -245,8 +245,11 @@ test check: deps
 # A demo that was interrupted goes on where it stopped; one that was finished starts again. Threads that wait in a loop for work make a busy
 # machine many times slower, and waking them costs more than a step of a small model: hence a bound on the wait.
 run-demo:
-	@if [ -f build/demo/scores.json ]; then rm -rf build/demo; fi
-	@GOMP_SPINCOUNT=$${GOMP_SPINCOUNT:-100000} ./mpa run conf/demo.ini
+	@GOMP_SPINCOUNT=$${GOMP_SPINCOUNT:-100000} conf/demo.sh demo
+
+# After make demo: each aligned student on all four tasks. Which pairs to train on: the study's questions, over several seeds.
+cross-task ablation: all
+	@GOMP_SPINCOUNT=$${GOMP_SPINCOUNT:-100000} conf/demo.sh $@
 
 test-programs: $(B)/mpa $(programs) $(shim)
 
@@ -336,7 +339,11 @@ golden: ref-venv
 	done
 
 world: ref-venv
-	build/venv/bin/python ref/train_world.py
+	build/venv/bin/python ref/world.py
+	mkdir -p build/world
+	build/venv/bin/python ref/train_world.py teacher build/world/teacher read 38 answer 14 both 26 settle 13
+	build/venv/bin/python ref/train_world.py student build/world/student read 30 see 35 answer 38 both 40
+	for which in teacher student; do cp build/world/$$which/* weights/demo-$$which/ || exit 1; done
 
 # Texts and tensors at the sizes of a model of each family, with random weights; models that memory is too short for are left out.
 real-size: ref-venv all
@@ -346,15 +353,16 @@ real-size: ref-venv all
 real-level: ref-venv all
 	build/venv/bin/python ref/real_level.py $(CASES)
 
-# Every text of the demo's run folder again by transformers.
+# Every text of the demo's run folders again by transformers.
 demo-texts: ref-venv
-	build/venv/bin/python ref/compare_run.py build/demo --teacher weights/demo-teacher --student weights/demo-student \
-	    --images conf/world/okvqa/train --test-images conf/world/okvqa/test
+	@for task in textvqa stvqa chartqa okvqa; do echo $$task; \
+	    build/venv/bin/python ref/compare_run.py build/demo/$$task --teacher weights/demo-teacher --student weights/demo-student \
+	        --images conf/world/$$task/train --test-images conf/world/$$task/test --prompt ref/prompts/$$task.txt || exit 1; done
 
 # README's picture of the demo's report, after make demo.
 report-picture:
 	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1100,840 \
-	    --screenshot=doc/report.png file://$(CURDIR)/build/demo/report.html
+	    --screenshot=doc/report.png file://$(CURDIR)/build/demo/okvqa/report.html
 
 # mpa beside PyTorch on the shapes of the config.json files in CONFIG, cut to LAYERS layers and VOCABULARY tokens where given.
 bench-torch: ref-venv all
@@ -389,7 +397,7 @@ dist:
 
 help:
 	@echo 'make                 build ./mpa and libmpa.a'
-	@echo 'make demo            install what is missing, build, align the small student to its teacher, print the table'
+	@echo 'make demo            install what is missing, build, align a small student to its teacher on four tasks, print the table'
 	@echo 'make test            install what is missing, build, run all tests (make check is the same)'
 	@echo 'make static          gcc -fanalyzer, clang-tidy and cppcheck, those that are there: nothing that is not explained'
 	@echo 'make memcheck        the four stages on the smallest models under valgrind: no error, no leak'
@@ -406,9 +414,11 @@ help:
 	@echo 'make golden          write golden/ anew with PyTorch and transformers'
 	@echo 'make newer-folders   write those goldens anew that transformers 5.x makes (environment: build/venv5)'
 	@echo 'make round-trip      what level writes, loaded by transformers 4.49 and 5.x and by PEFT: every key, and the logits'
-	@echo 'make world           train the small teacher and students in weights/ anew'
+	@echo 'make world           draw the demo'\''s pictures and train its teacher and student anew'
 	@echo 'make real-size       greedy texts and traces against PyTorch at the sizes of a model of each family, random weights'
 	@echo 'make real-level      fine-tuning at real size, random weights, and its largest memory; CASES="smolvlm lora offload"'
+	@echo 'make cross-task      after make demo: the student aligned on each task, scored on all four'
+	@echo 'make ablation        which pairs to train on: parity, all, random, without the teacher'\''s check, labels; SEEDS=5'
 	@echo 'make report-picture  after make demo: doc/report.png, which README shows, by Chromium'
 	@echo 'make demo-texts      after make demo: every text that its models wrote, again by transformers'
 	@echo 'make bench-torch     speed beside PyTorch on the shapes of CONFIG="FILE.json ..." (ref/shapes has some), cut to LAYERS=N and VOCABULARY=N'

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Writes golden/run: a whole run folder as transformers produces it with the demo's models (a Qwen2-VL
 teacher, a SmolVLM student) on 24 pictures: annotations, both models' answers, kept pairs, evaluation."""
-import os, random
+import os
 
 import torch
+from PIL import Image
 
 import pipeline as p
 import world
@@ -12,19 +13,15 @@ from common import ROOT, path, read, save_json
 HERE = ("golden", "run")
 
 
-def draw_pictures(rng):
+def draw_pictures():
     """Draws the pictures; a labelled question about each."""
-    things = rng.sample(world.things(), 24)
-    chosen = [(t, rng.choice(list(world.BACKGROUNDS)), rng.choice(world.VIEWS)) for t in things]
     questions = []
-    for i, (thing, ground, view) in enumerate(chosen):
-        name = f"{i:02d}.png"
-        world.draw(thing, ground, view, f"golden {i}").save(path(*HERE, "pictures", name))
-        kind = rng.choice(world.kinds(thing))
-        truth = world.fact(thing, kind)
-        question = rng.choice(world.QUESTIONS[kind])
-        questions.append(dict(file_path=name, question=question, question_id=500 + i,
-                              answers=[truth, truth.upper(), truth]))
+    for i in range(24):
+        scene, name = world.scene("okvqa", f"golden {i}"), f"{i:02d}.png"
+        Image.fromarray(scene.image).save(path(*HERE, "pictures", name))
+        q = scene.questions[i % len(scene.questions)]
+        questions.append(dict(file_path=name, question=q.wordings[i % 2], question_id=500 + i,
+                              answers=[q.answer, q.answer.upper(), q.answer]))
     return questions
 
 
@@ -38,7 +35,7 @@ def evaluation(model, questions, files):
 
 def main():
     torch.set_num_threads(2)
-    questions = draw_pictures(random.Random(11))
+    questions = draw_pictures()
     save_json({"data": questions}, *HERE, "questions.json", indent=1)
     names = [q["file_path"] for q in questions]
     files = [os.path.join(ROOT, *HERE, "pictures", name) for name in names]

@@ -112,14 +112,14 @@ expect 3 'there is no such folder' run "$work/c.ini" run.dir="$work/o4" student.
 expect 2 'evaluate.questions is needed' evaluate "$work/c.ini" run.dir="$work/o4" student.model=$model evaluate.holdout=0
 
 # Nothing starts that cannot fit.
-expect 4 'needs about [0-9]+ MiB of memory' annotate conf/demo.ini run.dir="$work/o5" run.memory=1K data.limit=1
+expect 4 'needs about [0-9]+ MiB of memory' annotate conf/demo-okvqa.ini run.dir="$work/o5" run.memory=1K data.limit=1
 [ -e "$work/o5/annotations.json" ] && verdict "annotations were written" "run.memory=1K" || verdict "" ""
-expect 0 'continues because of --force' annotate conf/demo.ini run.dir="$work/o5" run.memory=1K data.limit=1 --force
+expect 0 'continues because of --force' annotate conf/demo-okvqa.ini run.dir="$work/o5" run.memory=1K data.limit=1 --force
 
 # A plan changes nothing and says what each stage needs; what is too small for any stage is said before the first one.
-expect 0 'out:^  annotate +[0-9]+ s +[0-9]+ MiB +[0-9]+ MiB  12 pictures' plan conf/demo.ini run.dir="$work/plan" data.limit=12
-grep -Eq '^pictures: 12 can be read, 0 are missing or cannot, 0 have other formats; 0 have the bytes of another, 0 are turned by EXIF' "$work/out" && grep -Eq '^tokens per picture, teacher: 16 at least' "$work/out" &&
-    grep -Eq '^  level +[0-9]+ s .* 14 epochs, [0-9]+ steps of 32, [0-9]+ updates$' "$work/out" && grep -Eq '^  evaluate: aligned +[0-9]+ s' "$work/out"
+expect 0 'out:^  annotate +[0-9]+ s +[0-9]+ MiB +[0-9]+ MiB  12 pictures' plan conf/demo-okvqa.ini run.dir="$work/plan" data.limit=12
+grep -Eq '^pictures: 12 can be read, 0 are missing or cannot, 0 have other formats; 0 have the bytes of another, 0 are turned by EXIF' "$work/out" && grep -Eq '^tokens per picture, teacher: 49 at least' "$work/out" &&
+    grep -Eq '^  level +[0-9]+ s .* 6 epochs, [0-9]+ steps of 8, [0-9]+ updates$' "$work/out" && grep -Eq '^  evaluate: aligned +[0-9]+ s' "$work/out"
 verdict "$([ $? = 0 ] || echo "not in the plan")" "plan: pictures, tokens, level, evaluate"
 [ -e "$work/plan" ] && verdict "the run folder was made" "plan" || verdict "" ""
 mkdir "$work/some"
@@ -129,16 +129,16 @@ cp "$work/some/a.jpg" "$work/some/b.jpg"
     tail -c +3 "$work/some/a.jpg"; } >"$work/some/turned.jpg"
 echo x >"$work/some/other.webp"
 expect 0 'out:^pictures: 3 can be read, 0 are missing or cannot, 1 have other formats; 1 have the bytes of another, 1 are turned by EXIF' \
-    plan conf/demo.ini run.dir="$work/plan" data.images="$work/some" data.image_root=
-"$MPA" annotate conf/demo.ini run.dir="$work/plan" data.limit=2 annotate.max_new_tokens=40 >"$work/out" 2>"$work/err"
-expect 0 'out:^  identify: teacher +[0-9]+ s +[0-9]+ MiB +[0-9]+ MiB  2 questions' plan conf/demo.ini run.dir="$work/plan" data.limit=2 annotate.max_new_tokens=40
+    plan conf/demo-okvqa.ini run.dir="$work/plan" data.images="$work/some" data.image_root=
+"$MPA" annotate conf/demo-okvqa.ini run.dir="$work/plan" data.limit=2 annotate.max_new_tokens=40 >"$work/out" 2>"$work/err"
+expect 0 'out:^  identify: teacher +[0-9]+ s +[0-9]+ MiB +[0-9]+ MiB  2 questions' plan conf/demo-okvqa.ini run.dir="$work/plan" data.limit=2 annotate.max_new_tokens=40
 grep -q '^  annotate' "$work/out" && verdict "what is done is planned" "plan after annotate" || verdict "" ""
 expect 2 'run.dir is needed' plan "$work/c.ini" run.dir=
-expect 0 'out:^refused: evaluate: .*there is no such file' plan conf/demo.ini run.dir="$work/plan" data.limit=2 evaluate.questions=none.json
-"$MPA" plan conf/demo.ini run.dir="$work/plan" data.limit=2 run.memory=20M >"$work/out" 2>"$work/err"
+expect 0 'out:^refused: evaluate: .*there is no such file' plan conf/demo-okvqa.ini run.dir="$work/plan" data.limit=2 evaluate.questions=none.json
+"$MPA" plan conf/demo-okvqa.ini run.dir="$work/plan" data.limit=2 identify.select=all run.memory=20M >"$work/out" 2>"$work/err"
 [ $? = 4 ] && grep -Eq '^  in all ' "$work/out" && grep -Eq 'level needs about [0-9]+ MiB of memory, 20 MiB are available' "$work/err"
 verdict "$([ $? = 0 ] || echo "not said, or not with exit status 4")" "plan run.memory=20M"
-expect 4 'level needs about [0-9]+ MiB of memory, 20 MiB are available' run conf/demo.ini run.dir="$work/o6" data.limit=2 run.memory=20M
+expect 4 'level needs about [0-9]+ MiB of memory, 20 MiB are available' run conf/demo-okvqa.ini run.dir="$work/o6" data.limit=2 identify.select=all run.memory=20M
 [ -e "$work/o6/annotations.json" ] && verdict "annotations were written" "run run.memory=20M" || verdict "" ""
 
 # Models.

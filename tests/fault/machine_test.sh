@@ -19,7 +19,7 @@ when() {
 # Weights that are cut while they are mapped: in inference, and in training.
 cp -r weights/demo-teacher "$work/teacher"
 cp -r weights/demo-student "$work/student"
-"$MPA" annotate conf/demo.ini run.dir="$work/a" teacher.model="$work/teacher" annotate.batch=2 >"$work/log" 2>&1 &
+"$MPA" annotate conf/demo-okvqa.ini run.dir="$work/a" teacher.model="$work/teacher" annotate.batch=2 >"$work/log" 2>&1 &
 pid=$!
 when "$work/a/answers.jsonl" 3
 : >"$work/teacher/model.safetensors"
@@ -34,7 +34,7 @@ find conf/world/okvqa/train -name '*.jpg' | sort | head -n 16 | awk '
     END { print "]" }' >"$work/parity.json"
 mkdir "$work/l"
 cp "$work/parity.json" "$work/l/parity.json"
-"$MPA" level conf/demo.ini run.dir="$work/l" student.model="$work/student" level.batch=2 level.micro_batch=1 level.epochs=50 \
+"$MPA" level conf/demo-okvqa.ini run.dir="$work/l" student.model="$work/student" level.batch=2 level.micro_batch=1 level.epochs=50 \
     level.save_every=2 level.recipe=2025-10 >"$work/log" 2>&1 &
 pid=$!
 when "$work/l/metrics.jsonl" 3
@@ -60,23 +60,23 @@ if [ -z "${SAN:-}" ]; then
 fi
 
 # Closed and unread streams.
-"$MPA" annotate conf/demo.ini run.dir="$work/c" data.limit=4 2>&- >"$work/log"
+"$MPA" annotate conf/demo-okvqa.ini run.dir="$work/c" data.limit=4 2>&- >"$work/log"
 ends 0 '' 'standard error is closed'
 grep -q mpa "$work"/c/*.json*
 [ $? = 1 ]
 ends 0 '' 'no message went into a file'
 {
-    "$MPA" annotate conf/demo.ini run.dir="$work/p" data.limit=8 annotate.batch=1 2>&1 >/dev/null
+    "$MPA" annotate conf/demo-okvqa.ini run.dir="$work/p" data.limit=8 annotate.batch=1 2>&1 >/dev/null
     echo $? >"$work/status"
 } | sleep 0.05
-"$MPA" annotate conf/demo.ini run.dir="$work/heard" data.limit=8 annotate.batch=1 >"$work/log" 2>&1
+"$MPA" annotate conf/demo-okvqa.ini run.dir="$work/heard" data.limit=8 annotate.batch=1 >"$work/log" 2>&1
 [ "$(cat "$work/status")" = 0 ] && cmp -s "$work/heard/annotations.json" "$work/p/annotations.json"
 ends 0 '' 'nobody reads standard error'
 "$MPA" --version >&- 2>"$work/log"
 ends 1 'standard output: cannot write' 'standard output is closed'
 
 # SIGTERM is an interruption like SIGINT.
-"$MPA" annotate conf/demo.ini run.dir="$work/t" annotate.batch=2 >"$work/log" 2>&1 &
+"$MPA" annotate conf/demo-okvqa.ini run.dir="$work/t" annotate.batch=2 >"$work/log" 2>&1 &
 pid=$!
 when "$work/t/answers.jsonl" 2
 kill -TERM $pid
@@ -85,19 +85,19 @@ ends 130 'interrupted; finished work is saved' SIGTERM
 
 # A NUL byte would hide the rest of a list or of a prompt.
 printf 'a.jpg\n\000b.jpg\n' >"$work/LIST.txt"
-"$MPA" annotate conf/demo.ini run.dir="$work/n" data.images="$work/LIST.txt" >"$work/log" 2>&1
+"$MPA" annotate conf/demo-okvqa.ini run.dir="$work/n" data.images="$work/LIST.txt" >"$work/log" 2>&1
 ends 3 'LIST.txt: holds a NUL byte' 'a NUL byte in a list of pictures'
 printf 'Ask\000 something' >"$work/prompt"
-"$MPA" annotate conf/demo.ini run.dir="$work/n" data.limit=2 annotate.prompt="$work/prompt" >"$work/log" 2>&1
+"$MPA" annotate conf/demo-okvqa.ini run.dir="$work/n" data.limit=2 annotate.prompt="$work/prompt" >"$work/log" 2>&1
 ends 3 'prompt: holds a NUL byte' 'a NUL byte in a prompt'
 
 # Nothing that acts on a terminal, from names and values.
 escape=$(printf '\033[31m')
-"$MPA" annotate conf/demo.ini run.dir="$work/${escape}x" >"$work/log" 2>&1
+"$MPA" annotate conf/demo-okvqa.ini run.dir="$work/${escape}x" >"$work/log" 2>&1
 ends 2 'run.dir: a value may hold no control character' 'an escape in a value'
 mkdir "$work/pictures"
 printf 'x' >"$work/pictures/$escape.png"
-"$MPA" annotate conf/demo.ini run.dir="$work/e" data.images="$work/pictures" >"$work/log" 2>&1
+"$MPA" annotate conf/demo-okvqa.ini run.dir="$work/e" data.images="$work/pictures" >"$work/log" 2>&1
 LC_ALL=C grep -q '[[:cntrl:]]' "$work/log"
 [ $? = 1 ]
 ends 0 '' 'an escape in the name of a picture'
@@ -106,7 +106,7 @@ ends 0 '' 'an escape in the name of a picture'
 rm -rf "$work/l/level.state" "$work/l/metrics.jsonl" "$work/l/timings.jsonl" "$work/l/provenance.json"
 mkdir -p "$work/l/level.state/step-9" "$work/l/level.state/mine"
 echo keep >"$work/l/level.state/step-7"
-"$MPA" level conf/demo.ini run.dir="$work/l" level.batch=8 level.micro_batch=8 level.epochs=1 level.recipe=2025-10 >"$work/log" 2>&1
+"$MPA" level conf/demo-okvqa.ini run.dir="$work/l" level.batch=8 level.micro_batch=8 level.epochs=1 level.recipe=2025-10 >"$work/log" 2>&1
 ends 0 '' 'stray files among the states'
 [ -d "$work/l/level.state/mine" ] && [ "$(cat "$work/l/level.state/step-7")" = keep ]
 ends 0 '' 'stray files among the states are kept'

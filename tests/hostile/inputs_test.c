@@ -222,9 +222,9 @@ static void test_data_sets(void **state)
     hostile_file(&h, "p.json", "[]", 2);
     for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
         hostile_file(&h, "q.json", questions[i].text, strlen(questions[i].text));
-        hostile_case(
-            &h, questions[i].name, 3, questions[i].word,
-            (const char *const[]){"evaluate", "conf/demo.ini", "data.task=okvqa", dir, path, run, NULL});
+        hostile_case(&h, questions[i].name, 3, questions[i].word,
+                     (const char *const[]){"evaluate", "conf/demo-okvqa.ini", "data.task=okvqa", dir, path,
+                                           run, NULL});
     }
     hostile_end(&h, 20);
 }

@@ -9,7 +9,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/mpa-checked-XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 failed=0
 for stage in annotate identify level evaluate; do
-    "$@" "$stage" conf/demo.ini run.dir="$work/run" teacher.model=weights/run-teacher student.model=weights/run-student data.task=stvqa \
+    "$@" "$stage" conf/demo-okvqa.ini run.dir="$work/run" teacher.model=weights/run-teacher student.model=weights/run-student data.task=stvqa \
         data.images=$golden/pictures data.limit=4 annotate.prompt=$golden/prompt.txt annotate.max_new_tokens=48 identify.max_new_tokens=8 \
         identify.select=all level.recipe=2025-10 level.epochs=1 level.batch=2 level.micro_batch=1 level.save_every=1 \
         evaluate.questions=$golden/questions.json evaluate.image_root=$golden/pictures evaluate.models='student aligned teacher' \

@@ -29,13 +29,13 @@ bounded="prlimit --cpu=30 timeout -s KILL 600"
 awk '/^ },?$/ { n++ } { if (n < 2) print; else if (n == 2) { print " }"; print "]"; n++ } }' conf/world/okvqa/test.json >"$work/questions.json"
 stages="annotate identify level evaluate"
 tried=${TORTURE_STAGES:-$stages commands}
-settings=(data.limit=3 annotate.batch=2 annotate.max_new_tokens=32 identify.select=random identify.max_new_tokens=4 level.recipe=2025-10
+settings=(data.limit=3 annotate.batch=2 annotate.max_new_tokens=32 identify.select=all identify.max_new_tokens=4 level.recipe=2025-10
     level.epochs=2 level.batch=1 level.micro_batch=1 level.save_every=1 evaluate.questions="$work/questions.json")
 
 stage() { # STAGE FOLDER [COMMAND...]: COMMAND is put before mpa
     local name=$1 folder=$2
     shift 2
-    "$@" "$MPA" "$name" conf/demo.ini run.dir="$folder" "${settings[@]}" >"$work/log" 2>&1
+    "$@" "$MPA" "$name" conf/demo-okvqa.ini run.dir="$folder" "${settings[@]}" >"$work/log" 2>&1
 }
 
 fail() { # WHAT WHY
@@ -144,7 +144,7 @@ for name in $tried; do
     length=$((($(date +%s%N) - begin) / 1000))
     for ((n = 0; n < kills; n++)); do
         fresh "$name"
-        "$MPA" "$name" conf/demo.ini run.dir="$work/run" "${settings[@]}" >"$work/log" 2>&1 &
+        "$MPA" "$name" conf/demo-okvqa.ini run.dir="$work/run" "${settings[@]}" >"$work/log" 2>&1 &
         sleep "$(awk -v t="$((RANDOM * 32768 + RANDOM))" -v l="$length" 'BEGIN { printf "%.6f", t % l / 1e6 }')"
         kill -KILL $! 2>/dev/null
         wait $! 2>/dev/null
@@ -157,10 +157,10 @@ done 2>/dev/null
 picture=$(find conf/world/okvqa/test -name '*.jpg' | sort | head -n 1)
 commands=("ask --model weights/demo-student --image $picture --prompt x --max-new-tokens 3 --json" "inspect weights/demo-student"
     "trace --model weights/tiny-qwen2vl-a --image $picture --prompt x --answer y --grad --out $work/made/trace"
-    "compare $work/trace $work/trace" "tokenize --model weights/demo-student" "run conf/demo.ini --dump-config"
+    "compare $work/trace $work/trace" "tokenize --model weights/demo-student" "run conf/demo-okvqa.ini --dump-config"
     "merge --model weights/demo-student --adapter $work/lora/aligned/adapter --out $work/made/merged"
-    "plan conf/demo.ini run.dir=$work/run ${settings[*]}" "report conf/demo.ini run.dir=$work/run ${settings[*]}"
-    "explain conf/demo.ini 0 --json run.dir=$work/run ${settings[*]}")
+    "plan conf/demo-okvqa.ini run.dir=$work/run ${settings[*]}" "report conf/demo-okvqa.ini run.dir=$work/run ${settings[*]}"
+    "explain conf/demo-okvqa.ini 0 --json run.dir=$work/run ${settings[*]}")
 
 command_once() { # OUT WORD... : words of a command are split on purpose
     local out=$1
@@ -168,7 +168,7 @@ command_once() { # OUT WORD... : words of a command are split on purpose
     rm -rf "$work/made"
     mkdir "$work/made"
     # shellcheck disable=SC2086
-    env "$@" LD_PRELOAD="$TORTURE_SHIM" $bounded "$MPA" $command >"$out" 2>"$work/log" <conf/demo.ini
+    env "$@" LD_PRELOAD="$TORTURE_SHIM" $bounded "$MPA" $command >"$out" 2>"$work/log" <conf/demo-okvqa.ini
 }
 
 without_times() { # FILE
@@ -193,7 +193,7 @@ before=$passed
 rm -rf "$work/run"
 case " $tried " in *" commands "*)
     cp -r "$work/before-level" "$work/lora"
-    "$MPA" level conf/demo.ini run.dir="$work/lora" "${settings[@]}" level.method=lora >"$work/log" 2>&1 || fail 'level with adapters' "status $?"
+    "$MPA" level conf/demo-okvqa.ini run.dir="$work/lora" "${settings[@]}" level.method=lora >"$work/log" 2>&1 || fail 'level with adapters' "status $?"
     cp -r "$work/after-evaluate" "$work/run"
     ;;
 esac

@@ -3,11 +3,11 @@
 # Where a case fails, read src/command/ablate.c, src/command/ablate_table.c, src/mpa/select.c.
 . "$(dirname "$0")/../fixture/verdict.sh"
 
-# Four pictures of a data set with labels, and two test questions.
-for i in 1 2 3 4; do
+# Four pictures of a data set with labels, and two test questions that the student gets wrong.
+for i in 4 5 6 7; do
     echo "{\"image_id\": $i, \"qas\": [{\"question_id\": $i, \"question\": \"Label $i?\", \"answers\": [\"label $i\"]}]}"
 done | sed '1s/^/[/; $!s/$/,/; $s/$/]/' >"$work/set.json"
-awk '/^ },?$/ { n++ } { if (n < 2) print; else if (n == 2) { print " }"; print "]"; n++ } }' conf/world/okvqa/test.json >"$work/questions.json"
+{ echo '['; awk '/^ {$/ { n++ } n == 2 || n == 3' conf/world/okvqa/test.json; } | sed '$s/},*$/}]/' >"$work/questions.json"
 cat >"$work/run.ini" <<END
 [run]
 dir = $work/run
@@ -53,8 +53,8 @@ verdict "$(ls "$work"/run/ablate/*/answers.jsonl | wc -l | tr -d ' ')" 8 'journa
 verdict "$(cat "$work"/run/ablate/*/answers.jsonl | grep -vc '^{"stage":"evaluate-aligned"')" 0 'nothing is asked again'
 
 labels=$work/run/ablate/identify.select=labels
-verdict "$(grep -c '"value": "label [1-4]"' "$labels+size=1+seed=0/parity.json")" 4 'labels are trained on'
-verdict "$(grep -c '"value": "label [12]"' "$labels+size=0.5+seed=1/parity.json")" 2 'and half of them'
+verdict "$(grep -c '"value": "label [4-7]"' "$labels+size=1+seed=0/parity.json")" 4 'labels are trained on'
+verdict "$(grep -c '"value": "label [45]"' "$labels+size=0.5+seed=1/parity.json")" 2 'and half of them'
 verdict "$(grep -c 'a label of the data set' "$labels+size=1+seed=0/audit.jsonl")" 4 'which the audit says'
 verdict "$(grep -c . "$work/run/ablate/identify.select=unverified+size=0.5+seed=0/audit.jsonl")" 2 'half of the pictures are decided about'
 

@@ -7,7 +7,7 @@ case $MPA in /*) ;; *) MPA=$PWD/$MPA ;; esac
 mkdir -p "$work/conf" "$work/models"
 cp conf/*.ini "$work/conf"
 ln -s "$PWD/weights/demo-teacher" "$work/models/Qwen2-VL-7B-Instruct"
-ln -s "$PWD/weights/demo-student-qwen2vl" "$work/models/Qwen2-VL-2B-Instruct"
+ln -s "$PWD/weights/demo-student" "$work/models/Qwen2-VL-2B-Instruct"
 
 # picture N FILE: picture N of the demo as FILE below data/
 picture() {
@@ -81,7 +81,7 @@ EOF
 
 # Pixels and the instruction of the demo's models; twelve epochs of at least one step.
 run() { # NAME ANNOTATED ASKED
-    "$MPA" run "$work/conf/$1.ini" annotate.prompt="$PWD/ref/prompts/okvqa.txt" image.min_pixels=0 image.max_pixels=0 image.published=no level.recipe=2025-10 level.min_pixels=0 level.max_pixels=0 level.batch=1 \
+    "$MPA" run "$work/conf/$1.ini" identify.select=all annotate.prompt="$PWD/ref/prompts/okvqa.txt" image.min_pixels=0 image.max_pixels=0 image.published=no level.recipe=2025-10 level.min_pixels=0 level.max_pixels=0 level.batch=1 \
         level.micro_batch=1 level.epochs=12 >"$work/log" 2>&1
     case_is $? "mpa run conf/$1.ini"
     [ "$(grep -c '"mpa"' "$work/runs/$1/scores.json")" -ge 3 ]

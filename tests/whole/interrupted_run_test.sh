@@ -6,7 +6,7 @@
 # The first six labelled questions.
 awk '/^ },?$/ { n++ } { if (n < 6) print; else if (n == 6) { print " }"; print "]"; n++ } }' conf/world/okvqa/test.json >"$work/questions.json"
 
-set -- run conf/demo.ini data.limit=10 annotate.batch=2 evaluate.questions="$work/questions.json" \
+set -- run conf/demo-okvqa.ini data.limit=10 annotate.batch=2 evaluate.questions="$work/questions.json" \
     identify.select=random level.epochs=2 level.batch=4 level.micro_batch=2 level.warmup_ratio=0.03 level.save_every=1 level.learning_rate=1e-4
 
 # All files but the times, in one stream; a file that should be gone stands out by its name.
@@ -62,7 +62,7 @@ done
 # Work that was begun does not go on with other settings, unless it may begin anew; a journal that was damaged is not taken for torn.
 rm -rf "$work/other"
 annotate() {
-    "$MPA" annotate conf/demo.ini run.dir="$work/other" data.limit=10 annotate.batch=2 "$@" >"$work/log" 2>&1
+    "$MPA" annotate conf/demo-okvqa.ini run.dir="$work/other" data.limit=10 annotate.batch=2 "$@" >"$work/log" 2>&1
 }
 annotate
 rm "$work/other/annotations.json"

@@ -14,7 +14,7 @@ head -c 900 "$work/all/03.jpg" >"$work/cut" && mv "$work/cut" "$work/all/03.jpg"
 echo '<html>not found</html>' >"$work/all/05.jpg"
 : >"$work/all/08.jpg"
 
-set -- run conf/demo.ini data.images="$work/photos" data.image_root= data.missing=skip annotate.batch=2 annotate.max_new_tokens=40 \
+set -- run conf/demo-okvqa.ini data.images="$work/photos" data.image_root= data.missing=skip annotate.batch=2 annotate.max_new_tokens=40 \
     identify.max_new_tokens=8 level.recipe=2025-10 level.batch=2 level.micro_batch=1 level.epochs=2 level.save_every=1 \
     level.learning_rate=1e-4 evaluate.questions= evaluate.holdout=0.3 --force
 

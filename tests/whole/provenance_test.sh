@@ -178,9 +178,10 @@ input 'a weight of the teacher' "$work/teacher/model.safetensors" \
     "printf x | dd of='$work/teacher/model.safetensors' bs=1 seek=1000000 conv=notrunc 2>/dev/null" "$A evaluation/teacher.json $T"
 input 'settings of the student' "$work/student/generation_config.json" "echo >>'$work/student/generation_config.json'" \
     "aligned evaluation/student.json $S"
-input 'a picture' "$work/pictures/2.jpg" "cp '$work/pictures/3.jpg' '$work/pictures/2.jpg'" "aligned $A $S $T"
-input 'a label' "$work/questions.json" "sed -i.bak 's/\"answer\": \"/&x/; s/\"answers\": \\[/&\"other\", /' '$work/questions.json'" "$E"
 first=$(find "$work/test" -name "*_000000000001.jpg")
+kept=$(sed -n 's/.*"image_path":"\([^"]*\)".*"decision":"kept".*/\1/p' "$work/run/audit.jsonl" | head -n 1)
+input 'a picture' "$work/pictures/$kept" "cp '$first' '$work/pictures/$kept'" "aligned $A $S $T"
+input 'a label' "$work/questions.json" "sed -i.bak 's/\"answer\": \"/&x/; s/\"answers\": \\[/&\"other\", /' '$work/questions.json'" "$E"
 input 'a test picture' "$first" "cp '$work/pictures/4.jpg' '$first'" "$E"
 run
 verdict $? 0 'everything put back: goes on'
@@ -230,7 +231,7 @@ hand() {
     verdict "$(stale)" '' "$1 edited: after that all is true"
 }
 
-hand annotations.json "sed -i.bak '1,/predicted_question/s/\(predicted_question.*\)\"/\1 here\"/' '$work/run/annotations.json'" \
+hand annotations.json "sed -i.bak '/$kept/,/predicted_question/s/\(predicted_question.*\)\"/\1 here\"/' '$work/run/annotations.json'" \
     "aligned evaluation/aligned.json parity.json student.json teacher.json"
 hand student.json "sed -i.bak '1,/predictions/s/\(predictions.*\)\"/\1 x\"/' '$work/run/student.json'" 'parity.json'
 hand teacher.json "sed -i.bak '1,/predictions/s/\(predictions.*\)\"/\1 x\"/' '$work/run/teacher.json'" 'parity.json'

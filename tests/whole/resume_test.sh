@@ -17,7 +17,7 @@ batch = 4
 max_new_tokens = 40
 [identify]
 max_new_tokens = 8
-select = random
+select = all
 [level]
 epochs = 1
 batch = 4

@@ -20,7 +20,7 @@ echo '<html>not found</html>' >"$work/photos/05.jpg"    # something else
 { head -c 400 golden/model/odd.png && printf 'xxxx' && tail -c +405 golden/model/odd.png; } >"$work/photos/07.png"
 rm "$work/photos/07.jpg"
 
-set -- conf/demo.ini data.images="$work/photos" data.image_root= run.dir="$work/run" annotate.max_new_tokens=40 identify.max_new_tokens=8
+set -- conf/demo-okvqa.ini data.images="$work/photos" data.image_root= run.dir="$work/run" annotate.max_new_tokens=40 identify.max_new_tokens=8
 annotated() {
     grep -c question_id "$work/run/annotations.json"
 }
