@@ -12,17 +12,16 @@
                                doc/world-KIND.jpg
 
 Everything follows from a seed; training and test pictures are disjoint."""
-import json, os, random
+import random
 
-import numpy as np
 from PIL import Image
 
 import world_charts, world_flags, world_scenes, world_signs
+from common import path, save_json
 from world_canvas import SIZE
 
 KINDS = {"textvqa": world_signs, "stvqa": world_scenes, "chartqa": world_charts, "okvqa": world_flags}
 TRAIN, TEST = 700, 100
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def scene(kind, which):
@@ -46,22 +45,9 @@ def row_of(kind, n, image, question, answer):
     return {"image_id": image, "question": question, "question_id": n, "answers": [answer] * 10}
 
 
-def save(folder, name, image):
-    os.makedirs(folder, exist_ok=True)
-    Image.fromarray(image).save(os.path.join(folder, name), quality=75, subsampling=2, optimize=True)
-
-
-def write(path, value):
-    with open(path, "w") as f:
-        json.dump(value, f, indent=1)
-        f.write("\n")
-
-
 def write_rows(kind, part, rows):
     value = [row_of(kind, *r) for r in rows]
-    with open(os.path.join(ROOT, "conf", "world", kind, part + ".json"), "w") as f:
-        json.dump(value if kind in ("chartqa", "okvqa") else {"data": value}, f, indent=1)
-        f.write("\n")
+    save_json(value if kind in ("chartqa", "okvqa") else {"data": value}, "conf", "world", kind, part + ".json", indent=1)
 
 
 def draw_part(kind, part, count, questions):
@@ -69,7 +55,7 @@ def draw_part(kind, part, count, questions):
     rows, out = [], {}
     for n in range(1, count + 1):
         s, (name, image) = scene(kind, f"{part} {n}"), name_of(kind, "val" if part == "test" else part, n)
-        save(os.path.join(ROOT, "conf", "world", kind, part), name, s.image)
+        Image.fromarray(s.image).save(path("conf", "world", kind, part, name), quality=75, subsampling=2, optimize=True)
         rng = random.Random(f"{kind} {part} questions {n}")
         asks = list({q.wordings: q for q in s.questions}.values())  # a question once
         for q in rng.sample(asks, min(questions, len(asks))):
@@ -82,19 +68,18 @@ def draw_part(kind, part, count, questions):
 
 def draw_kind(kind):
     drawn = draw_part(kind, "train", TRAIN, 1)
-    with open(os.path.join(ROOT, "conf", "world", kind, "truth.tsv"), "w") as f:
+    with open(path("conf", "world", kind, "truth.tsv"), "w") as f:
         for name, s in drawn.items():
             for q in {(w, q.answer): 0 for q in s.questions for w in q.wordings}:
                 print(name, *q, sep="\t", file=f)
     sheet = Image.new("RGB", (8 * SIZE, 4 * SIZE))
     for i, s in enumerate(list(drawn.values())[:32]):
         sheet.paste(Image.fromarray(s.image), (i % 8 * SIZE, i // 8 * SIZE))
-    sheet.save(os.path.join(ROOT, "doc", f"world-{kind}.jpg"), quality=80)
+    sheet.save(path("doc", f"world-{kind}.jpg"), quality=80)
     draw_part(kind, "test", TEST, 2)
 
 
 def main():
-    os.makedirs(os.path.join(ROOT, "doc"), exist_ok=True)
     for kind in KINDS:
         draw_kind(kind)
 

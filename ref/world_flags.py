@@ -64,16 +64,12 @@ def draw_flag(d, rng, spec, box):
         return
     d.rectangle(box, fill=colours[0])
     if form == "n":
-        for c, t in zip(colours[1:], (0.2, 0.09) if len(colours) > 2 else (0.16,)):
-            d.rectangle((x0 + w * 0.36 - h * t / 2, y0, x0 + w * 0.36 + h * t / 2, y1), fill=c)
-            d.rectangle((x0, y0 + h / 2 - h * t / 2, x1, y0 + h / 2 + h * t / 2), fill=c)
-    elif form == "d":
+        cx, cy, t = x0 + w * 0.36, y0 + h / 2, h * 0.08
+        d.rectangle((cx - t, y0, cx + t, y1), fill=colours[1])
+        d.rectangle((x0, cy - t, x1, cy + t), fill=colours[1])
+    else:
         r, cx, cy = h * 0.3, x0 + w / 2, y0 + h / 2
         d.ellipse((cx - r, cy - r, cx + r, cy + r), fill=colours[1])
-    else:
-        cx, cy, a, t = x0 + w / 2, y0 + h / 2, h * 0.32, h * 0.1
-        d.rectangle((cx - a, cy - t, cx + a, cy + t), fill=colours[1])
-        d.rectangle((cx - t, cy - a, cx + t, cy + a), fill=colours[1])
 
 
 # Each emblem is drawn in colour c around (x, y) with radius r and lines of width t.
