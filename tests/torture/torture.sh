@@ -26,7 +26,7 @@ ENOMEM=12 EIO=5 ENOSPC=28 EINTR=4
 # No run may hang: 30 s of work, and ten minutes on the clock, because the machine may be busy.
 bounded="prlimit --cpu=30 timeout -s KILL 600"
 
-awk '/^ },?$/ { n++ } { if (n < 2) print; else if (n == 2) { print " }"; print "]"; n++ } }' conf/world/okvqa/test.json >"$work/questions.json"
+tests/fixture/questions.sh 1 2 >"$work/questions.json"
 stages="annotate identify level evaluate"
 tried=${TORTURE_STAGES:-$stages commands}
 settings=(data.limit=3 annotate.batch=2 annotate.max_new_tokens=32 identify.select=all identify.max_new_tokens=4 level.recipe=2025-10

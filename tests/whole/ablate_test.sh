@@ -7,7 +7,7 @@
 for i in 4 5 6 7; do
     echo "{\"image_id\": $i, \"qas\": [{\"question_id\": $i, \"question\": \"Label $i?\", \"answers\": [\"label $i\"]}]}"
 done | sed '1s/^/[/; $!s/$/,/; $s/$/]/' >"$work/set.json"
-{ echo '['; awk '/^ {$/ { n++ } n == 2 || n == 3' conf/world/okvqa/test.json; } | sed '$s/},*$/}]/' >"$work/questions.json"
+tests/fixture/questions.sh 2 3 >"$work/questions.json"
 cat >"$work/run.ini" <<END
 [run]
 dir = $work/run

@@ -50,7 +50,7 @@ image_root = $PWD/conf/world/okvqa/test
 models = student
 EOF
 # The labelled set is cut to its first questions, one object of the list per few lines.
-awk '{ print } /}/ { if (++n == 6) exit }' conf/world/okvqa/test.json | sed '$ s/},*/}]/' >"$work/questions.json"
+tests/fixture/questions.sh 1 6 >"$work/questions.json"
 for run in whole killed more wrong; do mkdir "$work/$run" && cp golden/run/parity.json "$work/$run/"; done
 
 expect 0 'LoRA on [0-9]+ modules, rank 4, alpha 4, dropout 0.1' level "$work/run.ini" run.dir="$work/whole"

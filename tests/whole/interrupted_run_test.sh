@@ -4,7 +4,7 @@
 . "$(dirname "$0")/../fixture/verdict.sh"
 
 # The first six labelled questions.
-awk '/^ },?$/ { n++ } { if (n < 6) print; else if (n == 6) { print " }"; print "]"; n++ } }' conf/world/okvqa/test.json >"$work/questions.json"
+tests/fixture/questions.sh 1 6 >"$work/questions.json"
 
 set -- run conf/demo-okvqa.ini data.limit=10 annotate.batch=2 evaluate.questions="$work/questions.json" \
     identify.select=random level.epochs=2 level.batch=4 level.micro_batch=2 level.warmup_ratio=0.03 level.save_every=1 level.learning_rate=1e-4

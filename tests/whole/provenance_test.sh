@@ -9,7 +9,7 @@ cp -R weights/demo-teacher "$work/teacher"
 cp -R weights/demo-student "$work/student"
 mkdir "$work/pictures" "$work/test"
 for i in 1 2 3 4; do cp "conf/world/okvqa/train/COCO_train2014_00000000000$i.jpg" "$work/pictures/$i.jpg"; done
-awk '/^ },?$/ { n++ } { if (n < 2) print; else if (n == 2) { print " }"; print "]"; n++ } }' conf/world/okvqa/test.json >"$work/questions.json"
+tests/fixture/questions.sh 1 2 >"$work/questions.json"
 cp conf/world/okvqa/test/* "$work/test/"
 cat >"$work/run.ini" <<END
 [run]

@@ -31,7 +31,7 @@ image_root = $PWD/conf/world/okvqa/test
 EOF
 
 # The labelled set is cut to its first questions, one object of the list per few lines.
-awk '{ print } /}/ { if (++n == 8) exit }' conf/world/okvqa/test.json | sed '$ s/},*/}]/' >"$work/questions.json"
+tests/fixture/questions.sh 1 8 >"$work/questions.json"
 set -- run "$work/run.ini" data.limit=12 evaluate.questions="$work/questions.json"
 
 "$mpa" "$@" run.dir="$work/whole" >"$work/out" 2>"$work/err" || {
