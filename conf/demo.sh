@@ -14,7 +14,6 @@ tasks="textvqa stvqa chartqa okvqa"
 
 # The pairs that the runs of all tasks have kept, as one list.
 join_pairs() {
-    [ -f $out/all/parity.json ] && return
     mkdir -p $out/all
     {
         echo '['
@@ -26,7 +25,7 @@ join_pairs() {
 
 # score MODEL TASK FOLDER: a model's answers to the test questions of a task
 score() {
-    [ -f "$3/scores.json" ] || "$mpa" evaluate conf/demo-$2.ini run.dir="$3" student.model="$1" evaluate.models=student --quiet >/dev/null
+    "$mpa" evaluate conf/demo-$2.ini run.dir="$3" student.model="$1" evaluate.models=student --quiet >/dev/null
 }
 
 # mpa accuracy of MODEL in scores.json
@@ -36,7 +35,7 @@ accuracy() {
 
 # What became of the annotations that are wrong, and of those that are right, by what can be asked about the pictures (truth.tsv).
 annotations() {
-    awk -v task="$1" '
+    awk '
         function field(name,   at) {
             at = index($0, "\"" name "\":\"")
             return at ? substr($0, at + length(name) + 4, index(substr($0, at + length(name) + 4), "\"") - 1) : ""
@@ -112,14 +111,16 @@ ablate() {
         --seeds "${SEEDS:-5}" "$@"
 }
 
-# Six epochs of each selection; and of all pairs so few that it takes as many steps as parity.
+# As many epochs of each selection as the demo takes; and of all pairs so few that it takes as many steps as parity.
 ablation() {
     for t in $tasks; do
         echo "$t"
         ablate $t $t --vary identify.select=parity,all,random,unverified,labels
         made=build/ablation/$t
-        ablate $t $t-steps teacher.annotations=$made/annotations.json --vary identify.select=all --vary level.epochs="$(
-            awk '{ kept += /"decision":"kept"/ } END { printf "%.0f", 6 * kept / NR }' $made/audit.jsonl)"
+        ablate $t $t-steps teacher.annotations=$made/annotations.json teacher.answers=$made/teacher.json student.answers=$made/student.json \
+            --vary identify.select=all --vary level.epochs="$(
+                awk '/^epochs = / { epochs = $3 } /"decision":/ { n++; kept += /"decision":"kept"/ } END { printf "%.0f", epochs * kept / n }' \
+                    conf/demo-$t.ini $made/audit.jsonl)"
     done
 }
 
