@@ -1,6 +1,7 @@
 /* Loading the configuration, in this order: file, command line, recipe, defaults. A value is text
  * with its origin (Setting) until everything is read; then config_bind fills in the fields. What
  * comes later in the order never replaces what an earlier one has set, but for the command line. */
+#include "config/ini.h"
 #include "config/keys.h"
 
 #include "base/memory.h"
@@ -139,7 +140,8 @@ static void dump_value(Text *out, const char *key, const char *value, Error *e)
 {
     do {
         size_t n = strcspn(value, "\n");
-        text_format(out, e, "%s = %.*s\n", key, (int)n, value);
+        const char *quote = ini_needs_quotes(value, n) ? "\"" : "";
+        text_format(out, e, "%s = %s%.*s%s\n", key, quote, (int)n, value, quote);
         value += n + (value[n] == '\n');
     } while (e->status == OK && *value);
 }

@@ -36,11 +36,14 @@ static int on_pair(void *user, const char *section, const char *key, const char 
     return 1;
 }
 
+/* What inih takes for white space within a line, whatever the locale. */
+static const char white[] = " \t\r\v\f";
+
 /* The bytes of the line up to a comment within it, as inih sees one: a semicolon after white space. */
 static size_t without_comment(const char *p, size_t n)
 {
     for (size_t i = 1; i < n; i++)
-        if (p[i] == ';' && strchr(" \t", p[i - 1]))
+        if (p[i] == ';' && strchr(white, p[i - 1]))
             return i;
     return n;
 }
@@ -49,19 +52,19 @@ static size_t without_comment(const char *p, size_t n)
 static const char *fault_of(const char *p, size_t n)
 {
     size_t own = without_comment(p, n);
-    if (*p == ' ' || *p == '\t')
+    if (strchr(white, *p))
         return "the line is indented; keys start at the line's beginning";
     if (*p == '[') {
         const char *end = memchr(p, ']', own);
         size_t after = end ? (size_t)(end + 1 - p) : 0;
         if (!end)
             return "the section name lacks its ]";
-        return after + strspn(end + 1, " \t\r") < own ? "nothing may follow the ] on the line" : NULL;
+        return after + strspn(end + 1, white) < own ? "nothing may follow the ] on the line" : NULL;
     }
     const char *equals = memchr(p, '=', own);
     if (!equals)
         return "wanted [section], key = value, or a comment (# or ;)";
-    const char *value = equals + 1 + strspn(equals + 1, " \t");
+    const char *value = equals + 1 + strspn(equals + 1, white);
     if (own < n && *value == '"' && !memchr(value + 1, '"', (size_t)(p + own - value - 1)))
         return "a semicolon after a space starts a comment, in quotes too; leave it out, or put long texts "
                "into files";
@@ -79,7 +82,7 @@ static Status scan(const Text *text, const char *path, int *line, int *lines, Er
         p += 3; /* a byte order mark, which inih skips as well */
     for (int number = 1; *p; number++) {
         size_t n = strcspn(p, "\n");
-        size_t blank = strspn(p, " \t\r");
+        size_t blank = strspn(p, white);
         if (n > MAX_LINE)
             return error_set(e, BAD_USAGE,
                              "%s:%d: the line has %zu bytes; at most %d are read (long texts go into files)",
@@ -120,6 +123,12 @@ char *ini_unquoted(const char *value, Error *e)
     const size_t n = strlen(value);
     const bool quoted = n >= 2 && value[0] == '"' && value[n - 1] == '"';
     return memory_copy_bytes(value + quoted, n - 2 * quoted, e);
+}
+
+bool ini_needs_quotes(const char *value, size_t n)
+{
+    return n &&
+           (strchr(" \t\";", value[0]) || strchr(" \t\"", value[n - 1]) || without_comment(value, n) < n);
 }
 
 /* Where the lines of a configuration go. */

@@ -17,5 +17,8 @@ typedef Status IniTaker(void *user, const IniPair *pair, Error *e);
 Status ini_read(const char *path, IniTaker *take, void *user, Error *e);
 /* The value without the double quotes around it, if it has any. Owned; NULL after a failure. */
 char *ini_unquoted(const char *value, Error *e);
+/* Whether the n bytes of a value that is in no quotes would be read as another one. What has a semicolon after white space can be read in no
+ * way; in quotes it is refused. */
+bool ini_needs_quotes(const char *value, size_t n);
 
 #endif

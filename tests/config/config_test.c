@@ -107,6 +107,7 @@ static void test_refused(void **state)
         {"[run\nseed = 1\n", NULL, "c.ini:1: the section name lacks its ]"},
         {"[run] seed = 1\n", NULL, "c.ini:1: nothing may follow"},
         {"[run]\n  seed = 1\n", NULL, "c.ini:2: the line is indented"},
+        {"[run]\n\rseed = 1\n", NULL, "c.ini:2: the line is indented"},
         {"[identify]\nsuffix = \"a ; b\"\n", NULL, "c.ini:2: a semicolon"},
         /* the whole list of allowed words, and the whole value */
         {"[level]\nx = 1\n", NULL, " save_every offload dtype)"},
@@ -275,9 +276,13 @@ static void test_dump(void **state)
     Text first = {0}, second = {0};
     char line[100];
     scratch_make(&s);
-    load_good(&s, &c,
-              "[run]\ndir = /tmp/x\n[data]\nimage_map = a=b\nimage_map = c=d\n[level]\nrecipe = 2024-12\n",
-              NULL);
+    load_good(
+        &s, &c,
+        "[run]\ndir = \"/tmp/x \"\n[data]\nimage_map = a=b\nimage_map = \";c=d\"\nimage_map = \"\"e\"=f\"\n"
+        "image_map = \" g=h\"\n[level]\nrecipe = 2024-12\n",
+        NULL);
+    assert_string_equal(c.run.dir, "/tmp/x ");
+    assert_string_equal(c.data.image_map, "a=b\n;c=d\n\"e\"=f\n g=h");
     dump(&c, &first);
     load_good(&s, &again, text_string(&first), NULL);
     dump(&again, &second);
