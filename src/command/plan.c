@@ -91,13 +91,14 @@ static Status count_known(Plan *p, Error *e)
     return e->status;
 }
 
-/* And those that follow from the try. */
+/* And those that follow from the try. A share is expected by the rule of succession: where a slow machine tried one and kept none, that says
+ * little of the rest. */
 static void count_rest(Plan *p)
 {
     if (!p->annotations_known)
         p->annotations = p->asked ? p->files * p->tries / p->asked : p->files;
     if (!p->pairs_known && p->measure && p->tries)
-        p->pairs = p->annotations * p->confirmed / p->tries;
+        p->pairs = p->annotations * (p->confirmed + 1) / (p->tries + 2);
     else if (!p->pairs_known)
         p->pairs = p->annotations / 2;
     if (!p->pairs_known && !*p->job->config.evaluate.questions)

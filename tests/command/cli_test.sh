@@ -117,9 +117,9 @@ expect 4 'needs about [0-9]+ MiB of memory' annotate conf/demo-okvqa.ini run.dir
 expect 0 'continues because of --force' annotate conf/demo-okvqa.ini run.dir="$work/o5" run.memory=1K data.limit=1 --force
 
 # A plan changes nothing and says what each stage needs; what is too small for any stage is said before the first one.
-expect 0 'out:^  annotate +[0-9]+ s +[0-9]+ MiB +[0-9]+ MiB  12 pictures' plan conf/demo-okvqa.ini run.dir="$work/plan" data.limit=12
+expect 0 'out:^  annotate +[0-9.]+ (s|min|h) +[0-9]+ MiB +[0-9]+ MiB  12 pictures' plan conf/demo-okvqa.ini run.dir="$work/plan" data.limit=12
 grep -Eq '^pictures: 12 can be read, 0 are missing or cannot, 0 have other formats; 0 have the bytes of another, 0 are turned by EXIF' "$work/out" && grep -Eq '^tokens per picture, teacher: 49 at least' "$work/out" &&
-    grep -Eq '^  level +[0-9]+ s .* 6 epochs, [0-9]+ steps of 8, [0-9]+ updates$' "$work/out" && grep -Eq '^  evaluate: aligned +[0-9]+ s' "$work/out"
+    grep -Eq '^  level +[0-9.]+ (s|min|h) .* 6 epochs, [0-9]+ steps of 8, [0-9]+ updates$' "$work/out" && grep -Eq '^  evaluate: aligned +[0-9.]+ (s|min|h)' "$work/out"
 verdict "$([ $? = 0 ] || echo "not in the plan")" "plan: pictures, tokens, level, evaluate"
 [ -e "$work/plan" ] && verdict "the run folder was made" "plan" || verdict "" ""
 mkdir "$work/some"
@@ -131,7 +131,7 @@ echo x >"$work/some/other.webp"
 expect 0 'out:^pictures: 3 can be read, 0 are missing or cannot, 1 have other formats; 1 have the bytes of another, 1 are turned by EXIF' \
     plan conf/demo-okvqa.ini run.dir="$work/plan" data.images="$work/some" data.image_root=
 "$MPA" annotate conf/demo-okvqa.ini run.dir="$work/plan" data.limit=2 annotate.max_new_tokens=40 >"$work/out" 2>"$work/err"
-expect 0 'out:^  identify: teacher +[0-9]+ s +[0-9]+ MiB +[0-9]+ MiB  2 questions' plan conf/demo-okvqa.ini run.dir="$work/plan" data.limit=2 annotate.max_new_tokens=40
+expect 0 'out:^  identify: teacher +[0-9.]+ (s|min|h) +[0-9]+ MiB +[0-9]+ MiB  2 questions' plan conf/demo-okvqa.ini run.dir="$work/plan" data.limit=2 annotate.max_new_tokens=40
 grep -q '^  annotate' "$work/out" && verdict "what is done is planned" "plan after annotate" || verdict "" ""
 expect 2 'run.dir is needed' plan "$work/c.ini" run.dir=
 expect 0 'out:^refused: evaluate: .*there is no such file' plan conf/demo-okvqa.ini run.dir="$work/plan" data.limit=2 evaluate.questions=none.json
