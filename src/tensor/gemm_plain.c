@@ -4,19 +4,34 @@
 
 #include "base/number.h"
 
-enum { LANES = 8, COLUMNS = 32 };
+/* A result is made in blocks of BLOCK rows and columns, in steps of DEPTH along k; a tile of it has ROWS rows and COLUMNS columns, so
+ * that its sums stay in the registers of a machine with 16 of two doubles. */
+enum { BLOCK = 32, DEPTH = 128, ROWS = 2, COLUMNS = 8 };
 
-/* sum_k a[k] b[k] in LANES partial sums */
-static double dot(const float *a, const float *b, int64_t K)
+/* Widens `count` rows (of A) or columns (of B), `step` apart, to double: `width` at a time, for each k the values of these side by side. */
+static void pack(double *to, const float *from, int64_t step, int64_t step_k, int64_t count, int64_t depth,
+                 int width)
 {
-    double sum[LANES] = {0};
-    int64_t k = 0;
-    for (; k + LANES <= K; k += LANES)
-        for (int i = 0; i < LANES; i++)
-            sum[i] += (double)a[k + i] * (double)b[k + i];
-    for (int i = 0; k + i < K; i++)
-        sum[i] += (double)a[k + i] * (double)b[k + i];
-    return ((sum[0] + sum[4]) + (sum[1] + sum[5])) + ((sum[2] + sum[6]) + (sum[3] + sum[7]));
+    for (int64_t i0 = 0; i0 < count; i0 += width)
+        for (int64_t k = 0; k < depth; k++)
+            for (int64_t i = i0; i < i0 + width; i++, to++)
+                *to = i < count ? (double)from[i * step + k * step_k] : 0;
+}
+
+/* Adds to a tile of sums, which starts at column `at`, in the order of k. */
+static void add_tile(double (*sum)[BLOCK], int64_t at, const double *a, const double *b, int64_t depth)
+{
+    double own[ROWS][COLUMNS];
+    for (int i = 0; i < ROWS; i++)
+        for (int j = 0; j < COLUMNS; j++)
+            own[i][j] = sum[i][at + j];
+    for (int64_t k = 0; k < depth; k++, a += ROWS, b += COLUMNS)
+        for (int i = 0; i < ROWS; i++)
+            for (int j = 0; j < COLUMNS; j++)
+                own[i][j] += a[i] * b[j];
+    for (int i = 0; i < ROWS; i++)
+        for (int j = 0; j < COLUMNS; j++)
+            sum[i][at + j] = own[i][j];
 }
 
 static void store(float *c, double sum, float alpha, float beta)
@@ -28,29 +43,29 @@ static void store(float *c, double sum, float alpha, float beta)
 void gemm_block(bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
                 const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
 {
-    const int64_t step_m = transpose_a ? 1 : lda;
-    const int64_t step_k = transpose_a ? lda : 1;
-    const int64_t step_n = transpose_b ? ldb : 1;
-    for (int64_t m = 0; m < M; m++) {
-        const float *row = a + m * step_m;
-        if (transpose_b && !transpose_a) {
-            for (int64_t n = 0; n < N; n++)
-                store(c + m * ldc + n, dot(row, b + n * ldb, K), alpha, beta);
-            continue;
-        }
-        for (int64_t n0 = 0; n0 < N; n0 += COLUMNS) {
-            const int64_t columns = min_i64(COLUMNS, N - n0);
-            double sum[COLUMNS] = {0};
-            for (int64_t k = 0; k < K; k++) {
-                const double x = (double)row[k * step_k];
-                const float *y = transpose_b ? b + n0 * ldb + k : b + k * ldb + n0;
-                for (int64_t j = 0; j < columns; j++)
-                    sum[j] += x * (double)y[j * step_n];
+    const int64_t a_m = transpose_a ? 1 : lda;
+    const int64_t a_k = transpose_a ? lda : 1;
+    const int64_t b_n = transpose_b ? ldb : 1;
+    const int64_t b_k = transpose_b ? 1 : ldb;
+    double rows[BLOCK * DEPTH];
+    double columns[BLOCK * DEPTH];
+    for (int64_t m0 = 0; m0 < M; m0 += BLOCK)
+        for (int64_t n0 = 0; n0 < N; n0 += BLOCK) {
+            const int64_t m = min_i64(BLOCK, M - m0);
+            const int64_t n = min_i64(BLOCK, N - n0);
+            double sum[BLOCK][BLOCK] = {{0}};
+            for (int64_t k = 0; k < K; k += DEPTH) {
+                const int64_t depth = min_i64(DEPTH, K - k);
+                pack(rows, a + m0 * a_m + k * a_k, a_m, a_k, m, depth, ROWS);
+                pack(columns, b + n0 * b_n + k * b_k, b_n, b_k, n, depth, COLUMNS);
+                for (int64_t i = 0; i < m; i += ROWS)
+                    for (int64_t j = 0; j < n; j += COLUMNS)
+                        add_tile(sum + i, j, rows + i * depth, columns + j * depth, depth);
             }
-            for (int64_t j = 0; j < columns; j++)
-                store(c + m * ldc + n0 + j, sum[j], alpha, beta);
+            for (int64_t i = 0; i < m; i++)
+                for (int64_t j = 0; j < n; j++)
+                    store(c + (m0 + i) * ldc + n0 + j, sum[i][j], alpha, beta);
         }
-    }
 }
 
 Status gemm_block_start(bool used, Error *e)
