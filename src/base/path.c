@@ -56,8 +56,8 @@ static Status not_below(const char *folder, const char *path, Error *e)
 char *path_absolute(const char *path, Error *e)
 {
     char *real = e->status == OK ? realpath(path, NULL) : NULL;
-    if (!real)
-        error_set(e, BAD_INPUT, "%s: %s", path, strerror(errno));
+    if (!real && e->status == OK)
+        file_refused(path, NULL, e);
     return real;
 }
 
@@ -69,7 +69,7 @@ char *path_below(const char *folder, const char *path, Error *e)
     char *root = realpath(folder, NULL);
     char *real = root ? realpath(path, NULL) : NULL;
     if (!real)
-        error_set(e, BAD_INPUT, "%s: %s", root ? path : folder, strerror(errno));
+        file_refused(root ? path : folder, NULL, e);
     else if (!is_below(root, real))
         not_below(folder, path, e);
     else

@@ -165,7 +165,7 @@ static Status check_room(const Job *j, const Vlm *vlm, const Kept *pairs, const 
             "level: %lld pairs, %lld steps, about %lld tokens in each epoch, %.0f MiB of memory besides the "
             "mapped weights, %.0f MiB of disk",
             (long long)pairs->count, (long long)schedule_steps(&o->level, pairs->count),
-            (long long)(memory.rows * pairs->count), (double)memory.used / mib,
+            (long long)memory.rows * (long long)pairs->count, (double)memory.used / mib,
             (double)(disk.run + disk.offload) / mib);
     job_check_memory(j, memory.least, "fine-tuning", e);
     job_check_disk(j, j->folder, disk.run, disk.largest, "fine-tuning (two states and aligned/)", e);
