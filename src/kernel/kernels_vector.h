@@ -121,21 +121,24 @@ static void widen(float *out, const void *in, Dtype type, int64_t count)
 }
 
 /* `columns` columns of a panel, from `rows` rows of K values; columns without a row become 0. Takes
- * WIDTH values of k at a time, the rest one by one. */
+ * WIDTH values of k at a time, the rest one by one. Fewer columns than WIDTH are the whole panel. */
 INLINE void pack_group(float *out, int width, const void *from, Dtype type, int64_t stride, int64_t rows,
                        int64_t columns, int64_t K)
 {
     int64_t k = 0;
+    assert(columns == WIDTH || columns == width);
     for (; k + WIDTH <= K; k += WIDTH) {
         V row[WIDTH];
         UNROLL for (int r = 0; r < WIDTH; r++) row[r] =
             r < rows ? load_as(from, type, r * stride + k) : (V){0};
         transpose(row);
-        if (columns == WIDTH)
-            UNROLL for (int r = 0; r < WIDTH; r++) store(out + (k + r) * width, row[r]);
+        /* What a whole store writes too much of, the next one replaces; after the last there is none. */
+        UNROLL for (int r = 0; r < WIDTH - 1; r++) store(out + (k + r) * width, row[r]);
+        if (columns == WIDTH || k + WIDTH < K)
+            store(out + (k + WIDTH - 1) * width, row[WIDTH - 1]);
         else
-            for (int r = 0; r < WIDTH; r++)
-                memcpy(out + (k + r) * width, row + r, (size_t)columns * sizeof(float));
+            for (int64_t c = 0; c < columns; c++)
+                out[(k + WIDTH - 1) * width + c] = row[WIDTH - 1][c];
     }
     for (; k < K; k++)
         for (int64_t r = 0; r < columns; r++)
