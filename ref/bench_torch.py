@@ -46,9 +46,11 @@ def family_and_config(file):
 
 
 def smaller(config, layers, vocabulary):
-    """A configuration, and those inside it, with so many layers and tokens; none: as many as it has."""
+    """A configuration, and those inside it, with so many layers and tokens; none: as many as it has. Layers are set also where the file
+    leaves their number to its class."""
     new = {"num_hidden_layers": layers, "depth": layers, "vocab_size": vocabulary}
-    return {k: smaller(v, layers, vocabulary) if isinstance(v, dict) else new.get(k) or v for k, v in config.items()}
+    out = {k: smaller(v, layers, vocabulary) if isinstance(v, dict) else new.get(k) or v for k, v in config.items()}
+    return {**out, "num_hidden_layers": layers, "depth": layers} if layers and "hidden_size" in config else out
 
 
 class Peer:
