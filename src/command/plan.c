@@ -28,8 +28,29 @@ bool plan_has(const Plan *p, int who)
 
 bool plan_is_there(const Plan *p, Result r)
 {
-    Error e = {0};
-    return result_holds(p->job, r, &e);
+    return p->there & 1u << r;
+}
+
+static Status find_results(Plan *p, Error *e)
+{
+    for (Result r = RESULT_ANNOTATIONS; r < RESULTS && e->status == OK; r++) {
+        Error unread = {0};
+        if (result_holds(p->job, r, &unread))
+            p->there |= 1u << r;
+        if (unread.status == NO_MEMORY)
+            error_take(e, &unread);
+    }
+    return e->status;
+}
+
+/* Notes what a stage would refuse, if it would: a line of the plan. Want of memory ends the plan itself. */
+static Status note_refusal(Plan *p, const char *stage, const Error *why, Error *e)
+{
+    if (why->status == NO_MEMORY)
+        return error_take(e, why);
+    if (why->status == OK)
+        return e->status;
+    return text_format(&p->refused, e, "refused: %s%s%s\n", stage, *stage ? ": " : "", why->text);
 }
 
 /* ---------------------------------------------------------------------------------------- what is there */
@@ -44,8 +65,7 @@ static Status look(Plan *p, Error *e)
     Error unread = {0};
     if (*c->data.images)
         items_load_images(&p->items, c, &unread);
-    if (unread.status != OK)
-        text_format(&p->refused, e, "refused: %s\n", unread.text);
+    note_refusal(p, "", &unread, e);
     p->file = memory_new(p->items.count, sizeof *p->file, e);
     for (int64_t i = 0; p->file && i < p->items.count && unread.status == OK; i++)
         if (p->items.item[i].file) {
@@ -57,8 +77,7 @@ static Status look(Plan *p, Error *e)
         Error bad = {0};
         if (*folder[who] && vlm_open(p->vlm + who, folder[who], &bad) == OK)
             plan_tokens(p->tokens + who, p->vlm + who, &options, p->file, p->files, e);
-        if (bad.status != OK)
-            text_format(&p->refused, e, "refused: %s\n", bad.text);
+        note_refusal(p, "", &bad, e);
     }
     return e->status;
 }
@@ -92,11 +111,11 @@ static Status count_known(Plan *p, Error *e)
 }
 
 /* And those that follow from the try. A share is expected by the rule of succession: where a slow machine tried one and kept none, that says
- * little of the rest. */
+ * little of the rest; where no reply was whole, as one is that a slow machine cuts short, nothing. */
 static void count_rest(Plan *p)
 {
     if (!p->annotations_known)
-        p->annotations = p->asked ? p->files * p->tries / p->asked : p->files;
+        p->annotations = p->tries ? p->files * p->tries / p->asked : p->files;
     if (!p->pairs_known && p->measure && p->tries)
         p->pairs = p->annotations * (p->confirmed + 1) / (p->tries + 2);
     else if (!p->pairs_known)
@@ -144,7 +163,7 @@ static void add_first_stages(Plan *p)
 
 /* Without a labelled set the held-out part of the annotations is asked. A set that cannot be read is told
  * by the stage. */
-static int64_t count_questions(const Plan *p)
+static int64_t count_questions(const Plan *p, Error *e)
 {
     const Config *c = &p->job->config;
     Items items = {0};
@@ -152,11 +171,13 @@ static int64_t count_questions(const Plan *p)
     int64_t count = (int64_t)(c->evaluate.holdout * (double)p->annotations);
     if (*c->evaluate.questions)
         count = items_load_questions(&items, c, &unread) == OK ? items.count : 0;
+    if (unread.status == NO_MEMORY)
+        error_take(e, &unread);
     items_free(&items);
     return count;
 }
 
-static void add_evaluation(Plan *p)
+static Status add_evaluation(Plan *p, Error *e)
 {
     static const struct {
         const char *name;
@@ -165,13 +186,14 @@ static void add_evaluation(Plan *p)
     } models[MODELS] = {[MODEL_STUDENT] = {"evaluate: student", RESULT_TEST_STUDENT, STUDENT},
                         [MODEL_ALIGNED] = {"evaluate: aligned", RESULT_TEST_ALIGNED, STUDENT},
                         [MODEL_TEACHER] = {"evaluate: teacher", RESULT_TEST_TEACHER, TEACHER}};
-    const int64_t questions = count_questions(p);
+    const int64_t questions = count_questions(p, e);
     if (*p->job->config.evaluate.predictions)
-        return;
+        return e->status;
     for (int m = 0; m < MODELS && questions; m++)
         if (p->job->config.evaluate.models & 1u << m && !plan_is_there(p, models[m].result) &&
             p->answers[models[m].who].group)
             add_answers(p, models[m].name, p->answers + models[m].who, questions, "questions");
+    return e->status;
 }
 
 /* Pairs of the try as training sees them; at least one. */
@@ -253,7 +275,7 @@ static Status add_training(Plan *p, Error *e)
     text_free(&said);
     const TrainOptions o = level_options(&p->job->config, student);
     if (lora_start(student, &o.level, o.seed, &bad) != OK)
-        return text_format(&p->refused, e, "refused: %s\n", bad.text);
+        return note_refusal(p, "", &bad, e);
     PlanRow *r = add_row(p, "level");
     describe_training(p, r, &o.level, e);
     measure_training(p, r, &o, e);
@@ -268,8 +290,8 @@ static Status add_refused(Plan *p, Error *e)
 {
     for (int i = 0; i < STAGES && e->status == OK; i++) {
         Error why = {0};
-        if (stage_check(p->job, stages + i, 1, &why) != OK)
-            text_format(&p->refused, e, "refused: %s: %s\n", stages[i]->name, why.text);
+        stage_check(p->job, stages + i, 1, &why);
+        note_refusal(p, stages[i]->name, &why, e);
     }
     return e->status;
 }
@@ -321,6 +343,7 @@ Status plan_make(Text *out, Job *j, bool measure, bool in_run, Error *e)
 {
     Plan p = {.job = j, .measure = measure};
     Progress work;
+    find_results(&p, e);
     if (in_run && nothing_left(&p))
         return e->status; /* a run that is done opens no model to say so */
     for (int who = 0; who < ANSWERERS; who++)
@@ -332,7 +355,7 @@ Status plan_make(Text *out, Job *j, bool measure, bool in_run, Error *e)
     count_rest(&p);
     add_first_stages(&p);
     add_training(&p, e);
-    add_evaluation(&p);
+    add_evaluation(&p, e);
     if (!in_run)
         add_refused(&p, e); /* a run has looked already, at the stages that it does */
     progress_end(&work);

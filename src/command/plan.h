@@ -68,6 +68,7 @@ typedef struct {
 typedef struct {
     Job *job;
     bool measure;
+    unsigned there; /* a bit for each Result that is there and true, or was put there by hand */
     Items items;
     char **file; /* [files], of the pictures that are there; borrowed from items */
     int64_t files;
@@ -91,7 +92,7 @@ typedef struct {
  * a warning). */
 Status plan_make(Text *out, Job *j, bool measure, bool in_run, Error *e);
 
-/* Whether a result is there and true, or was put there by hand: so it is not made anew. */
+/* Whether a result is not made anew. */
 bool plan_is_there(const Plan *p, Result r);
 /* Whether the model was opened. */
 bool plan_has(const Plan *p, int who);

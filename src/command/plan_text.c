@@ -92,12 +92,22 @@ static void add_table(const Plan *p, Text *out, Error *e)
     add_row("in all", p->measure ? "" : "(mpa plan CONF measures the times)", seconds, memory, disk, out, e);
 }
 
+/* INT64_MAX where the system does not say. */
+static void put_available(char text[24], int64_t bytes)
+{
+    if (bytes != INT64_MAX)
+        put_bytes(text, bytes);
+    else
+        snprintf(text, 24, "an unknown amount");
+}
+
 Status plan_text(const Plan *p, Text *out, Error *e)
 {
     char memory[24];
     char disk[24];
-    put_bytes(memory, (int64_t)job_memory(p->job));
-    put_bytes(disk, disk_room(p->job->folder).bytes);
+    const int64_t room = (int64_t)job_memory(p->job); /* 0: the system does not say */
+    put_available(memory, room ? room : INT64_MAX);
+    put_available(disk, disk_room(p->job->folder).bytes);
     add_pictures(p, out, e);
     add_assumptions(p, out, e);
     add_table(p, out, e);

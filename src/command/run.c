@@ -21,12 +21,15 @@
 /* What influences the numbers, once at the start. */
 static void print_header(const Job *j)
 {
-    const double gib = 1073741824;
+    const double room = (double)job_memory(j) / 1073741824;
     char arithmetic[GEMM_DESCRIPTION];
+    char memory[60] = "";
+    if (room > 0) /* else the system does not say */
+        snprintf(memory, sizeof memory, "; %.1f GiB of memory available", room);
     log_info(&j->log, "mpa %s: %s; run folder %s", MPA_VERSION, j->config.path, j->folder);
     log_info(&j->log, "mpa: %d threads; %s", parallel_threads(), gemm_description(arithmetic));
-    log_info(&j->log, "mpa: JPEG by %s; seed %lld; %.1f GiB of memory available", image_jpeg_decoder(),
-             (long long)j->config.run.seed, (double)job_memory(j) / gib);
+    log_info(&j->log, "mpa: JPEG by %s; seed %lld%s", image_jpeg_decoder(), (long long)j->config.run.seed,
+             memory);
 }
 
 /* The value of an option that is one of two words; *second: whether it is the second. */

@@ -8,20 +8,23 @@
 #include <stdlib.h>
 
 /* The list in a file of the run folder; its root is NULL where there is none. Owned: json_close. */
-static Json read_list(const Job *j, const char *name)
+static Json read_list(const Job *j, const char *name, Error *e)
 {
-    Error e = {0};
+    Error unread = {0};
     Json list = {0};
-    char *path = job_path(j, name, &e);
-    job_read_list(&list, path, &e);
+    char *path = job_path(j, name, e);
+    if (path)
+        job_read_list(&list, path, &unread);
+    if (unread.status == NO_MEMORY)
+        error_take(e, &unread);
     free(path);
     return list;
 }
 
-static void print_counts(const Job *j)
+static Status print_counts(const Job *j, Error *e)
 {
-    Json annotations = read_list(j, "annotations.json");
-    Json parity = read_list(j, "parity.json");
+    Json annotations = read_list(j, "annotations.json", e);
+    Json parity = read_list(j, "parity.json", e);
     const int64_t pictures = (int64_t)json_array_size(annotations.root);
     const int64_t parsed = annotations_whole(annotations.root);
     if (annotations.root)
@@ -31,6 +34,7 @@ static void print_counts(const Job *j)
         output("  pairs kept          %lld\n", (long long)json_array_size(parity.root));
     json_close(&annotations);
     json_close(&parity);
+    return e->status;
 }
 
 /* " (low to high)" of an interval; nothing where there is none. */
@@ -100,7 +104,7 @@ Status scores_print(const Job *j, Error *e)
         print_row(scores.root, "teacher", "teacher");
         print_row(scores.root, "predictions", "predictions");
         print_gap(scores.root);
-        print_counts(j);
+        print_counts(j, e);
     }
     json_close(&scores);
     return e->status;
