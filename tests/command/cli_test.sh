@@ -120,7 +120,7 @@ expect 0 'continues because of --force' annotate conf/demo-okvqa.ini run.dir="$w
 expect 0 'out:^  annotate +[0-9.]+ (s|min|h) +[0-9]+ MiB +[0-9]+ MiB  12 pictures' plan conf/demo-okvqa.ini run.dir="$work/plan" data.limit=12
 grep -Eq '^pictures: 12 can be read, 0 are missing or cannot, 0 have other formats; 0 have the bytes of another, 0 are turned by EXIF' "$work/out" && grep -Eq '^tokens per picture, teacher: 49 at least' "$work/out" &&
     grep -Eq '^  level +[0-9.]+ (s|min|h) .* 6 epochs, [0-9]+ steps of 8, [0-9]+ updates$' "$work/out" && grep -Eq '^  evaluate: aligned +[0-9.]+ (s|min|h)' "$work/out"
-verdict "$([ $? = 0 ] || echo "not in the plan")" "plan: pictures, tokens, level, evaluate"
+verdict "$([ $? = 0 ] || echo "not in the plan: $(cat "$work/out")")" "plan: pictures, tokens, level, evaluate"
 [ -e "$work/plan" ] && verdict "the run folder was made" "plan" || verdict "" ""
 mkdir "$work/some"
 cp conf/world/okvqa/train/COCO_train2014_000000000001.jpg "$work/some/a.jpg"
@@ -147,6 +147,8 @@ expect 0 'out:"token_ids": \[[0-9, ]+\], "prompt_tokens": [0-9]+, "seconds": ' a
 expect 3 'none.jpg' ask --model $model --image none.jpg --prompt x
 expect 3 'nowhere' ask --model nowhere --prompt x
 expect 0 'out:decoder layers' inspect $model
+expect 0 'out:pictures of 1 to 4 tiles of 12x12 and a thumbnail, 4 tokens each' inspect weights/tiny-internvl2-a
+expect 0 'out:pictures padded to 15x15, 9 tokens each' inspect weights/tiny-tinyllava-a
 expect 2 'wanted one checkpoint folder' inspect
 # A config.json alone: the same parameters, in no files.
 mkdir "$work/shape"

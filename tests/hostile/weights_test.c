@@ -142,6 +142,14 @@ static void test_fields(void **state)
             hostile_case(&h, name, 3, w->expected, (const char *const[]){"inspect", folder, NULL});
             folder_remove(folder, &e);
         }
+    /* Of InternLM2, which no family's single folder has. */
+    char folder[MODEL_FOLDER];
+    Error e = {0};
+    model_folder_make(folder, "weights/tiny-internvl2-a");
+    model_folder_change(folder, "weights/tiny-internvl2-a", "config.json", "llm_config.bias", "true");
+    hostile_case(&h, "biases of InternLM2", 3, "only InternLM2 without biases is supported",
+                 (const char *const[]){"inspect", folder, NULL});
+    folder_remove(folder, &e);
     hostile_end(&h, 150);
 }
 
