@@ -126,7 +126,13 @@ static void test_okvqa(void **state)
     refused(w, questions(w, "okvqa", "mscoco_val2014_annotations.json", "{\"annotations\": []}"),
             "holds answers alone; name the file of their questions");
     refused(w, questions(w, "okvqa", file, text), "entry 0: there is no annotation of question 2971475");
+    put(w, "mscoco_val2014_annotations.json", "{\"annotations\": {}}");
+    refused(w, questions(w, "okvqa", file, text), "wanted an object with a list \"annotations\"");
+    put(w, "mscoco_val2014_annotations.json", "{\"annotations\": [{\"question_id\": null}]}");
+    refused(w, questions(w, "okvqa", file, text), "entry 0: question_id: wanted an integer or a string");
     remove(scratch_path(&w->s, "mscoco_val2014_annotations.json"));
+    refused(w, questions(w, "okvqa", "vqa.json", text), "wanted their answers in");
+    assert_non_null(strstr(w->e.text, "/vqa.json.annotations"));
     const char *train = "{\"data_subtype\": \"train2014\", \"questions\": ["
                         "{\"image_id\": 7, \"question\": \"q\", \"question_id\": 1}]}";
     put(w, "mscoco_train2014_annotations.json",

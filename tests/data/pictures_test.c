@@ -215,6 +215,8 @@ static void test_other_formats(void **state)
     for (int i = 0; names[i]; i++)
         put(w, names[i]);
     bad(w, "[data]\nimages = photos\n", "3 that are not read, such as 2024/a.webp; convert them: mogrify");
+    assert_int_equal(load(w, "[data]\nimages = photos/b.WebP\n"), BAD_USAGE);
+    assert_non_null(strstr(w->e.text, "wanted a folder, a .txt list, or a data set"));
     put(w, "photos/a.png");
     good(w, "[data]\nimages = photos\n", (const char *const[]){"a.png", NULL});
     assert_int_equal(w->items.foreign_count, 3);

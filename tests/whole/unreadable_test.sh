@@ -19,6 +19,7 @@ echo '<html>not found</html>' >"$work/photos/05.jpg"    # something else
 # whole by its chunks, but its data are broken: found by decoding
 { head -c 400 golden/model/odd.png && printf 'xxxx' && tail -c +405 golden/model/odd.png; } >"$work/photos/07.png"
 rm "$work/photos/07.jpg"
+echo x >"$work/photos/13.webp" # no format that is read
 
 set -- conf/demo-okvqa.ini data.images="$work/photos" data.image_root= run.dir="$work/run" annotate.max_new_tokens=40 identify.max_new_tokens=8
 annotated() {
@@ -35,6 +36,8 @@ case_is $((! $?)) 'nothing was asked'
 case_is $? 'annotate'
 grep -q '3 of 12 pictures are missing or cannot be read' "$work/log" && [ "$(annotated)" = 9 ]
 case_is $? 'nine are annotated, three are counted'
+grep -q 'annotate: 1 .*webp pictures are not read (the first: 13.webp); convert them: ' "$work/log"
+case_is $? 'a format that is not read is named, with what converts it'
 [ "$(grep -c '"decision":"skipped"' "$work/run/audit.jsonl")" = 3 ] && [ "$(grep -c . "$work/run/audit.jsonl")" = 12 ]
 case_is $? 'the audit has a line for each'
 "$MPA" identify "$@" data.missing=skip >"$work/log" 2>&1
