@@ -33,6 +33,7 @@ typedef struct {
 
 /* A path in the run folder; owned by the caller. */
 char *job_path(const Job *j, const char *name, Error *e);
+/* Whether it is there. Takes no memory, and so cannot fail. */
 bool job_has(const Job *j, const char *name);
 /* The file that stands for `name`: `given`, a path of the configuration, or where that is empty the
  * one in the run folder. Owned by the caller. */

@@ -15,28 +15,26 @@
 
 #include <stdlib.h>
 
+/* Whether there is a file in the place of a result. */
+static bool is_there(const Job *j, const char *given, Result r)
+{
+    return *given ? file_size(given) >= 0 : job_has(j, result_name[r]);
+}
+
 /* The file in the place of a result, or NULL: there is none. Owned. */
 static char *file_of(const Job *j, const char *given, Result r, Error *e)
 {
-    char *path = job_given_or_path(j, given, result_name[r], e);
-    if (path && file_size(path) >= 0)
-        return path;
-    free(path);
-    return NULL;
+    return is_there(j, given, r) ? job_given_or_path(j, given, result_name[r], e) : NULL;
 }
 
 double holdout_part(const Job *j)
 {
     const Config *c = &j->config;
-    Error e = {0};
     if (*c->evaluate.questions || *c->evaluate.predictions)
         return 0;
-    char *annotations = file_of(j, c->teacher.annotations, RESULT_ANNOTATIONS, &e);
-    char *answers = file_of(j, c->teacher.answers, RESULT_TEACHER, &e);
-    const double part = annotations && answers ? c->evaluate.holdout : 0;
-    free(annotations);
-    free(answers);
-    return part;
+    const bool both = is_there(j, c->teacher.annotations, RESULT_ANNOTATIONS) &&
+                      is_there(j, c->teacher.answers, RESULT_TEACHER);
+    return both ? c->evaluate.holdout : 0;
 }
 
 bool holdout_has(double part, const char *id)

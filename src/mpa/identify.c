@@ -345,7 +345,7 @@ static bool is_whole(const Job *j)
     bool decided = true;
     json_object_foreach(lines, id, line) decided &= json_is_string(json_object_get(line, "decision"));
     json_decref(lines);
-    return decided;
+    return decided && e.status != NO_MEMORY;
 }
 
 const Stage stage_identify = {"identify", RESULT_STUDENT, RESULT_PARITY, true, needs, run, is_whole, NULL};
