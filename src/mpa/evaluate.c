@@ -87,7 +87,7 @@ static Status make_questions(Questions *q, const Job *j, Items *items, bool look
 static Status write_predictions(const Job *j, Result r, const Items *items, char *const *texts, Error *e)
 {
     json_t *list = json_array();
-    for (int64_t i = 0; i < items->count; i++) {
+    for (int64_t i = 0; i < items->count && e->status == OK; i++) {
         const Item *item = items->item + i;
         if (texts[i])
             json_append(list,
