@@ -63,3 +63,8 @@ Status error_take(Error *e, const Error *other)
         *e = *other;
     return e->status;
 }
+
+Status error_take_memory(Error *e, const Error *other)
+{
+    return other->status == NO_MEMORY ? error_take(e, other) : e->status;
+}

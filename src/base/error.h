@@ -51,4 +51,8 @@ Status error_prefix(Error *e, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Takes over another's failure, if there is one and e holds none. Returns e's status. */
 Status error_take(Error *e, const Error *other);
 
+/* The same of a NO_MEMORY alone: for what goes on without a thing that is not there or cannot be read, and must not take one for that which
+ * memory was lacking for. */
+Status error_take_memory(Error *e, const Error *other);
+
 #endif

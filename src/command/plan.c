@@ -37,20 +37,17 @@ static Status find_results(Plan *p, Error *e)
         Error unread = {0};
         if (result_holds(p->job, r, &unread))
             p->there |= 1u << r;
-        if (unread.status == NO_MEMORY)
-            error_take(e, &unread);
+        error_take_memory(e, &unread);
     }
     return e->status;
 }
 
 /* Notes what a stage would refuse, if it would: a line of the plan. Want of memory ends the plan itself. */
-static Status note_refusal(Plan *p, const char *stage, const Error *why, Error *e)
+static Status note_refusal(Plan *p, const Error *why, Error *e)
 {
-    if (why->status == NO_MEMORY)
-        return error_take(e, why);
-    if (why->status == OK)
-        return e->status;
-    return text_format(&p->refused, e, "refused: %s%s%s\n", stage, *stage ? ": " : "", why->text);
+    if (why->status != OK && error_take_memory(e, why) == OK)
+        text_format(&p->refused, e, "refused: %s\n", why->text);
+    return e->status;
 }
 
 /* ---------------------------------------------------------------------------------------- what is there */
@@ -65,7 +62,7 @@ static Status look(Plan *p, Error *e)
     Error unread = {0};
     if (*c->data.images)
         items_load_images(&p->items, c, &unread);
-    note_refusal(p, "", &unread, e);
+    note_refusal(p, &unread, e);
     p->file = memory_new(p->items.count, sizeof *p->file, e);
     for (int64_t i = 0; p->file && i < p->items.count && unread.status == OK; i++)
         if (p->items.item[i].file) {
@@ -77,7 +74,7 @@ static Status look(Plan *p, Error *e)
         Error bad = {0};
         if (*folder[who] && vlm_open(p->vlm + who, folder[who], &bad) == OK)
             plan_tokens(p->tokens + who, p->vlm + who, &options, p->file, p->files, e);
-        note_refusal(p, "", &bad, e);
+        note_refusal(p, &bad, e);
     }
     return e->status;
 }
@@ -171,8 +168,7 @@ static int64_t count_questions(const Plan *p, Error *e)
     int64_t count = (int64_t)(c->evaluate.holdout * (double)p->annotations);
     if (*c->evaluate.questions)
         count = items_load_questions(&items, c, &unread) == OK ? items.count : 0;
-    if (unread.status == NO_MEMORY)
-        error_take(e, &unread);
+    error_take_memory(e, &unread);
     items_free(&items);
     return count;
 }
@@ -275,7 +271,7 @@ static Status add_training(Plan *p, Error *e)
     text_free(&said);
     const TrainOptions o = level_options(&p->job->config, student);
     if (lora_start(student, &o.level, o.seed, &bad) != OK)
-        return note_refusal(p, "", &bad, e);
+        return note_refusal(p, &bad, e);
     PlanRow *r = add_row(p, "level");
     describe_training(p, r, &o.level, e);
     measure_training(p, r, &o, e);
@@ -291,7 +287,8 @@ static Status add_refused(Plan *p, Error *e)
     for (int i = 0; i < STAGES && e->status == OK; i++) {
         Error why = {0};
         stage_check(p->job, stages + i, 1, &why);
-        note_refusal(p, stages[i]->name, &why, e);
+        error_prefix(&why, "%s", stages[i]->name);
+        note_refusal(p, &why, e);
     }
     return e->status;
 }

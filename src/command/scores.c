@@ -15,8 +15,7 @@ static Json read_list(const Job *j, const char *name, Error *e)
     char *path = job_path(j, name, e);
     if (path)
         job_read_list(&list, path, &unread);
-    if (unread.status == NO_MEMORY)
-        error_take(e, &unread);
+    error_take_memory(e, &unread);
     free(path);
     return list;
 }

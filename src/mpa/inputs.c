@@ -51,8 +51,7 @@ static bool find_picture(Pictures *p, const char *image, uint64_t *hash, Error *
         *hash = fingerprint_file(p->job, file, e);
     free(file);
     picture_faults_end(&faults, &p->source, &why);
-    if (why.status == NO_MEMORY && e->status == OK)
-        *e = why;
+    error_take_memory(e, &why);
     return there;
 }
 

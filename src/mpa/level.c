@@ -133,8 +133,7 @@ char *level_states(const Job *j, Error *e)
     if (!*offload)
         return job_path(j, state_folder, e);
     char *run = path_absolute(j->folder, &missing);
-    if (missing.status == NO_MEMORY)
-        error_take(e, &missing);
+    error_take_memory(e, &missing);
     snprintf(name, sizeof name, "%s-%016llx", state_folder,
              (unsigned long long)hash_text(HASH_START, run ? run : j->folder));
     free(run);

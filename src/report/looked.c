@@ -39,8 +39,7 @@ static Status pair(Text *out, const Record *r, const char *id, const json_t *map
     Image small = {0};
     Error why = {0};
     picture_small(&small, &source, text_in(l, "image_path"), THUMBNAIL, r->job->config.image.exif, &why);
-    if (why.status == NO_MEMORY)
-        error_take(e, &why);
+    error_take_memory(e, &why);
     if (small.data) {
         text_add(out, "<article>\n<h4>", e);
         html_clipped(out, text_in(l, "question"), 160, e);

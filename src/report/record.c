@@ -181,8 +181,7 @@ char *record_picture(const Job *j, const json_t *line, Error *e)
     const bool asks = e->status == OK && text_in(line, "question") && text_in(line, "image_path");
     char *file = asks ? picture_file(&source, text_in(line, "image_path"), &faults, &why) : NULL;
     picture_faults_end(&faults, &source, &why);
-    if (why.status == NO_MEMORY)
-        error_take(e, &why);
+    error_take_memory(e, &why);
     return file;
 }
 

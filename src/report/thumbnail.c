@@ -56,8 +56,7 @@ Status thumbnail(Text *out, const PictureSource *source, const char *image, bool
     Error why = {0};
     Image small = {0};
     picture_small(&small, source, image, THUMBNAIL, upright, &why);
-    if (why.status == NO_MEMORY)
-        error_take(e, &why);
+    error_take_memory(e, &why);
     if (small.data && why.status == OK)
         picture_element(out, &small, image, e);
     else
