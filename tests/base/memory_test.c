@@ -15,6 +15,15 @@
 
 #include <cmocka.h>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#define forbidden(address) __asan_address_is_poisoned(address)
+enum { GUARDED = 1 };
+#else
+#define forbidden(address) ((void)(address), 0)
+enum { GUARDED = 0 };
+#endif
+
 enum { PARTS = 40, PASSES = 50 };
 
 /* One pass: parts of random sizes, each full of its number, all still so at the end. */
@@ -139,6 +148,30 @@ static void test_small(void **state)
 }
 
 /* The numbers of the system: this process fits into what it may take, and has a size. */
+/* Under the address sanitizer: nothing but what was handed out, and is not released, may be touched. */
+static void test_forbidden(void **state)
+{
+    (void)state;
+    Error e = {0};
+    Arena a;
+    arena_init(&a);
+    char *first = arena_alloc(&a, 1, 3, &e);
+    const ArenaMark mark = arena_mark(&a);
+    for (int pass = 0; pass < 2; pass++) {
+        char *second = arena_alloc(&a, 1, 128, &e);
+        assert_int_equal(forbidden(first + 2), 0);
+        assert_int_equal(forbidden(second + 127), 0);
+        assert_int_equal(forbidden(first + 3), GUARDED);
+        assert_int_equal(forbidden(second - 1), GUARDED);
+        assert_int_equal(forbidden(second + 128), GUARDED);
+        arena_release(&a, mark);
+        assert_int_equal(forbidden(first + 2), 0);
+        assert_int_equal(forbidden(second), GUARDED);
+    }
+    assert_int_equal(e.status, OK);
+    arena_free(&a);
+}
+
 static void test_system(void **state)
 {
     (void)state;
@@ -163,6 +196,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_passes),  cmocka_unit_test(test_marks),
                                        cmocka_unit_test(test_reserve), cmocka_unit_test(test_too_much),
-                                       cmocka_unit_test(test_small),   cmocka_unit_test(test_system)};
+                                       cmocka_unit_test(test_small),   cmocka_unit_test(test_forbidden),
+                                       cmocka_unit_test(test_system)};
     return cmocka_run_group_tests_name("base/memory", tests, NULL, NULL);
 }
