@@ -27,6 +27,41 @@ const char *json_kind(const json_t *value)
     return "an unknown value";
 }
 
+/* About what jansson 2.14 takes for these bytes: a list of empty lists forty times its text; a string is there as
+ * it is read, as it was read and as a value. */
+static uint64_t tree_bytes(const char *start, size_t count)
+{
+    enum { OBJECT = 224, LIST = 128, PAIR = 110, ELEMENT = 48, STRING = 48, COPIES = 3 };
+    uint64_t bytes = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < count; i++) {
+        const char c = start[i];
+        if (quoted) {
+            i += c == '\\';
+            bytes += COPIES;
+        } else {
+            bytes += c == '{'   ? OBJECT
+                     : c == '[' ? LIST
+                     : c == ':' ? PAIR
+                     : c == ',' ? ELEMENT
+                     : c == '"' ? STRING
+                                : 0;
+        }
+        quoted ^= c == '"';
+    }
+    return bytes;
+}
+
+Status json_check_size(const char *start, size_t count, size_t limit, const char *path, Error *e)
+{
+    const uint64_t bytes = e->status == OK ? tree_bytes(start, count) : 0;
+    if (bytes > limit)
+        error_set(e, BAD_INPUT,
+                  "%s: its values would take %llu bytes of memory, more than the %zu that they may", path,
+                  (unsigned long long)bytes, limit);
+    return e->status;
+}
+
 /* The value of these bytes, the first of which are in line `line` of the file. Owned reference; NULL with
  * e set. */
 static json_t *parse(const char *start, size_t count, const char *path, int line, Error *e)
@@ -71,6 +106,8 @@ static Status open_file(Json *j, const char *path, bool lines, size_t limit, Err
         start += 3;
         count -= 3;
     }
+    if (!lines)
+        json_check_size(start, count, limit, path, e);
     if (e->status == OK)
         *j = (Json){memory_copy(path, e),
                     lines ? parse_lines(start, count, path, e) : parse(start, count, path, 1, e)};

@@ -13,11 +13,13 @@ typedef struct {
     json_t *root; /* owned */
 } Json;
 
-/* A file of more than `limit` bytes is BAD_INPUT; so are duplicate keys, NaN and bytes after the
- * value. Where an integer is beyond 64 bits (tokenizer_config.json), all integers of the file are
+/* A file of more than `limit` bytes, or whose values would take more memory than that, is BAD_INPUT; so are
+ * duplicate keys, NaN and bytes after the value. Where an integer is beyond 64 bits (tokenizer_config.json), all integers of the file are
  * read as reals. After a failure *j is empty and may be closed. */
 Status json_open(Json *j, const char *path, size_t limit, Error *e);
-/* A file of one value on each line (JSONL), as an array; empty lines are left out. */
+/* The same of bytes that are read in another way. */
+Status json_check_size(const char *start, size_t count, size_t limit, const char *path, Error *e);
+/* A file of one value on each line (JSONL), as an array; empty lines are left out. Only the bytes are limited. */
 Status json_open_lines(Json *j, const char *path, size_t limit, Error *e);
 void json_close(Json *j);
 

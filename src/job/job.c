@@ -89,7 +89,7 @@ Status job_open_json(Json *file, const char *folder, const char *name, Error *e)
     *file = (Json){0};
     char *path = path_join(folder, name, e);
     if (path && file_exists(path))
-        json_open(file, path, (size_t)1 << 30, e);
+        json_open(file, path, (size_t)1 << 31, e);
     free(path);
     return e->status;
 }
@@ -133,7 +133,7 @@ Status job_cut_partial_line(const Job *j, const char *name, Error *e)
 Status job_read_list(Json *list, const char *path, Error *e)
 {
     *list = (Json){0};
-    json_open(list, path, (size_t)1 << 30, e);
+    json_open(list, path, (size_t)1 << 31, e);
     if (e->status == OK && !json_is_array(list->root))
         error_set(e, BAD_INPUT, "%s: wanted a list, found %s", path, json_kind(list->root));
     for (size_t i = 0; i < json_array_size(list->root) && e->status == OK; i++) {

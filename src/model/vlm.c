@@ -69,7 +69,7 @@ static Status load_eos(GenerationConfig *g, const Json *j, const json_t *o, Erro
 static void read_generation(GenerationConfig *g, const char *path, Error *e)
 {
     Json j;
-    if (json_open(&j, path, 1 << 20, e) != OK)
+    if (json_open(&j, path, 16 << 20, e) != OK)
         return;
     if (!json_is_object(j.root))
         error_set(e, BAD_INPUT, "%s: wanted an object, found %s", path, json_kind(j.root));

@@ -5,14 +5,14 @@
 #include "tensor/safetensors.h"
 
 #include "base/bytes.h"
+#include "base/json.h"
 #include "base/memory.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_HEADER = 100000000 };
+enum { MAX_HEADER = 100000000, MAX_TREE = 192 << 20 };
 
 /* The part of the file after the header. */
 typedef struct {
@@ -221,6 +221,8 @@ static Status parse(SafeTensors *s, Error *e)
             e, BAD_INPUT,
             "%s: wants a header of %llu bytes in a file of %zu; is it complete, and a safetensors file?",
             s->path, (unsigned long long)length, s->map.size);
+    if (json_check_size((const char *)s->map.data + 8, (size_t)length, MAX_TREE, s->path, e) != OK)
+        return e->status;
     json_error_t why;
     /* Integers must be exact and escaped NULs (in metadata) are legal, so this is not json_open. */
     json_t *header = json_loadb((const char *)s->map.data + 8, (size_t)length,

@@ -80,7 +80,7 @@ static Status write_json(const char *folder, const char *name, json_t *value, Er
 static Status open_json(Json *j, const Vlm *vlm, const char *name, Error *e)
 {
     char *path = path_join(vlm->folder, name, e);
-    json_open(j, path, (size_t)1 << 28, e);
+    json_open(j, path, 192 << 20, e);
     free(path);
     return e->status;
 }

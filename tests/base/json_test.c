@@ -9,11 +9,13 @@
 
 #include <cmocka.h>
 
+enum { MOST = 10000 };
+
 static Status open_text(Json *j, const char *text, Error *e)
 {
     Scratch s;
     scratch_make(&s);
-    Status status = json_open(j, scratch_write(&s, "file.json", text, strlen(text)), 1000, e);
+    Status status = json_open(j, scratch_write(&s, "file.json", text, strlen(text)), MOST, e);
     scratch_remove(&s);
     return status;
 }
@@ -42,10 +44,24 @@ static void test_open(void **state)
     json_close(&j);
     assert_int_equal(open_text(&j, "7", &e), OK);
     json_close(&j);
-    char large[1002];
+    char large[MOST + 2];
     memset(large, ' ', sizeof large - 1);
     large[sizeof large - 1] = 0;
-    refused(large, "1001 bytes are more than the 1000");
+    refused(large, "10001 bytes are more than the 10000");
+    char lists[302] = "[";
+    for (int i = 0; i < 100; i++)
+        strcat(lists, i ? ",[]" : "[]");
+    strcat(lists, "]");
+    refused(lists, "its values would take 17"); /* far more than its bytes */
+    memset(large + 2, ' ', 4000); /* what is in quotes is there three times, space between values is not */
+    memcpy(large, "[\"", 2);
+    memcpy(large + 4000, "\"]", 3);
+    refused(large, "its values would take 12");
+    large[0] = ' ';
+    large[1] = '7';
+    large[4000] = large[4001] = ' ';
+    assert_int_equal(open_text(&j, large, &e), OK);
+    json_close(&j);
 }
 
 /* An integer beyond 64 bits turns all integers of the file into reals; they are integers all the same,

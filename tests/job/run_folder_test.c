@@ -83,7 +83,7 @@ static void test_as_python(void **state)
 static double score(World *w, const char *model, const char *metric)
 {
     Json j;
-    assert_int_equal(json_open(&j, scratch_path(&w->s, "scores.json"), 10000, &w->e), OK);
+    assert_int_equal(json_open(&j, scratch_path(&w->s, "scores.json"), 1 << 20, &w->e), OK);
     const json_t *v = json_object_get(json_object_get(j.root, model), metric);
     double value = v ? json_number_value(v) : NAN;
     json_close(&j);
@@ -158,7 +158,7 @@ static void test_gap(void **state)
     assert_true(fabs(score(w, "student", "mpa") - 0) < 1e-9 && fabs(score(w, "aligned", "mpa") - 50) < 1e-9 &&
                 fabs(score(w, "teacher", "mpa") - 100) < 1e-9);
     Json j;
-    assert_int_equal(json_open(&j, scratch_path(&w->s, "scores.json"), 10000, &w->e), OK);
+    assert_int_equal(json_open(&j, scratch_path(&w->s, "scores.json"), 1 << 20, &w->e), OK);
     assert_true(near(json_object_get(j.root, "gap_before"), 100));
     assert_true(near(json_object_get(j.root, "gap_after"), 50));
     assert_true(near(json_object_get(j.root, "gap_closed"), 0.5));
