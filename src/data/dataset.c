@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const size_t MAX_JSON = (size_t)1 << 30;
+static const size_t MAX_JSON = (size_t)1 << 31;
 
 /* The file that is being read. */
 typedef struct {
@@ -204,9 +204,7 @@ static json_t *read_labels(const Reader *r, Json *file, Error *e)
     for (size_t i = 0; i < json_array_size(list) && e->status == OK; i++) {
         json_t *o = json_array_get(list, i);
         const json_t *v = json_object_get(o, "question_id");
-        if (!json_is_integer(v) && !json_is_string(v))
-            error_set(e, BAD_INPUT, "%s: entry %zu: question_id: wanted an integer or a string, found %s",
-                      path, i, json_kind(v));
+        id_check(v, path, i, e);
         id_put(all, v, json_incref(o), e);
     }
     free(path);

@@ -45,6 +45,14 @@ static const char *id_key(const json_t *id, char digits[ID_DIGITS])
     return digits;
 }
 
+Status id_check(const json_t *id, const char *path, size_t i, Error *e)
+{
+    if (e->status == OK && !json_is_integer(id) && !json_is_string(id))
+        error_set(e, BAD_INPUT, "%s: entry %zu: question_id: wanted an integer or a string, found %s", path,
+                  i, json_kind(id));
+    return e->status;
+}
+
 Status id_text(Text *out, const json_t *id, Error *e)
 {
     char digits[ID_DIGITS];

@@ -10,6 +10,7 @@
 #include "base/path.h"
 #include "image/image.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,11 +40,8 @@ static char *mapped(const char *map, const char *image, Error *e)
     while (*map) {
         const size_t length = strcspn(map, "\n");
         const char *equals = memchr(map, '=', length);
-        const size_t old = equals ? (size_t)(equals - map) : 0;
-        if (!equals) {
-            error_set(e, BAD_USAGE, "data.image_map = %.*s: wanted OLD=NEW", (int)length, map);
-            return NULL;
-        }
+        assert(equals); /* config/set.c saw to it */
+        const size_t old = (size_t)(equals - map);
         if (old && !strncmp(image, map, old)) {
             Text t = {0};
             text_format(&t, e, "%.*s%s", (int)(length - old - 1), equals + 1, image + old);

@@ -8,14 +8,11 @@
 static Status check_row(const Json *j, size_t i, Error *e)
 {
     const json_t *o = json_array_get(j->root, i);
-    const json_t *id = json_object_get(o, "question_id");
     const json_t *text = json_object_get(o, "predictions");
-    if (!json_is_integer(id) && !json_is_string(id))
-        return error_set(e, BAD_INPUT, "%s: entry %zu: question_id: wanted an integer or a string, found %s",
-                         j->path, i, json_kind(id));
-    if (text && !json_is_string(text) && !json_is_null(text)) /* absent counts as empty */
-        return error_set(e, BAD_INPUT, "%s: entry %zu: predictions: wanted a string or null, found %s",
-                         j->path, i, json_kind(text));
+    id_check(json_object_get(o, "question_id"), j->path, i, e);
+    if (e->status == OK && text && !json_is_string(text) && !json_is_null(text)) /* absent counts as empty */
+        error_set(e, BAD_INPUT, "%s: entry %zu: predictions: wanted a string or null, found %s", j->path, i,
+                  json_kind(text));
     return e->status;
 }
 

@@ -42,7 +42,8 @@ json_t *provenance_read(const Job *j, const char *result, Error *e)
     if (entry && e->status == OK &&
         (!json_is_object(json_object_get(entry, "settings")) ||
          !json_is_object(json_object_get(entry, "inputs"))))
-        error_set(e, BAD_INPUT, "%s: the entry %s lacks settings or inputs; remove it", file_name, result);
+        error_set(e, BAD_INPUT, "%s/%s: the entry %s lacks settings or inputs; remove it", j->folder,
+                  file_name, result);
     return entry;
 }
 

@@ -57,7 +57,7 @@ static Status open_object(Json *j, const char *folder, const char *name, Error *
         j->path = path;
         return OK;
     }
-    json_open(j, path, 1 << 20, e);
+    json_open(j, path, 16 << 20, e);
     if (e->status == OK && !json_is_object(j->root))
         error_set(e, BAD_INPUT, "%s: wanted an object, found %s", path, json_kind(j->root));
     free(path);
@@ -97,6 +97,9 @@ static Status load_channels(const Json *j, const char *key, const double fallbac
             return error_set(e, BAD_INPUT, "%s: %s[%zu]: wanted a number, found %s", j->path, key, c,
                              json_kind(v));
         out[c] = (float)(list ? json_number_value(v) : fallback[c]);
+        if (!isfinite(out[c]))
+            return error_set(e, BAD_INPUT, "%s: %s[%zu]: wanted a number that float32 has, found %g", j->path,
+                             key, c, json_number_value(v));
     }
     return OK;
 }

@@ -22,10 +22,11 @@ static void set_positions(const Vlm *vlm, Sample *s, Error *e)
     if (!s->position || vlm->family->positions(vlm, s, e) != OK)
         return;
     if (s->next_position > vlm->max_positions)
-        error_set(e, BAD_INPUT,
-                  "a prompt of %lld positions; the model has %lld (max_position_embeddings): use smaller or "
-                  "fewer pictures",
-                  (long long)s->next_position, (long long)vlm->max_positions);
+        error_set(
+            e, BAD_INPUT,
+            "%s: a prompt of %lld positions; the model has %lld (max_position_embeddings): use smaller or "
+            "fewer pictures",
+            vlm->folder, (long long)s->next_position, (long long)vlm->max_positions);
 }
 
 static int64_t picture_count(const Question *q)

@@ -69,9 +69,7 @@ static Status read_field(const Json *j, size_t i, const char *key, bool may_be_n
 static Status read_pair(const Json *j, size_t i, Pair *p, const char *question, const char *answer, Error *e)
 {
     p->id = json_object_get(json_array_get(j->root, i), "question_id");
-    if (!json_is_integer(p->id) && !json_is_string(p->id))
-        return error_set(e, BAD_INPUT, "%s: entry %zu: question_id: wanted an integer or a string, found %s",
-                         j->path, i, json_kind(p->id));
+    id_check(p->id, j->path, i, e);
     read_field(j, i, "image_path", false, false, &p->image, e);
     read_field(j, i, question, true, false, &p->question, e);
     p->given = json_incref(json_object_get(json_array_get(j->root, i), answer));

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -82,6 +83,12 @@ static const BadText tokenizers[] = {
      "prefix_space\":false},"
      "{\"type\":\"Digits\",\"individual_digits\":true}]},\"decoder\":{\"type\":\"ByteLevel\"}}",
      "a step after ByteLevel"},
+    {"a pattern after digits",
+     "{" MODEL ",\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\","
+     "\"individual_digits\":true},"
+     "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a\"},\"behavior\":\"Isolated\"}]},\"decoder\":{\"type\":"
+     "\"ByteLevel\"}}",
+     "Split after Digits"},
     {"digits in groups",
      "{" MODEL ",\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\","
      "\"individual_digits\":false},"
@@ -124,6 +131,16 @@ static void test_tokenizers(void **state)
         hostile_case(&h, tokenizers[i].name, 3, tokenizers[i].word,
                      (const char *const[]){"tokenize", "--model", h.scratch.folder, NULL});
     }
+    Text lists = {0};
+    Error e = {0};
+    text_add(&lists, "{\"model\":[", &e);
+    for (int i = 0; i < 2000000; i++)
+        text_add(&lists, "[],", &e);
+    text_add(&lists, "[]]}", &e);
+    hostile_file(&h, "tokenizer.json", lists.data, lists.count);
+    hostile_case(&h, "two million lists", 3, "bytes of memory, more than the 201326592",
+                 (const char *const[]){"tokenize", "--model", h.scratch.folder, NULL});
+    text_free(&lists);
     hostile_end(&h, 40);
 }
 
@@ -169,6 +186,8 @@ static void test_pictures(void **state)
         text_free(&bytes);
     }
     json_close(&list);
+    assert_int_equal(truncate(hostile_file(&h, "picture", "\xFF\xD8\xFF", 3), 256000001), 0);
+    hostile_case(&h, "a picture of more than 256 MB", 3, "may have at most 256000000", ask);
     hostile_case(&h, "the folder", 3, "not a regular file",
                  (const char *const[]){"ask", "--model", "weights/demo-student", "--image", "conf",
                                        "--prompt", "x", NULL});
@@ -271,6 +290,47 @@ static void test_stage_files(void **state)
     hostile_end(&h, 8);
 }
 
+/* provenance.json of a run folder whose parity.json is there; and last an answer of the teacher's without an id. */
+static const BadText provenances[] = {
+    {"provenance that is no JSON", "{", "provenance.json:1: not valid JSON"},
+    {"provenance that is a list", "[]", "provenance.json: wanted an object, found an array"},
+    {"provenance that is null", "null", "provenance.json: wanted an object, found null"},
+    {"an entry that is a number", "{\"parity.json\":3}", "the entry parity.json lacks settings or inputs"},
+    {"an entry without settings", "{\"parity.json\":{\"inputs\":{}}}",
+     "run/provenance.json: the entry parity.json lacks"},
+    {"inputs that are a list", "{\"parity.json\":{\"settings\":{},\"inputs\":[]}}",
+     "the entry parity.json lacks"},
+};
+
+static void test_run_folders(void **state)
+{
+    (void)state;
+    static const char ini[] =
+        "[run]\ndir = run\n[teacher]\nannotations = a.json\nanswers = t.json\n[student]\nanswers = s.json\n";
+    static const char row[] = "[{" ROW ",\"PA_question\":\"q\",\"PA_answer\":\"x\",\"predictions\":\"x\"}]";
+    static const char no_id[] = "[{\"predictions\":\"x\"}]";
+    Hostile h;
+    char conf[400];
+    Error e = {0};
+    hostile_begin(&h);
+    snprintf(conf, sizeof conf, "%s", hostile_file(&h, "c.ini", ini, strlen(ini)));
+    hostile_file(&h, "a.json", row, strlen(row));
+    hostile_file(&h, "s.json", row, strlen(row));
+    hostile_file(&h, "t.json", row, strlen(row));
+    assert_int_equal(folder_make(scratch_path(&h.scratch, "run"), &e), OK);
+    hostile_file(&h, "run/parity.json", "[]", 2);
+    for (size_t i = 0; i < sizeof provenances / sizeof *provenances; i++) {
+        hostile_file(&h, "run/provenance.json", provenances[i].text, strlen(provenances[i].text));
+        hostile_case(&h, provenances[i].name, 3, provenances[i].word,
+                     (const char *const[]){"identify", conf, NULL});
+    }
+    folder_remove(scratch_path(&h.scratch, "run"), &e);
+    hostile_file(&h, "t.json", no_id, strlen(no_id));
+    hostile_case(&h, "a teacher's answer without an id", 3, "t.json: entry 0: question_id",
+                 (const char *const[]){"identify", conf, NULL});
+    hostile_end(&h, 7);
+}
+
 static const BadText configurations[] = {
     {"no section", "dir = x\n", "run"},
     {"an unknown section", "[ruin]\ndir = x\n", "ruin"},
@@ -333,8 +393,9 @@ static void test_configurations(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_tokenizers), cmocka_unit_test(test_pictures),
-                                       cmocka_unit_test(test_data_sets), cmocka_unit_test(test_stage_files),
-                                       cmocka_unit_test(test_configurations)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tokenizers),  cmocka_unit_test(test_pictures),
+        cmocka_unit_test(test_data_sets),   cmocka_unit_test(test_stage_files),
+        cmocka_unit_test(test_run_folders), cmocka_unit_test(test_configurations)};
     return cmocka_run_group_tests_name("hostile/inputs", tests, NULL, NULL);
 }

@@ -297,6 +297,27 @@ static void refused(void **state)
 }
 
 /* use_rslora: alpha / sqrt(r). */
+/* A factor of whole numbers: the type in the file's header becomes another of the same size. */
+static void of_another_type(void **state)
+{
+    (void)state;
+    static const char *const names[] = {OLD "A.weight", OLD "B.weight"};
+    Scratch s;
+    Text file = {0};
+    Error e = {0};
+    scratch_make(&s);
+    write_folder(&s, plain, names, 2, (const float[]){0.5F, 0.25F});
+    file_read(&file, scratch_path(&s, "adapter_model.safetensors"), 1 << 20, &e);
+    must(&e);
+    char *type = memchr(file.data, 'F', file.count);
+    assert_true(type && !memcmp(type, "F32", 3));
+    *type = 'I';
+    scratch_write(&s, "adapter_model.safetensors", file.data, file.count);
+    check_load(&s, "wanted type F32, F16 or BF16, found I32");
+    text_free(&file);
+    scratch_remove(&s);
+}
+
 static void scale_by_root(void **state)
 {
     (void)state;
@@ -320,9 +341,9 @@ int main(void)
 {
     const FamilyTest passes[] = {{"B = 0 changes nothing", nothing_at_first}};
     const FamilyTest families[] = {{"an adapter saved and loaded", saved_and_loaded}};
-    const struct CMUnitTest tests[] = {cmocka_unit_test(start_values), cmocka_unit_test(targets),
-                                       cmocka_unit_test(either_name), cmocka_unit_test(refused),
-                                       cmocka_unit_test(scale_by_root)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(start_values),    cmocka_unit_test(targets),
+                                       cmocka_unit_test(either_name),     cmocka_unit_test(refused),
+                                       cmocka_unit_test(of_another_type), cmocka_unit_test(scale_by_root)};
     int failed = run_family_tests(EACH_PASS, passes, 1);
     failed += run_family_tests(EACH_FAMILY, families, 1);
     return failed + cmocka_run_group_tests(tests, NULL, NULL);

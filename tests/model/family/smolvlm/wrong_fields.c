@@ -41,7 +41,10 @@ const WrongField smolvlm_wrong_fields[] = {
     {"preprocessor_config.json", "do_image_splitting", "\"no\"", "do_image_splitting"},
     {"preprocessor_config.json", "do_convert_rgb", "false", "do_convert_rgb"},
     {"preprocessor_config.json", "resample", "3", "resample"},
+    {"config.json", "text_config.rope_parameters", "{\"rope_theta\": 1e4, \"rope_type\": \"yarn\"}",
+     "rope_type: wanted \"default\""},
     {"preprocessor_config.json", "image_std", "[0.5, 0, 0.5]", "image_std"},
+    {"preprocessor_config.json", "image_mean", "[0.5, 0.5, 1e308]", "image_mean[2]"},
     {"generation_config.json", "eos_token_id", "\"<eos>\"", "eos_token_id"},
     {0},
 };
