@@ -40,6 +40,23 @@ static void positions_have_a_limit(void **state)
     vlm_close(&vlm);
 }
 
+/* Two turns, to a family that takes one. */
+static void one_turn(void **state)
+{
+    (void)state;
+    Error e = {0};
+    Vlm vlm;
+    Sample s;
+    const Question second = {.text = "And that?", .answer = "another"};
+    const Question q = {.text = "Which one is it?", .answer = "one", .next = &second};
+    vlm_open(&vlm, "weights/tiny-internvl2-a", &e);
+    must(&e);
+    assert_int_equal(vlm_sample(&vlm, &s, NULL, &q, NULL, &e), BAD_INPUT);
+    assert_non_null(strstr(e.text, "takes one turn, with its pictures in front of the text"));
+    assert_null(s.ids);
+    vlm_close(&vlm);
+}
+
 /* Known without the pictures, which are not even opened; with the trainer's line end one more. */
 static void answer_tokens(void **state)
 {
@@ -251,6 +268,7 @@ int main(void)
         {"qwen2vl: picture tokens must fit", picture_tokens_must_fit, NULL, NULL, folders[0]},
         {"smolvlm: picture tokens must fit", picture_tokens_must_fit, NULL, NULL, folders[1]},
         {"errors name the pair", errors_name_the_pair, NULL, NULL, folders[1]},
+        cmocka_unit_test(one_turn),
         cmocka_unit_test(labels_are_counted_as_scored),
         {"qwen2vl: merger alone", merger_alone, NULL, NULL, folders[0]},
         {"smolvlm: merger alone", merger_alone, NULL, NULL, folders[1]},

@@ -52,7 +52,8 @@ disturb() {
     case_is $? "signal $signal, $tries runs, the last with status $status: the same files"
 }
 
-for start in ${KILLS:-0.04 0.1 0.25}; do
+# Under a sanitizer each takes four times as long.
+for start in ${KILLS:-$([ -n "${SAN:-}" ] && echo 0.1 || echo 0.04 0.1 0.25)}; do
     disturb KILL 137 "$start" "$@"
 done
 for start in ${INTERRUPTIONS:-0.15}; do
