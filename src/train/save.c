@@ -184,7 +184,7 @@ static Status copy_files(const char *from, const char *folder, Error *e)
 }
 
 /* FOLDER/adapter stands below it, and folder_remove leaves folders alone. */
-Status save_remove(const char *folder, Error *e)
+static Status remove_files(const char *folder, Error *e)
 {
     char *adapter = path_join(folder, adapter_name, e);
     folder_remove(adapter, e);
@@ -193,11 +193,24 @@ Status save_remove(const char *folder, Error *e)
     return e->status;
 }
 
+Status save_remove(const char *folder, Error *e)
+{
+    Text old = {0};
+    text_format(&old, e, "%s.old", folder);
+    remove_files(old.data, e); /* what a kill left */
+    if (e->status == OK && file_exists(folder)) {
+        file_rename(folder, old.data, e);
+        remove_files(old.data, e);
+    }
+    text_free(&old);
+    return e->status;
+}
+
 Status save_checkpoint(const Vlm *vlm, const char *folder, int dtype, bool adapter, Error *e)
 {
     Text work = {0};
     text_format(&work, e, "%s.tmp", folder);
-    save_remove(work.data, e);
+    remove_files(work.data, e);
     folder_make(work.data, e);
     copy_files(vlm->folder, work.data, e);
     if (dtype != DTYPE_AS_STUDENT)

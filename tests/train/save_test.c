@@ -185,6 +185,33 @@ static void replaces(void **state)
     finish(&f);
 }
 
+/* A removal that ends half way, here at a folder that is not ours, leaves nothing in the folder's place that could
+ * pass for a checkpoint; the next one ends it. */
+static void removed_whole(void **state)
+{
+    (void)state;
+    Fixture f;
+    char old[400], foreign[420];
+    make(&f, qwen2vl);
+    open_model(&f);
+    save(&f, DTYPE_FLOAT32);
+    snprintf(old, sizeof old, "%s.old", f.saved);
+    snprintf(foreign, sizeof foreign, "%s/foreign", f.saved);
+    assert_int_equal(folder_make(foreign, &f.error), OK);
+    Error e = {0};
+    assert_int_equal(save_remove(f.saved, &e), FAILED);
+    assert_false(file_exists(f.saved));
+    assert_true(file_exists(old));
+    snprintf(foreign, sizeof foreign, "%s/foreign", old);
+    assert_int_equal(folder_remove(foreign, &f.error), OK);
+    save(&f, DTYPE_FLOAT32);
+    assert_true(file_exists(f.saved));
+    assert_false(file_exists(old));
+    assert_int_equal(save_remove(f.saved, &f.error), OK);
+    assert_false(file_exists(f.saved) || file_exists(old));
+    finish(&f);
+}
+
 /* As the student's, unless a type is asked for. */
 static void types(void **state)
 {
@@ -407,9 +434,9 @@ static void with_an_adapter(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(other_files), cmocka_unit_test(replaces),
-                                       cmocka_unit_test(types), cmocka_unit_test(types_are_kept),
-                                       cmocka_unit_test(buffers_and_tied)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(other_files),    cmocka_unit_test(replaces),
+                                       cmocka_unit_test(removed_whole),  cmocka_unit_test(types),
+                                       cmocka_unit_test(types_are_kept), cmocka_unit_test(buffers_and_tied)};
     const FamilyTest families[] = {{"saved and loaded, the same values come out", same_values_come_out},
                                    {"the same files", files_are_kept},
                                    {"an adapter merged", with_an_adapter}};
