@@ -29,15 +29,21 @@ ENOMEM=12 EIO=5 ENOSPC=28 EINTR=4
 bounded="prlimit --cpu=30 timeout -s KILL 600"
 
 tests/fixture/questions.sh 1 2 >"$work/questions.json"
-stages="annotate identify level evaluate"
+# The student is aligned twice: the second time an old one is in the way.
+stages="annotate identify level level-again evaluate"
 tried=${TORTURE_STAGES:-$stages commands}
 settings=(data.limit=3 annotate.batch=2 annotate.max_new_tokens=32 identify.select=all identify.max_new_tokens=4 level.recipe=2025-10
     level.epochs=2 level.batch=1 level.micro_batch=1 level.save_every=1 evaluate.questions="$work/questions.json")
 
+arguments_of() { # STAGE FOLDER
+    arguments=("${1%-again}" conf/demo-okvqa.ini run.dir="$2" "${settings[@]}")
+    case $1 in *-again) arguments+=(--redo "${1%-again}") ;; esac
+}
+
 stage() { # STAGE FOLDER [COMMAND...]: COMMAND is put before mpa
-    local name=$1 folder=$2
+    arguments_of "$1" "$2"
     shift 2
-    "$@" "$MPA" "$name" conf/demo-okvqa.ini run.dir="$folder" "${settings[@]}" >"$work/log" 2>&1
+    "$@" "$MPA" "${arguments[@]}" >"$work/log" 2>&1
 }
 
 fail() { # WHAT WHY
@@ -52,7 +58,7 @@ same() { # FOLDER FOLDER
 
 # After a disturbance of STAGE in $work/run: once more, without it, and the files are those of $work/after-STAGE.
 recovers() { # STAGE WHAT
-    stage "$1" "$work/run"
+    stage "${1%-again}" "$work/run"
     local status=$?
     if [ $status != 0 ]; then
         fail "$2" "the same command once more ends with status $status"
@@ -146,7 +152,8 @@ for name in $tried; do
     length=$((($(date +%s%N) - begin) / 1000))
     for ((n = 0; n < kills; n++)); do
         fresh "$name"
-        "$MPA" "$name" conf/demo-okvqa.ini run.dir="$work/run" "${settings[@]}" >"$work/log" 2>&1 &
+        arguments_of "$name" "$work/run"
+        "$MPA" "${arguments[@]}" >"$work/log" 2>&1 &
         sleep "$(awk -v t="$((RANDOM * 32768 + RANDOM))" -v l="$length" 'BEGIN { printf "%.6f", t % l / 1e6 }')"
         kill -KILL $! 2>/dev/null
         wait $! 2>/dev/null

@@ -6,4 +6,4 @@ if [ -n "${SAN:-}" ] || [ "$(uname -s)" != Linux ]; then
     echo "1 passed, 0 failed"
     exit 0
 fi
-TORTURE_SMALL=1 TORTURE_STAGES="annotate level commands" exec "$(dirname "$0")/torture.sh" 1000000 1
+TORTURE_SMALL=1 TORTURE_STAGES="annotate level-again commands" exec "$(dirname "$0")/torture.sh" 1000000 1
