@@ -13,9 +13,10 @@ typedef struct {
     json_t *root; /* owned */
 } Json;
 
-/* A file of more than `limit` bytes, or whose values would take more memory than that, is BAD_INPUT; so are
- * duplicate keys, NaN and bytes after the value. Where an integer is beyond 64 bits (tokenizer_config.json), all integers of the file are
- * read as reals. After a failure *j is empty and may be closed. */
+/* A file of more than `limit` bytes, or whose values would take more memory than that, is BAD_INPUT;
+ * so are duplicate keys, NaN and bytes after the value. Where an integer is beyond 64 bits
+ * (tokenizer_config.json), all integers of the file are read as reals. After a failure *j is empty and
+ * may be closed. */
 Status json_open(Json *j, const char *path, size_t limit, Error *e);
 /* The same of bytes that are read in another way. */
 Status json_check_size(const char *start, size_t count, size_t limit, const char *path, Error *e);

@@ -315,8 +315,8 @@ static bool checksum_is_there(const Png *png, uint32_t sum)
 /* The buffer has the exact size, so data that inflate to more than the picture fail at once. */
 static Status inflate_data(unsigned char *raw, size_t count, const Png *png, const Source *s, Error *e)
 {
-    assert(count <= INT_MAX &&
-           png->packed_size <= INT_MAX); /* 64 million pixels of 8 bytes, 256 MB of file */
+    /* 64 million pixels of 8 bytes at most, in a file of 256 MB at most. */
+    assert(count <= INT_MAX && png->packed_size <= INT_MAX);
     int got =
         stbi_zlib_decode_buffer((char *)raw, (int)count, (const char *)png->packed, (int)png->packed_size);
     if (got < 0 || (size_t)got != count || !checksum_is_there(png, adler32(raw, count)))
