@@ -80,7 +80,7 @@ static Status write_json(const char *folder, const char *name, json_t *value, Er
 static Status open_json(Json *j, const Vlm *vlm, const char *name, Error *e)
 {
     char *path = path_join(vlm->folder, name, e);
-    json_open(j, path, 192 << 20, e);
+    json_open(j, path, JSON_LARGE, e);
     free(path);
     return e->status;
 }
@@ -196,7 +196,7 @@ static Status remove_files(const char *folder, Error *e)
 Status save_remove(const char *folder, Error *e)
 {
     Text old = {0};
-    text_format(&old, e, "%s.old", folder);
+    text_format(&old, e, "%s.old.tmp", folder);
     remove_files(old.data, e); /* what a kill left */
     if (e->status == OK && file_exists(folder)) {
         file_rename(folder, old.data, e);

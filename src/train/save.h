@@ -11,7 +11,7 @@
  * Atomic: FOLDER.tmp is written and renamed; a FOLDER that was there is replaced. */
 Status save_checkpoint(const Vlm *vlm, const char *folder, int dtype, bool adapter, Error *e);
 
-/* Removes such a folder, whole or not at all: it is FOLDER.old first. A missing one is fine. */
+/* Removes such a folder, whole or not at all: it is FOLDER.old.tmp first. A missing one is fine. */
 Status save_remove(const char *folder, Error *e);
 
 #endif

@@ -173,7 +173,7 @@ static Status read_description(Description *d, const char *path, Error *e)
 {
     *d = (Description){0};
     Json *j = &d->json;
-    json_open(j, path, 16 << 20, e);
+    json_open(j, path, JSON_SMALL, e);
     for (int k = 0; k < STATE_KINDS; k++)
         json_string_in(j, j->root, "", state_kind_name[k], d->hash + k, e);
     json_string_in(j, j->root, "", "fingerprint", &d->fingerprint, e);

@@ -191,13 +191,15 @@ static void removed_whole(void **state)
 {
     (void)state;
     Fixture f;
-    char old[400], foreign[420];
+    char old[400], foreign[420], kept[400];
     make(&f, qwen2vl);
     open_model(&f);
     save(&f, DTYPE_FLOAT32);
-    snprintf(old, sizeof old, "%s.old", f.saved);
+    snprintf(old, sizeof old, "%s.old.tmp", f.saved);
     snprintf(foreign, sizeof foreign, "%s/foreign", f.saved);
     assert_int_equal(folder_make(foreign, &f.error), OK);
+    snprintf(kept, sizeof kept, "%s.old", f.saved); /* a user's */
+    assert_int_equal(folder_make(kept, &f.error), OK);
     Error e = {0};
     assert_int_equal(save_remove(f.saved, &e), FAILED);
     assert_false(file_exists(f.saved));
@@ -209,6 +211,8 @@ static void removed_whole(void **state)
     assert_false(file_exists(old));
     assert_int_equal(save_remove(f.saved, &f.error), OK);
     assert_false(file_exists(f.saved) || file_exists(old));
+    assert_true(file_exists(kept));
+    assert_int_equal(folder_remove(kept, &f.error), OK);
     finish(&f);
 }
 
