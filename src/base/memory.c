@@ -143,15 +143,25 @@ ArenaMark arena_mark(const Arena *a)
     return (ArenaMark){a->current, a->used, a->total};
 }
 
+/* Guards all that is free. */
+static void forbid_free(const Arena *a)
+{
+#ifdef MPA_SANITIZED
+    for (ArenaBlock *b = a->current ? a->current : a->first; b; b = b->next) {
+        const size_t kept = b == a->current ? a->used : 0;
+        ASAN_POISON_MEMORY_REGION(b->data + kept, b->size - kept);
+    }
+#else
+    (void)a;
+#endif
+}
+
 void arena_release(Arena *a, ArenaMark mark)
 {
     a->current = mark.block;
     a->used = mark.used;
     a->total = mark.total;
-    for (ArenaBlock *b = a->current ? a->current : a->first; b; b = b->next) {
-        const size_t kept = b == a->current ? a->used : 0;
-        ASAN_POISON_MEMORY_REGION(b->data + kept, b->size - kept);
-    }
+    forbid_free(a);
     if (!a->current && a->first && a->first->next)
         blocks_free(a);
 }
