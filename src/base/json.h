@@ -13,6 +13,10 @@ typedef struct {
     json_t *root; /* owned */
 } Json;
 
+/* Limits: of the small files of a model folder, of its large ones, and of data sets and run folders. */
+enum { JSON_SMALL = 16 << 20, JSON_LARGE = 192 << 20 };
+#define JSON_DATA ((size_t)1 << 31)
+
 /* A file of more than `limit` bytes, or whose values would take more memory than that, is BAD_INPUT;
  * so are duplicate keys, NaN and bytes after the value. Where an integer is beyond 64 bits
  * (tokenizer_config.json), all integers of the file are read as reals. After a failure *j is empty and

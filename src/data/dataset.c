@@ -15,8 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const size_t MAX_JSON = (size_t)1 << 31;
-
 /* The file that is being read. */
 typedef struct {
     const Json *json;
@@ -109,7 +107,7 @@ static json_t *read_id(const Reader *r, const json_t *o, bool plain, int64_t num
         id = either(o, &field, "id");
     if (!id && (plain || r->task->counts))
         return json_integer(number);
-    if (!json_is_integer(id) && !json_is_string(id)) {
+    if (!id_is(id)) {
         wrong(r, field, "an integer or a string", id, e);
         return NULL;
     }
@@ -196,7 +194,7 @@ static json_t *read_labels(const Reader *r, Json *file, Error *e)
     if (path && !file_exists(path) && r->labelled)
         error_set(e, BAD_INPUT, "%s: holds questions alone; wanted their answers in %s", r->json->path, path);
     if (path && file_exists(path))
-        json_open(file, path, MAX_JSON, e);
+        json_open(file, path, JSON_DATA, e);
     const json_t *list = json_object_get(file->root, "annotations");
     if (file->root && !json_is_array(list))
         error_set(e, BAD_INPUT, "%s: wanted an object with a list \"annotations\", found %s", path,
@@ -246,9 +244,9 @@ Status dataset_load(Items *items, const Task *task, Split split, const char *pat
     Json labels = {0};
     bool apart = false;
     if (ends_with(path, ".jsonl"))
-        json_open_lines(&j, path, MAX_JSON, e);
+        json_open_lines(&j, path, JSON_DATA, e);
     else
-        json_open(&j, path, MAX_JSON, e);
+        json_open(&j, path, JSON_DATA, e);
     const json_t *list = e->status == OK ? entries_of(&j, task, &apart, e) : NULL;
     Reader r = {&j, task, names_of(j.root, split), split == SPLIT_TEST, NULL, 0};
     if (apart)

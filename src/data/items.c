@@ -45,9 +45,14 @@ static const char *id_key(const json_t *id, char digits[ID_DIGITS])
     return digits;
 }
 
+bool id_is(const json_t *value)
+{
+    return json_is_integer(value) || json_is_string(value);
+}
+
 Status id_check(const json_t *id, const char *path, size_t i, Error *e)
 {
-    if (e->status == OK && !json_is_integer(id) && !json_is_string(id))
+    if (e->status == OK && !id_is(id))
         error_set(e, BAD_INPUT, "%s: entry %zu: question_id: wanted an integer or a string, found %s", path,
                   i, json_kind(id));
     return e->status;

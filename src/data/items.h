@@ -45,6 +45,8 @@ Status items_find_pictures(Items *items, const PictureSource *source, Error *e);
  * formats that are not read, with a command that converts them. */
 void items_list_skipped(const Items *items, const Log *l, const char *stage);
 
+/* A number or a string? */
+bool id_is(const json_t *value);
 /* BAD_INPUT where the question_id of entry `i` of a file is neither a number nor a string. */
 Status id_check(const json_t *id, const char *path, size_t i, Error *e);
 /* Appends an id as text: the number's digits, or the string. */

@@ -95,7 +95,7 @@ static Status take_line(Replies *r, const Json *file, size_t i, Error *e)
     const json_t *id = json_object_get(line, "custom_id");
     Text text = {0};
     id = id ? id : json_object_get(line, "id");
-    if (!json_is_integer(id) && !json_is_string(id))
+    if (!id_is(id))
         return error_set(e, BAD_INPUT,
                          "%s: entry %zu: custom_id or id: wanted a string or an integer, found %s",
                          file->path, i, json_kind(id));

@@ -89,7 +89,7 @@ Status job_open_json(Json *file, const char *folder, const char *name, Error *e)
     *file = (Json){0};
     char *path = path_join(folder, name, e);
     if (path && file_exists(path))
-        json_open(file, path, (size_t)1 << 31, e);
+        json_open(file, path, JSON_DATA, e);
     free(path);
     return e->status;
 }
@@ -100,7 +100,7 @@ json_t *job_read_lines(const Job *j, const char *name, Error *e)
     json_t *lines = json_array();
     char *path = job_path(j, name, e);
     if (path && file_exists(path))
-        file_read(&text, path, (size_t)1 << 31, e);
+        file_read(&text, path, JSON_DATA, e);
     const char *p = text_string(&text);
     for (const char *end = strchr(p, '\n'); end && e->status == OK; end = strchr(p, '\n')) {
         json_error_t why;
@@ -119,7 +119,7 @@ Status job_cut_partial_line(const Job *j, const char *name, Error *e)
     Text text = {0};
     char *path = job_path(j, name, e);
     if (path && file_exists(path))
-        file_read(&text, path, (size_t)1 << 31, e);
+        file_read(&text, path, JSON_DATA, e);
     size_t whole = text.count;
     while (whole && text.data[whole - 1] != '\n')
         whole--;
@@ -133,7 +133,7 @@ Status job_cut_partial_line(const Job *j, const char *name, Error *e)
 Status job_read_list(Json *list, const char *path, Error *e)
 {
     *list = (Json){0};
-    json_open(list, path, (size_t)1 << 31, e);
+    json_open(list, path, JSON_DATA, e);
     if (e->status == OK && !json_is_array(list->root))
         error_set(e, BAD_INPUT, "%s: wanted a list, found %s", path, json_kind(list->root));
     for (size_t i = 0; i < json_array_size(list->root) && e->status == OK; i++) {

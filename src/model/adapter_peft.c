@@ -58,7 +58,7 @@ static Status read_config(Adapter *a, const char *folder, Error *e)
     Json j;
     const char *type;
     char *path = path_join(folder, config_name, e);
-    json_open(&j, path, 16 << 20, e);
+    json_open(&j, path, JSON_SMALL, e);
     if (e->status == OK && !json_is_object(j.root))
         error_set(e, BAD_INPUT, "%s: wanted an object, found %s", path, json_kind(j.root));
     json_string_in(&j, j.root, "", "peft_type", &type, e);

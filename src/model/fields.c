@@ -57,7 +57,7 @@ static Status open_object(Json *j, const char *folder, const char *name, Error *
         j->path = path;
         return OK;
     }
-    json_open(j, path, 16 << 20, e);
+    json_open(j, path, JSON_SMALL, e);
     if (e->status == OK && !json_is_object(j->root))
         error_set(e, BAD_INPUT, "%s: wanted an object, found %s", path, json_kind(j->root));
     free(path);

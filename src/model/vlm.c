@@ -69,7 +69,7 @@ static Status load_eos(GenerationConfig *g, const Json *j, const json_t *o, Erro
 static void read_generation(GenerationConfig *g, const char *path, Error *e)
 {
     Json j;
-    if (json_open(&j, path, 16 << 20, e) != OK)
+    if (json_open(&j, path, JSON_SMALL, e) != OK)
         return;
     if (!json_is_object(j.root))
         error_set(e, BAD_INPUT, "%s: wanted an object, found %s", path, json_kind(j.root));
@@ -142,7 +142,7 @@ Status vlm_open(Vlm *vlm, const char *folder, Error *e)
     char *path = path_join(folder, "config.json", e);
     vlm->folder = memory_copy(folder, e);
     gemm_start(e);
-    json_open(&config, path, 16 << 20, e);
+    json_open(&config, path, JSON_SMALL, e);
     find_family(vlm, &config, e);
     if (e->status == OK) {
         load_generation(vlm, &config, e);
@@ -168,7 +168,7 @@ static Status invent(Vlm *vlm, const char *config, bool empty, Error *e)
     Json j;
     vlm->folder = path_folder(config, e);
     gemm_start(e);
-    json_open(&j, config, 16 << 20, e);
+    json_open(&j, config, JSON_SMALL, e);
     find_family(vlm, &j, e);
     if (e->status == OK) {
         checkpoint_invent(&vlm->checkpoint);

@@ -37,7 +37,7 @@ static Status wrong(const Reader *r, const char *what)
     Text id = {0};
     Error ignored = {0};
     json_t *given = json_object_get(r->object, "id");
-    if (json_is_integer(given) || json_is_string(given))
+    if (id_is(given))
         id_text(&id, given, &ignored);
     error_set(r->error, BAD_INPUT, "%s: entry %zu (id %.60s): %s", r->kept->source.path, r->entry,
               id.count ? id.data : "none", what);
@@ -180,7 +180,7 @@ static const char *read_id(const Reader *r)
 {
     const json_t *id = json_object_get(r->object, "id");
     Text text = {0};
-    if (!json_is_integer(id) && !json_is_string(id)) {
+    if (!id_is(id)) {
         wrong(r, "wanted an id, a number or a string");
         return NULL;
     }

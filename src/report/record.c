@@ -95,7 +95,7 @@ static json_t *read_object(const Job *j, const char *name, bool shown, Error *e)
     json_t *o = NULL;
     char *path = job_path(j, name, e);
     if (path && shown && file_exists(path)) {
-        json_open(&file, path, (size_t)1 << 31, e);
+        json_open(&file, path, JSON_DATA, e);
         o = json_is_object(file.root) ? json_incref(file.root) : NULL;
     }
     json_close(&file);

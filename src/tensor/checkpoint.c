@@ -142,7 +142,7 @@ static Status open_index(Checkpoint *c, const char *path, Error *e)
 {
     Json index;
     json_t *map;
-    json_open(&index, path, 192 << 20, e);
+    json_open(&index, path, JSON_LARGE, e);
     if (e->status == OK && !json_is_object(index.root))
         error_set(e, BAD_INPUT, "%s: wanted an object, found %s", path, json_kind(index.root));
     json_object_in(&index, index.root, "", "weight_map", &map, e);

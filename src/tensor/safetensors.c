@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_HEADER = 100000000, MAX_TREE = 192 << 20 };
+enum { MAX_HEADER = 100000000 };
 
 /* The part of the file after the header. */
 typedef struct {
@@ -221,7 +221,7 @@ static Status parse(SafeTensors *s, Error *e)
             e, BAD_INPUT,
             "%s: wants a header of %llu bytes in a file of %zu; is it complete, and a safetensors file?",
             s->path, (unsigned long long)length, s->map.size);
-    if (json_check_size((const char *)s->map.data + 8, (size_t)length, MAX_TREE, s->path, e) != OK)
+    if (json_check_size((const char *)s->map.data + 8, (size_t)length, JSON_LARGE, s->path, e) != OK)
         return e->status;
     json_error_t why;
     /* Integers must be exact and escaped NULs (in metadata) are legal, so this is not json_open. */

@@ -373,7 +373,7 @@ static Status load(Tokenizer *t, const char *folder, const char *path, Error *e)
     Json j;
     bool byte_level = false;
     (void)folder;
-    if (json_open(&j, path, 192 << 20, e) != OK)
+    if (json_open(&j, path, JSON_LARGE, e) != OK)
         return e->status;
     if (!json_is_object(j.root))
         error_set(e, BAD_INPUT, "%s: wanted an object, found %s", path, json_kind(j.root));

@@ -147,7 +147,6 @@ static void test_small(void **state)
     arena_free(&a);
 }
 
-/* The numbers of the system: this process fits into what it may take, and has a size. */
 /* Under the address sanitizer: nothing but what was handed out, and is not released, may be touched. */
 static void test_forbidden(void **state)
 {
@@ -172,6 +171,7 @@ static void test_forbidden(void **state)
     arena_free(&a);
 }
 
+/* The numbers of the system: this process fits into what it may take, and has a size. */
 static void test_system(void **state)
 {
     (void)state;

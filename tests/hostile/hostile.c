@@ -41,6 +41,12 @@ const char *hostile_file(Hostile *h, const char *name, const void *bytes, size_t
     return scratch_write(&h->scratch, name, bytes, count);
 }
 
+void hostile_lists(Text *t)
+{
+    for (int i = 0; i < 2000000; i++)
+        text_add(t, "[],", &(Error){0});
+}
+
 static bool is_sanitized(void)
 {
     const char *san = getenv("SAN");

@@ -26,6 +26,8 @@ void hostile_end(Hostile *h, int least);
 
 /* Runs mpa with the arguments (NULL at the end). */
 void hostile_case(Hostile *h, const char *name, int status, const char *word, const char *const *arguments);
+/* Appends what a reader would take some 250 MiB for, two million empty lists, each with a comma behind it. */
+void hostile_lists(Text *t);
 /* The path of NAME in the scratch folder; good as long as `h`. */
 const char *hostile_file(Hostile *h, const char *name, const void *bytes, size_t count);
 

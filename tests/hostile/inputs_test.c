@@ -134,8 +134,7 @@ static void test_tokenizers(void **state)
     Text lists = {0};
     Error e = {0};
     text_add(&lists, "{\"model\":[", &e);
-    for (int i = 0; i < 2000000; i++)
-        text_add(&lists, "[],", &e);
+    hostile_lists(&lists);
     text_add(&lists, "[]]}", &e);
     hostile_file(&h, "tokenizer.json", lists.data, lists.count);
     hostile_case(&h, "two million lists", 3, "bytes of memory, more than the 201326592",
@@ -250,6 +249,10 @@ static void test_data_sets(void **state)
 
 #define ROW "\"question_id\":1,\"image_path\":\"p.jpg\""
 
+/* identify from files. */
+static const char from_files[] =
+    "[run]\ndir = run\n[teacher]\nannotations = a.json\nanswers = t.json\n[student]\nanswers = s.json\n";
+
 /* Files of stages, for identify from files. */
 static const struct {
     const char *name, *annotations, *answers, *word;
@@ -268,12 +271,10 @@ static const struct {
 static void test_stage_files(void **state)
 {
     (void)state;
-    static const char ini[] =
-        "[run]\ndir = run\n[teacher]\nannotations = a.json\nanswers = t.json\n[student]\nanswers = s.json\n";
     Hostile h;
     char conf[400];
     hostile_begin(&h);
-    snprintf(conf, sizeof conf, "%s", hostile_file(&h, "c.ini", ini, strlen(ini)));
+    snprintf(conf, sizeof conf, "%s", hostile_file(&h, "c.ini", from_files, strlen(from_files)));
     for (size_t i = 0; i < sizeof stage_files / sizeof *stage_files; i++) {
         const char *a = stage_files[i].annotations;
         const char *s = stage_files[i].answers;
@@ -305,15 +306,13 @@ static const BadText provenances[] = {
 static void test_run_folders(void **state)
 {
     (void)state;
-    static const char ini[] =
-        "[run]\ndir = run\n[teacher]\nannotations = a.json\nanswers = t.json\n[student]\nanswers = s.json\n";
     static const char row[] = "[{" ROW ",\"PA_question\":\"q\",\"PA_answer\":\"x\",\"predictions\":\"x\"}]";
     static const char no_id[] = "[{\"predictions\":\"x\"}]";
     Hostile h;
     char conf[400];
     Error e = {0};
     hostile_begin(&h);
-    snprintf(conf, sizeof conf, "%s", hostile_file(&h, "c.ini", ini, strlen(ini)));
+    snprintf(conf, sizeof conf, "%s", hostile_file(&h, "c.ini", from_files, strlen(from_files)));
     hostile_file(&h, "a.json", row, strlen(row));
     hostile_file(&h, "s.json", row, strlen(row));
     hostile_file(&h, "t.json", row, strlen(row));

@@ -296,7 +296,6 @@ static void refused(void **state)
     scratch_remove(&s);
 }
 
-/* use_rslora: alpha / sqrt(r). */
 /* A factor of whole numbers: the type in the file's header becomes another of the same size. */
 static void of_another_type(void **state)
 {
@@ -318,6 +317,7 @@ static void of_another_type(void **state)
     scratch_remove(&s);
 }
 
+/* use_rslora: alpha / sqrt(r). */
 static void scale_by_root(void **state)
 {
     (void)state;
