@@ -11,8 +11,8 @@ value; the table of types. */
 
 #include <cmocka.h>
 
-/* Element i of `size` bytes, little-endian. */ static uint32_t bits_at(const unsigned char *p, int64_t i,
-                                                                        size_t size)
+/* Element i of `size` bytes, little-endian. */
+static uint32_t bits_at(const unsigned char *p, int64_t i, size_t size)
 {
     uint32_t v = 0;
     for (size_t k = size; k-- > 0;)
@@ -126,7 +126,8 @@ static void test_float32_is_kept(void **state)
     assert_memory_equal(back, in, sizeof in);
 }
 
-/* The bits that are cut off may be all that makes a NaN. */ static void test_nan_stays(void **state)
+/* The bits that are cut off may be all that makes a NaN. */
+static void test_nan_stays(void **state)
 {
     (void)state;
     static const uint32_t nans[] = {0x7F800001, 0xFF800001, 0x7FC00000, 0x7FFFFFFF};

@@ -44,8 +44,8 @@ static unsigned char *stored(float *x, Dtype type, int64_t count)
     return bytes;
 }
 
-/* Within the roundings of a float32 sum of K products, whose sizes are a quarter on average. */ static void
-must_be_close(const char *what, float got, double wanted, int64_t K)
+/* Within the roundings of a float32 sum of K products, whose sizes are a quarter on average. */
+static void must_be_close(const char *what, float got, double wanted, int64_t K)
 {
     double limit = 6e-8 * (sqrt((double)K) + 2) * ((double)K / 4 + 2);
     if (!(fabs((double)got - wanted) <= limit))
@@ -101,9 +101,9 @@ static void check_products(Run *run, int64_t N, int64_t O, int64_t I, int64_t st
     free(file);
 }
 
-/* One sum of attention on a cache: what lies beyond a row of y keeps its values. */ static void
-check_row(const char *what, const float *y, const float *before, int64_t width, int64_t room,
-          const double *wanted, int64_t K)
+/* One sum of attention on a cache: what lies beyond a row of y keeps its values. */
+static void check_row(const char *what, const float *y, const float *before, int64_t width, int64_t room,
+                      const double *wanted, int64_t K)
 {
     for (int64_t j = 0; j < width; j++)
         must_be_close(what, y[j], wanted[j], K);
@@ -140,8 +140,8 @@ static void check_decoding(int64_t N, int64_t K, int64_t I)
     free(sum);
 }
 
-/* Around 2, 3 and 4 rows, 4 registers of 8 or 16, a pair of those, and 256 keys. */ static void
-decoding(void **state)
+/* Around 2, 3 and 4 rows, 4 registers of 8 or 16, a pair of those, and 256 keys. */
+static void decoding(void **state)
 {
     static const int64_t shapes[][3] = {{1, 1, 1},     {3, 5, 32},  {4, 256, 64}, {7, 300, 80},
                                         {2, 513, 131}, {6, 40, 37}, {1, 41, 128}, {5, 12, 16}};
@@ -214,8 +214,8 @@ static void elementary(void **state)
     }
 }
 
-/* One value of AdamW's update in double, with g already scaled. */ static void
-adamw_by_hand(double *p, double *m, double *v, double g, const AdamW *o)
+/* One value of AdamW's update in double, with g already scaled. */
+static void adamw_by_hand(double *p, double *m, double *v, double g, const AdamW *o)
 {
     *m += (double)o->b1 * (g - *m);
     *v += (double)o->b2 * (g * g - *v);
@@ -256,7 +256,8 @@ static void check_training(const Kernels *k, int64_t count)
         free(all[i]);
 }
 
-/* Around the lanes (16) and the chunks (1024) of the sum. */ static void training(void **state)
+/* Around the lanes (16) and the chunks (1024) of the sum. */
+static void training(void **state)
 {
     static const int64_t counts[] = {1, 15, 16, 17, 1023, 1024, 1041, 2100};
     (void)state;

@@ -84,8 +84,8 @@ static void cached_pass(LayerBench *b, const Attention *a, const Mat *const x[3]
         memcpy(y->data + row[i] * y->cols, o->data + i * o->cols, (size_t)o->cols * sizeof *o->data);
 }
 
-/* The first rows at once, the rest `step` at a time, in the second of two layers. */ static void
-check_cache(const char *golden, int64_t at_once, int64_t step)
+/* The first rows at once, the rest `step` at a time, in the second of two layers. */
+static void check_cache(const char *golden, int64_t at_once, int64_t step)
 {
     LayerBench b = {0};
     golden_open(&b.g, golden);
@@ -145,9 +145,9 @@ static Mat *noise(Run *run, int64_t rows, int64_t cols, uint64_t seed)
     return x;
 }
 
-/* Value e of row n and head h in double; `first` and `end`: the keys that it sees. */ static double
-wanted(const Attention *a, const Mat *q, const Mat *k, const Mat *v, int64_t n, int64_t h, int64_t first,
-       int64_t end, int64_t e)
+/* Value e of row n and head h in double; `first` and `end`: the keys that it sees. */
+static double wanted(const Attention *a, const Mat *q, const Mat *k, const Mat *v, int64_t n, int64_t h,
+                     int64_t first, int64_t end, int64_t e)
 {
     int64_t E = a->width;
     int64_t kv = h * a->kv_heads / a->heads * E;

@@ -32,8 +32,8 @@ static void without_bias(void **state)
     check_layer("layer/linear-plain", forward, source);
 }
 
-/* Nobody wants the gradient of pixels: it is neither computed nor given memory. */ static void
-of_a_constant(void **state)
+/* Nobody wants the gradient of pixels: it is neither computed nor given memory. */
+static void of_a_constant(void **state)
 {
     enum { N = 2, I = 3, O = 2 };
     (void)state;

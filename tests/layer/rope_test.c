@@ -11,9 +11,9 @@ rows and columns, partial rotary and long rope with one position. */
 
 static const char source[] = "src/layer/rope.c";
 
-/* The rule and the positions of a case; `restart`: as in vision. */ static Rope *
-table(LayerBench *b, int64_t head, int64_t turned, bool restart, const int64_t *section, int64_t sections,
-      const double *factor, double scale, const int32_t *position, int64_t N)
+/* The rule and the positions of a case; `restart`: as in vision. */
+static Rope *table(LayerBench *b, int64_t head, int64_t turned, bool restart, const int64_t *section,
+                   int64_t sections, const double *factor, double scale, const int32_t *position, int64_t N)
 {
     const RotaryRule rule = {.head = head,
                              .turned = turned,
@@ -26,7 +26,8 @@ table(LayerBench *b, int64_t head, int64_t turned, bool restart, const int64_t *
     return rope_table(&b->run, &rule, position, N);
 }
 
-/* Three rows of positions, a section of the frequencies for each. */ static Rope *text_table(LayerBench *b)
+/* Three rows of positions, a section of the frequencies for each. */
+static Rope *text_table(LayerBench *b)
 {
     const json_t *list = json_object_get(b->g.notes.root, "sections");
     const int64_t E = 2 * (int64_t)golden_number(&b->g, "half");
@@ -38,7 +39,8 @@ table(LayerBench *b, int64_t head, int64_t turned, bool restart, const int64_t *
                  golden_tensor(&b->g, "position")->dim[1]);
 }
 
-/* Row and column of each patch. */ static Rope *vision_table(LayerBench *b)
+/* Row and column of each patch. */
+static Rope *vision_table(LayerBench *b)
 {
     const int32_t *at = layer_ints(b, "at");
     const int64_t N = golden_tensor(&b->g, "at")->dim[0];

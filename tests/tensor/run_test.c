@@ -45,7 +45,8 @@ typedef struct {
     float factor;
 } SavedScale;
 
-/* forward: y = factor x, so dx += factor dy */ static void scale_backward(Run *run, void *p)
+/* forward: y = factor x, so dx += factor dy */
+static void scale_backward(Run *run, void *p)
 {
     const SavedScale *s = p;
     const float *dy = mat_grad(run, s->y);
@@ -55,8 +56,8 @@ typedef struct {
         dx[i] += s->factor * dy[i];
 }
 
-/* The context is the factor. Leaves memory behind, and shows its result. */ static Mat *
-scale(Run *run, void *context, Mat *x)
+/* The context is the factor. Leaves memory behind, and shows its result. */
+static Mat *scale(Run *run, void *context, Mat *x)
 {
     const float factor = *(const float *)context;
     if (!run_alloc(run, 1000, 1))
@@ -71,8 +72,8 @@ scale(Run *run, void *context, Mat *x)
     return y;
 }
 
-/* Two blocks, y = 3 (2 x); with `tape` backward from dy = 1. */ static void check_blocks(bool tape,
-                                                                                          bool recompute)
+/* Two blocks, y = 3 (2 x); with `tape` backward from dy = 1. */
+static void check_blocks(bool tape, bool recompute)
 {
     Pass p;
     pass_open(&p);
@@ -141,8 +142,8 @@ static Mat *failing(Run *run, void *context, Mat *x)
     return mat_new(run, x->rows, x->cols);
 }
 
-/* A failure passes through all that follows, and the first message stays. */ static void
-failures(void **state)
+/* A failure passes through all that follows, and the first message stays. */
+static void failures(void **state)
 {
     (void)state;
     for (int tape = 0; tape < 3; tape++) {
@@ -196,8 +197,8 @@ static void matrices(void **state)
     pass_close(&p);
 }
 
-/* More values than the probe has room for at first; each keeps its name, shape and numbers. */ static void
-probe(void **state)
+/* More values than the probe has room for at first; each keeps its name, shape and numbers. */
+static void probe(void **state)
 {
     enum { COUNT = 200 };
     (void)state;
