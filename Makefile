@@ -37,7 +37,7 @@ check_value = $(if $(filter $(2),$($(1))),,$(error $(1)=$($(1)) is not known; al
 $(call check_value,BLAS,openblas none)
 $(call check_value,OPENMP,0 1)
 $(call check_value,JPEG,auto stb turbo)
-$(call check_value,KERNELS,cpu plain)
+$(call check_value,KERNELS,cpu emulated plain)
 $(call check_value,NATIVE,0 1)
 $(call check_value,WERROR,0 1)
 
@@ -55,7 +55,7 @@ jpeg     := $(if $(filter auto,$(JPEG)),$(shell printf '\043include <stdio.h>\n\
     $(CC) $(shell pkg-config --cflags libjpeg 2>/dev/null) $(CPPFLAGS) -E -x c - >/dev/null 2>&1 && echo turbo || echo stb),$(JPEG))
 
 compiler := $(subst $(space),_,$(notdir $(CC)))
-config   := $(compiler)-$(BLAS)-openmp$(OPENMP)-$(jpeg)$(if $(filter plain,$(KERNELS)),-plain)$(if $(filter 1,$(NATIVE)),-native)$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+config   := $(compiler)-$(BLAS)-openmp$(OPENMP)-$(jpeg)$(if $(filter-out cpu,$(KERNELS)),-$(KERNELS))$(if $(filter 1,$(NATIVE)),-native)$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 B        := build/$(config)
 
 # $(call package,pkg-config name,--cflags or --libs,what to use where pkg-config does not know it)
@@ -86,13 +86,18 @@ else
     unused    += src/image/decode_jpeg_turbo.c
 endif
 
-# The kernels of each instruction set are compiled for it; which of them runs is decided at run time.
-ifeq ($(KERNELS),cpu)
+# The kernels of each instruction set are compiled for it; which of them runs is decided at run time. KERNELS=emulated: those for matrix
+# tiles run on any such CPU, with the instructions of the tiles done in C.
+ifneq ($(KERNELS),plain)
 ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine 2>/dev/null)),)
     kernel_defines := -DKERNELS_X86
     avx2_flags     := -mavx2 -mfma -ffp-contract=fast
-    amx_flags      := -mamx-tile -mamx-bf16
     avx512_flags   := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512 -ffp-contract=fast
+    amx_flags      := $(avx512_flags) -mamx-tile -mamx-bf16
+ifeq ($(KERNELS),emulated)
+    kernel_defines += -DKERNELS_EMULATED
+    amx_flags      := $(avx2_flags) -Wno-psabi -include tests/kernel/emulated_tiles.h
+endif
 endif
 endif
 
@@ -182,7 +187,7 @@ $(B)/sources: FORCE
 
 $(B)/src/kernel/kernels_avx2.o: more := $(avx2_flags)
 $(B)/src/kernel/kernels_avx512.o: more := $(avx512_flags)
-$(B)/src/kernel/kernels_amx.o: more := $(avx512_flags) $(amx_flags)
+$(B)/src/kernel/kernels_amx.o: more := $(amx_flags)
 
 $(objects) $(main_object): $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
@@ -428,6 +433,7 @@ help:
 	@echo '  OPENMP=1|0           threads'
 	@echo '  JPEG=auto|turbo|stb  the JPEG decoder: libjpeg-turbo (the bits that Pillow gives) or stb_image; auto: libjpeg-turbo where it is'
 	@echo '  KERNELS=cpu|plain    inner loops for the instruction sets of CPUs, chosen at run time (MPA_KERNELS=plain|avx2|avx512|amx forces one), or plain C'
+	@echo '         |emulated     or those for matrix tiles (AMX) on any x86, slow, to test them'
 	@echo '  NATIVE=0|1           code for the processor of this machine only'
 	@echo '  SAN=LIST             sanitizers, as -fsanitize takes them: address,undefined or thread'
 	@echo '  WERROR=0|1           a compiler warning is an error'

@@ -21,8 +21,10 @@ void parallel_clear(float *x, int64_t count)
 
 void parallel_set_threads(int count)
 {
-    if (count > 0)
-        omp_set_num_threads(count);
+    static int own;
+    if (!own)
+        own = omp_get_max_threads();
+    omp_set_num_threads(count > 0 ? count : own);
 }
 
 int parallel_threads(void)

@@ -5,8 +5,10 @@
  * has ended. (GenerationMixin.generate) */
 #include "generate/generate.h"
 
+#include "base/number.h"
 #include "base/progress.h"
 #include "base/random.h"
+#include "model/block/transformer.h"
 #include "model/family.h"
 
 #include <math.h>
@@ -158,5 +160,7 @@ int64_t generate_bytes(const Vlm *vlm, int64_t prompts, int64_t prompt_tokens, i
     int64_t cached = prompts * (prompt_tokens + max_new_tokens);
     int64_t logits = prompts * vlm->vocab * (int64_t)(2 * sizeof(float) + sizeof(bool));
     return kv_cache_bytes(vlm->layers, vlm->kv_width, cached) + logits +
-           rows * (vlm->text_row.forward + vlm->picture_row.forward);
+           rows * (vlm->text_row.forward + vlm->picture_row.forward) +
+           max_i64(transformer_scratch(&vlm->text_row, rows, prompt_tokens, false),
+                   transformer_scratch(&vlm->picture_row, rows, prompt_tokens, false));
 }

@@ -22,7 +22,11 @@ static bool has_avx512(void)
 
 static bool has_amx(void)
 {
+#ifdef KERNELS_EMULATED
+    return has_avx2();
+#else
     return has_avx512() && cpu_tiles();
+#endif
 }
 #endif
 

@@ -20,9 +20,9 @@ typedef struct {
  * K. */
 typedef struct {
     int rows, cols;
-    int bytes;     /* of a value in a panel */
-    int step;      /* K of a panel is a multiple of it */
-    int64_t chunk; /* and at most this; a multiple of step */
+    int left_bytes, right_bytes; /* of a value in a panel of A, of B */
+    int step;                    /* K of a panel is a multiple of it */
+    int64_t chunk;               /* and at most this; a multiple of step */
     void (*multiply)(float *c, int64_t ldc, const void *a, const void *b, int64_t K, bool add);
     /* One panel of A, or with `right` of B, from the first `count` rows of w, K values of each.
      * Missing rows become 0. */
@@ -38,19 +38,9 @@ typedef struct {
     const char *name;
 
     /* tile: with panels of float32, A's (m, k) at [k * rows + m] and B's (k, n) at [k * cols +
-     * n]. fastest: the fastest one that is as exact as float32, perhaps the same. Both NULL: the
-     * set has none, and gemm_block multiplies. */
-    const Tile *tile, *fastest;
-
-    /* Where the CPU multiplies matrices of bf16: y = x w' with w in bf16.
-     * split: x[rows, K], as the sum of three bf16 parts. At most split_panel rows and split_chunk
-     * columns; takes 6 bytes per value, with both counts rounded up to a multiple of 32.
-     * split_multiply: c[outputs, split_panel] += w x'; c has room for a multiple of 32 outputs.
-     * split_panel is 0 in a set that has neither. */
-    int64_t split_panel, split_chunk;
-    void (*split)(uint16_t *parts, const float *x, int64_t stride, int64_t rows, int64_t K);
-    void (*split_multiply)(float *c, const uint16_t *parts, int64_t rows, const Weight *w, int64_t outputs,
-                           int64_t K);
+     * n]. fastest: the fastest one that is as exact as float32, perhaps the same; fastest_bf16: where
+     * B is in bf16. All NULL: the set has none, and gemm_block multiplies. */
+    const Tile *tile, *fastest, *fastest_bf16;
 
     /* out[count] = in[count] as float32, from F32, F16 or BF16. */
     void (*widen)(float *out, const void *in, Dtype type, int64_t count);
@@ -77,6 +67,10 @@ typedef struct {
     /* Each column of x[K, tile->cols]: x := exp(scale x - max), max its largest scale x, sum the
      * sum of the results. scale > 0, K >= 1. NULL without a tile. */
     void (*softmax)(float *x, int64_t K, float scale, float *max, double *sum);
+    /* Backward of the same: x := P = exp(scale x - max) inv_sum, and slope[K, tile->cols], which holds P's gradient, becomes that of
+     * the scaled x: P (slope - mean). One max, inv_sum and mean for each column. */
+    void (*softmax_bwd)(float *x, float *slope, int64_t K, float scale, const float *max,
+                        const float *inv_sum, const float *mean);
     /* x := 1 / (1 + exp(-x)) */
     void (*sigmoid)(float *x, int64_t count);
 

@@ -1,24 +1,14 @@
 /* Products as exact as float32's on a CPU's matrix tiles (AMX-BF16). A float32 number is the sum
- * of three bf16 ones, x = x0 + x1 + x2, of 8 significant bits each: 24 in all. kernels_vector.h
- * includes this file where the set has TILES.
+ * of three bf16 ones, x = x0 + x1 + x2, of 8 significant bits each: 24 in all. A product of two
+ * float32 factors is six products of such parts, added up in float32: the other three of the nine
+ * lie below a float32's last bit. Where the right factor is in bf16, as most checkpoints are, it
+ * is one part, and three products are all. kernels_vector.h includes this file where the set has
+ * TILES.
  *
- * y = x w' with weights in bf16 is three bf16 products added up in float32. The weights are the
- * first operand: their rows are loaded from the file's memory as they are, and only x is packed.
- * A product of tiles is c[16 outputs, 16 tokens] += a[16 outputs, 32 k] b[32 k, 16 tokens]; one
- * load of a serves all three parts of x.
- *
- * Two float32 operands, as in training, take six products, with both operands packed: the other
- * three of the nine lie below a float32's last bit. */
+ * A panel holds 32 rows of a, or 32 columns of b, as tiles [K / 32][part][2]. A tile of a is
+ * [row][k], one of b [pair of k][column][2]. */
 
-enum {
-    TILE = 16,
-    DEPTH = 32,
-    PARTS = 3,
-    CHUNK_K = 512,
-    PANEL = 256,
-    TILE_BYTES = 1024,
-    TILE_VALUES = TILE_BYTES / 2
-};
+enum { TILE = 16, DEPTH = 32, PARTS = 3, TILE_VALUES = 512, STEP_VALUES = 2 * TILE_VALUES };
 
 static void tiles_start(void)
 {
@@ -42,193 +32,163 @@ INLINE U upper(V x)
     return (bits + 0x7FFFu + (bits >> 16 & 1u)) & 0xFFFF0000u;
 }
 
-/* word[part][i]: the parts of 16 pairs of numbers, in each word the first number in the lower
- * half. */
-INLINE void split_pairs(V word[PARTS][TILE], int64_t i, V first, V second)
+/* word[part][i]: 16 pairs of numbers as the sums of so many parts, in each word the first number in
+ * the lower half. What the last part has to hold are 8 bits: there is nothing to round. */
+INLINE void split_pairs(int parts, V word[PARTS][TILE], int64_t i, V first, V second)
 {
-    UNROLL for (int part = 0; part < PARTS; part++)
+    UNROLL for (int part = 0; part < parts; part++)
     {
-        U low = upper(first);
-        U high = upper(second);
+        const U low = part < parts - 1 ? upper(first) : (U)first;
+        const U high = part < parts - 1 ? upper(second) : (U)second;
         word[part][i] = (V)(low >> 16 | high);
         first -= (V)low;
         second -= (V)high;
     }
 }
 
-/* out[room] = at most `count` values of w from (row, column) on, then zeros. A count below 0 is
- * 0. */
-INLINE void fetch(float *out, const Weight *w, int64_t row, int64_t column, int64_t count, int64_t room)
+/* WIDTH values of w from (row, column) on, of which `count` are there; the others are 0. */
+INLINE V fetch(const Weight *w, Dtype type, int64_t row, int64_t column, int64_t count)
 {
-    if (count < room)
-        memset(out, 0, (size_t)room * sizeof *out);
+    float some[WIDTH] = {0};
+    if (count >= WIDTH && type != F16)
+        return load_as(w->data, type, row * w->stride + column);
     if (count > 0)
-        widen(out, weight_at(w, row, column), w->type, count < room ? count : room);
+        widen(some, weight_at(w, row, column), type, count < WIDTH ? count : WIDTH);
+    return load(some);
 }
 
 /* 16 rows of w from (first, k) on, DEPTH values of each; those beyond `rows` and K are 0. Each
  * becomes a row of words. */
-INLINE void split_rows(V word[PARTS][TILE], const Weight *w, int64_t first, int64_t k, int64_t rows,
-                       int64_t K)
+INLINE void split_rows(int parts, Dtype type, V word[PARTS][TILE], const Weight *w, int64_t first, int64_t k,
+                       int64_t rows, int64_t K)
 {
     for (int64_t n = 0; n < TILE; n++) {
-        float row[DEPTH];
-        fetch(row, w, first + n, k, n < rows ? K : 0, DEPTH);
-        V low = load(row);
-        V high = load(row + WIDTH);
-        split_pairs(word, n, SHUFFLE(low, high, EVENS), SHUFFLE(low, high, ODDS));
+        const int64_t count = n < rows ? K : 0;
+        V low = fetch(w, type, first + n, k, count);
+        V high = fetch(w, type, first + n, k + WIDTH, count - WIDTH);
+        split_pairs(parts, word, n, SHUFFLE(low, high, EVENS), SHUFFLE(low, high, ODDS));
     }
 }
 
 /* DEPTH rows of w from (k, first) on, 16 values of each; those beyond K and `columns` are 0.
  * Each pair of rows becomes a row of words. */
-INLINE void split_columns(V word[PARTS][TILE], const Weight *w, int64_t k, int64_t first, int64_t columns,
-                          int64_t K)
+INLINE void split_columns(int parts, Dtype type, V word[PARTS][TILE], const Weight *w, int64_t k,
+                          int64_t first, int64_t columns, int64_t K)
 {
-    for (int64_t i = 0; i < DEPTH; i += 2) {
-        float row[2][TILE];
-        for (int64_t odd = 0; odd < 2; odd++)
-            fetch(row[odd], w, k + i + odd, first, i + odd < K ? columns : 0, TILE);
-        split_pairs(word, i / 2, load(row[0]), load(row[1]));
-    }
+    for (int64_t i = 0; i < DEPTH; i += 2)
+        split_pairs(parts, word, i / 2, fetch(w, type, k + i, first, i < K ? columns : 0),
+                    fetch(w, type, k + i + 1, first, i + 1 < K ? columns : 0));
 }
 
-/* Stores the tile of each part, `step` values from one to the next. */
-INLINE void store_parts(uint16_t *out, int64_t step, V word[PARTS][TILE], bool transposed)
+/* Stores the tile of each part. */
+INLINE void store_parts(int parts, uint16_t *out, V word[PARTS][TILE], bool transposed)
 {
-    for (int part = 0; part < PARTS; part++) {
+    UNROLL for (int part = 0; part < parts; part++)
+    {
         if (transposed)
             transpose(word[part]);
-        memcpy(out + part * step, word[part], TILE_BYTES);
+        memcpy(out + part * STEP_VALUES, word[part], sizeof word[part]);
     }
 }
 
-/* x[tokens, K] as tiles [K / 32][tokens / 16][part][pair of k][token][2]. Both counts are
- * rounded up to multiples of 32, with zeros. */
-static void tiles_split(uint16_t *out, const float *x, int64_t stride, int64_t tokens, int64_t K)
+/* Panels of rows and of columns, as Tile describes them. */
+INLINE void pack_rows_as(int parts, Dtype type, uint16_t *out, bool right, const Weight *w, int64_t count,
+                         int64_t K)
 {
-    const Weight from = {x, F32, stride, NULL};
-    for (int64_t k = 0; k < K; k += DEPTH)
-        for (int64_t t = 0; t < round_up(tokens, 2 * TILE); t += TILE) {
+    for (int64_t k = 0; k < K; k += DEPTH, out += parts * STEP_VALUES)
+        for (int64_t n = 0; n < 2; n++) {
             V word[PARTS][TILE];
-            split_rows(word, &from, t, k, tokens - t, K - k);
-            store_parts(out, TILE_VALUES, word, true);
-            out += PARTS * TILE_VALUES;
+            split_rows(parts, type, word, w, n * TILE, k, count - n * TILE, K - k);
+            store_parts(parts, out + n * TILE_VALUES, word, right);
         }
 }
 
+INLINE void pack_columns_as(int parts, Dtype type, uint16_t *out, bool right, const Weight *w, int64_t count,
+                            int64_t K)
+{
+    for (int64_t i = 0; i < count; i += 2 * TILE)
+        for (int64_t k = 0; k < K; k += DEPTH, out += parts * STEP_VALUES)
+            for (int64_t n = 0; n < 2; n++) {
+                V word[PARTS][TILE];
+                const int64_t first = i + n * TILE;
+                split_columns(parts, type, word, w, k, first, count - first, K - k);
+                store_parts(parts, out + n * TILE_VALUES, word, !right);
+            }
+}
+
+static void split_pack(void *out, bool right, const Weight *w, int64_t count, int64_t K)
+{
+    if (w->type == F32)
+        pack_rows_as(PARTS, F32, out, right, w, count, K);
+    else
+        pack_rows_as(PARTS, w->type, out, right, w, count, K);
+}
+
+static void split_pack_columns(void *out, bool right, const Weight *w, int64_t count, int64_t K)
+{
+    if (w->type == F32)
+        pack_columns_as(PARTS, F32, out, right, w, count, K);
+    else
+        pack_columns_as(PARTS, w->type, out, right, w, count, K);
+}
+
+/* The same where b is in bf16. */
+static void half_pack(void *out, bool right, const Weight *w, int64_t count, int64_t K)
+{
+    if (right)
+        pack_rows_as(1, BF16, out, right, w, count, K);
+    else
+        split_pack(out, right, w, count, K);
+}
+
+static void half_pack_columns(void *out, bool right, const Weight *w, int64_t count, int64_t K)
+{
+    if (right)
+        pack_columns_as(1, BF16, out, right, w, count, K);
+    else
+        split_pack_columns(out, right, w, count, K);
+}
+
 /* Tiles 0 to 3 hold the sums c[32, 32]; 4 and 5 hold two tiles of a, 6 and 7 two of b. */
-#define LOAD_SUMS(c, ldc)                                                                                    \
-    _tile_loadd(0, c, (ldc) * (int64_t)sizeof *(c));                                                         \
-    _tile_loadd(1, (c) + TILE, (ldc) * (int64_t)sizeof *(c));                                                \
-    _tile_loadd(2, (c) + TILE * (ldc), (ldc) * (int64_t)sizeof *(c));                                        \
-    _tile_loadd(3, (c) + TILE * (ldc) + TILE, (ldc) * (int64_t)sizeof *(c))
-#define STORE_SUMS(c, ldc)                                                                                   \
-    _tile_stored(0, c, (ldc) * (int64_t)sizeof *(c));                                                        \
-    _tile_stored(1, (c) + TILE, (ldc) * (int64_t)sizeof *(c));                                               \
-    _tile_stored(2, (c) + TILE * (ldc), (ldc) * (int64_t)sizeof *(c));                                       \
-    _tile_stored(3, (c) + TILE * (ldc) + TILE, (ldc) * (int64_t)sizeof *(c))
+#define LEFT(part)                                                                                           \
+    _tile_loadd(4, left + (part)*STEP_VALUES, 64);                                                           \
+    _tile_loadd(5, left + (part)*STEP_VALUES + TILE_VALUES, 64)
+#define RIGHT(part)                                                                                          \
+    _tile_loadd(6, right + (part)*STEP_VALUES, 64);                                                          \
+    _tile_loadd(7, right + (part)*STEP_VALUES + TILE_VALUES, 64)
 #define PRODUCTS()                                                                                           \
     _tile_dpbf16ps(0, 4, 6);                                                                                 \
     _tile_dpbf16ps(1, 4, 7);                                                                                 \
     _tile_dpbf16ps(2, 5, 6);                                                                                 \
     _tile_dpbf16ps(3, 5, 7)
 
-/* 32 outputs x 32 tokens: c[32, PANEL] += a b over `blocks` blocks of k. The rows of a are
- * `stride` bytes apart; b is the first of two neighbouring tiles, `step` values before the next
- * block of k. */
-static void tiles_block(float *c, const uint16_t *a, int64_t stride, const uint16_t *b, int64_t step,
-                        int64_t blocks)
+INLINE void sums_begin(const float *c, int64_t ldc, bool add)
 {
+    const int64_t row = ldc * (int64_t)sizeof *c;
     /* the compiler does not know that tiles are loaded from memory and stored to it */
     __asm__ volatile("" ::: "memory");
-    LOAD_SUMS(c, PANEL);
-    for (int64_t k = 0; k < blocks; k++) {
-        _tile_loadd(4, a, stride);
-        _tile_loadd(5, (const char *)a + TILE * stride, stride);
-        for (int part = PARTS - 1; part >= 0; part--) { /* the small ones first */
-            _tile_loadd(6, b + part * TILE_VALUES, 64);
-            _tile_loadd(7, b + (PARTS + part) * TILE_VALUES, 64);
-            PRODUCTS();
-        }
-        a += DEPTH;
-        b += step;
+    if (add) {
+        _tile_loadd(0, c, row);
+        _tile_loadd(1, c + TILE, row);
+        _tile_loadd(2, c + TILE * ldc, row);
+        _tile_loadd(3, c + TILE * ldc + TILE, row);
+    } else {
+        _tile_zero(0);
+        _tile_zero(1);
+        _tile_zero(2);
+        _tile_zero(3);
     }
-    STORE_SUMS(c, PANEL);
+}
+
+INLINE void sums_end(float *c, int64_t ldc)
+{
+    const int64_t row = ldc * (int64_t)sizeof *c;
+    _tile_stored(0, c, row);
+    _tile_stored(1, c + TILE, row);
+    _tile_stored(2, c + TILE * ldc, row);
+    _tile_stored(3, c + TILE * ldc + TILE, row);
     __asm__ volatile("" ::: "memory");
 }
-
-/* 32 rows of K weights as tiles load them: the weights themselves or, where rows or columns are
- * missing, a copy padded with zeros. *stride: bytes from row to row, of the weights, then of the
- * result. */
-static const uint16_t *whole_rows(uint16_t *copy, const uint16_t *w, int64_t *stride, int64_t rows, int64_t K)
-{
-    if (rows == 2 * TILE && K % DEPTH == 0)
-        return w;
-    memset(copy, 0, 2 * TILE * CHUNK_K * sizeof *copy);
-    for (int64_t r = 0; r < rows; r++)
-        memcpy(copy + r * CHUNK_K, (const char *)w + r * *stride, (size_t)K * sizeof *w);
-    *stride = CHUNK_K * sizeof *copy;
-    return copy;
-}
-
-/* c[outputs, PANEL] += w x' for the split x and a chunk of k. c has room for a multiple of 32
- * outputs. */
-static void tiles_multiply(float *c, const uint16_t *parts, int64_t tokens, const Weight *w, int64_t outputs,
-                           int64_t K)
-{
-    uint16_t copy[2 * TILE * CHUNK_K];
-    const int64_t blocks = round_up(K, DEPTH) / DEPTH;
-    const int64_t step = round_up(tokens, 2 * TILE) / TILE * PARTS * TILE_VALUES;
-    tiles_start();
-    for (int64_t o = 0; o < outputs; o += 2 * TILE) {
-        int64_t stride = w->stride * (int64_t)sizeof *copy;
-        const uint16_t *a =
-            whole_rows(copy, weight_at(w, o, 0), &stride, outputs - o < 2 * TILE ? outputs - o : 2 * TILE, K);
-        for (int64_t t = 0; t < tokens; t += 2 * TILE)
-            tiles_block(c + o * PANEL + t, a, stride, parts + t / TILE * PARTS * TILE_VALUES, step, blocks);
-    }
-    tiles_stop();
-}
-
-/* Six products. A panel holds 32 rows of a, or 32 columns of b, as tiles [K / 32][part][2]. A
- * tile of a is [row][k], one of b [pair of k][column][2]. */
-enum { SPLIT_STEP = 2 * TILE_VALUES, SPLIT_BLOCK = PARTS * SPLIT_STEP };
-
-static void split_pack(void *panel, bool right, const Weight *w, int64_t count, int64_t K)
-{
-    uint16_t *out = panel;
-    for (int64_t k = 0; k < K; k += DEPTH) {
-        for (int64_t n = 0; n < 2; n++) {
-            V word[PARTS][TILE];
-            split_rows(word, w, n * TILE, k, count - n * TILE, K - k);
-            store_parts(out + n * TILE_VALUES, SPLIT_STEP, word, right);
-        }
-        out += SPLIT_BLOCK;
-    }
-}
-
-static void split_pack_columns(void *panels, bool right, const Weight *w, int64_t count, int64_t K)
-{
-    uint16_t *out = panels;
-    for (int64_t i = 0; i < count; i += 2 * TILE)
-        for (int64_t k = 0; k < K; k += DEPTH) {
-            for (int64_t n = 0; n < 2; n++) {
-                V word[PARTS][TILE];
-                int64_t first = i + n * TILE;
-                split_columns(word, w, k, first, count - first, K - k);
-                store_parts(out + n * TILE_VALUES, SPLIT_STEP, word, !right);
-            }
-            out += SPLIT_BLOCK;
-        }
-}
-
-#define LEFT(part)                                                                                           \
-    _tile_loadd(4, left + (part)*SPLIT_STEP, 64);                                                            \
-    _tile_loadd(5, left + (part)*SPLIT_STEP + TILE_VALUES, 64)
-#define RIGHT(part)                                                                                          \
-    _tile_loadd(6, right + (part)*SPLIT_STEP, 64);                                                           \
-    _tile_loadd(7, right + (part)*SPLIT_STEP + TILE_VALUES, 64)
 
 /* c[32, 32] from panels of a and b. From product to product only one operand is loaded anew; the
  * largest product comes last. */
@@ -236,16 +196,8 @@ static void split_multiply(float *c, int64_t ldc, const void *a, const void *b, 
 {
     const uint16_t *left = a;
     const uint16_t *right = b;
-    __asm__ volatile("" ::: "memory");
-    if (add) {
-        LOAD_SUMS(c, ldc);
-    } else {
-        _tile_zero(0);
-        _tile_zero(1);
-        _tile_zero(2);
-        _tile_zero(3);
-    }
-    for (int64_t k = 0; k < K; k += DEPTH) {
+    sums_begin(c, ldc, add);
+    for (int64_t k = 0; k < K; k += DEPTH, left += PARTS * STEP_VALUES, right += PARTS * STEP_VALUES) {
         LEFT(2);
         RIGHT(0);
         PRODUCTS();
@@ -259,20 +211,48 @@ static void split_multiply(float *c, int64_t ldc, const void *a, const void *b, 
         PRODUCTS();
         RIGHT(0);
         PRODUCTS();
-        left += SPLIT_BLOCK;
-        right += SPLIT_BLOCK;
     }
-    STORE_SUMS(c, ldc);
-    __asm__ volatile("" ::: "memory");
+    sums_end(c, ldc);
+}
+
+/* The same where b is one part. */
+static void half_multiply(float *c, int64_t ldc, const void *a, const void *b, int64_t K, bool add)
+{
+    const uint16_t *left = a;
+    const uint16_t *right = b;
+    sums_begin(c, ldc, add);
+    for (int64_t k = 0; k < K; k += DEPTH, left += PARTS * STEP_VALUES, right += STEP_VALUES) {
+        RIGHT(0);
+        LEFT(2);
+        PRODUCTS();
+        LEFT(1);
+        PRODUCTS();
+        LEFT(0);
+        PRODUCTS();
+    }
+    sums_end(c, ldc);
 }
 
 static const Tile split_tile = {.rows = 2 * TILE,
                                 .cols = 2 * TILE,
-                                .bytes = PARTS * sizeof(uint16_t),
+                                .left_bytes = PARTS * sizeof(uint16_t),
+                                .right_bytes = PARTS * sizeof(uint16_t),
                                 .step = DEPTH,
-                                .chunk = 128,
+                                .chunk = 256,
                                 .multiply = split_multiply,
                                 .pack = split_pack,
                                 .pack_columns = split_pack_columns,
                                 .start = tiles_start,
                                 .stop = tiles_stop};
+
+static const Tile half_tile = {.rows = 2 * TILE,
+                               .cols = 2 * TILE,
+                               .left_bytes = PARTS * sizeof(uint16_t),
+                               .right_bytes = sizeof(uint16_t),
+                               .step = DEPTH,
+                               .chunk = 256,
+                               .multiply = half_multiply,
+                               .pack = half_pack,
+                               .pack_columns = half_pack_columns,
+                               .start = tiles_start,
+                               .stop = tiles_stop};

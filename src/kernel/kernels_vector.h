@@ -289,6 +289,21 @@ static void softmax(float *x, int64_t K, float scale, float *max, double *sum)
     }
 }
 
+static void softmax_bwd(float *x, float *slope, int64_t K, float scale, const float *max,
+                        const float *inv_sum, const float *mean)
+{
+    for (int j = 0; j < TILE_COLS; j += WIDTH) {
+        const V largest = load(max + j);
+        const V inverse = load(inv_sum + j);
+        const V shift = load(mean + j);
+        for (int64_t at = j; at < K * TILE_COLS; at += TILE_COLS) {
+            V p = exp_of(load(x + at) * scale - largest) * inverse;
+            store(x + at, p);
+            store(slope + at, p * (load(slope + at) - shift));
+        }
+    }
+}
+
 static void sigmoid(float *x, int64_t count)
 {
     int64_t i = 0;
@@ -303,7 +318,8 @@ static void sigmoid(float *x, int64_t count)
 
 static const Tile float_tile = {.rows = TILE_ROWS,
                                 .cols = TILE_COLS,
-                                .bytes = sizeof(float),
+                                .left_bytes = sizeof(float),
+                                .right_bytes = sizeof(float),
                                 .step = 1,
                                 .chunk = 256,
                                 .multiply = tile,
@@ -323,15 +339,14 @@ const Kernels SET = {
     .max = largest_of,
     .exp_sum = exp_sum,
     .softmax = softmax,
+    .softmax_bwd = softmax_bwd,
     .sigmoid = sigmoid,
 #ifdef TILES
     .fastest = &split_tile,
-    .split_panel = PANEL,
-    .split_chunk = CHUNK_K,
-    .split = tiles_split,
-    .split_multiply = tiles_multiply,
+    .fastest_bf16 = &half_tile,
 #else
     .fastest = &float_tile,
+    .fastest_bf16 = &float_tile,
 #endif
     .square_sum = square_sum,
     .adamw = adamw,

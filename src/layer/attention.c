@@ -9,6 +9,8 @@
  * LlamaAttention, scaled_dot_product_attention) */
 #include "layer/attention_kernels.h"
 
+#include "base/parallel.h"
+
 #include <string.h>
 
 /* Appends the batch's rows to a layer of the cache. */
@@ -94,6 +96,16 @@ static void backward(Run *run, void *p)
     if (run->error->status == OK)
         attention_bwd(run, &x, dq, dk, dv, d_o);
     arena_release(run->arena, mark);
+}
+
+int64_t attention_scratch(int64_t heads, int64_t width, int64_t rows, bool backward)
+{
+    const int64_t threads = parallel_threads();
+    const int64_t forward =
+        threads * (kernels->tile ? attention_tiles_scratch(rows, width) : ATTENTION_BLOCK * rows);
+    const int64_t values =
+        backward ? max_i64(forward, min_i64(threads, heads) * attention_bwd_scratch(rows, width)) : forward;
+    return values * (int64_t)sizeof(float);
 }
 
 Mat *attention(Run *run, const Attention *a, Mat *q, Mat *k, Mat *v, const Seqs *seqs, KvCache *cache,

@@ -1,4 +1,5 @@
-/* Attention backward by gemm_block, a block of query rows of one head at a time. The forward was
+/* Attention backward, head by head: on register tiles (attention_tiles_bwd.c), or in sets without them by
+ * gemm_block, a block of query rows at a time. The forward was
  *
  *     S = scale q k^T        so  dq += scale dS k,  dk += scale dS^T q
  *     P = softmax(S)         so  dS = P * (dP - D),  D = sum over the row of P * dP = sum_e do * o
@@ -10,31 +11,20 @@
 #include "base/parallel.h"
 #include "tensor/gemm.h"
 
-/* The gradients that a query head adds to. */
-typedef struct {
-    float *dq;      /* as q */
-    float *dk, *dv; /* [N,H*E]: each query head's own, because heads share keys and values */
-    const float *d_o;
-} Grads;
+#include <string.h>
 
 /* P and dS of rows first .. first + rows - 1 of the batch: prob[rows, width] holds the scores S,
  * slope[rows, width] holds dP = do v^T. */
 static void prob_and_slope(const AttentionArrays *x, int64_t s, int64_t h, int64_t first, int64_t rows,
                            int64_t width, const float *d_o, float *prob, float *slope)
 {
-    const int64_t E = x->a->width;
     for (int64_t i = 0; i < rows; i++) {
         const int64_t n = first + i;
         const int64_t seen = attention_visible(x->a, x->keys + s, n - x->seqs->start[s]);
         const SoftmaxRow r = x->row[h * attention_rows(x) + n];
-        const float *o = x->o + n * x->o_stride + h * E;
-        const float *dy = d_o + n * x->o_stride + h * E;
         float *p = prob + i * width;
         float *ds = slope + i * width;
-        double sum = 0;
-        for (int64_t e = 0; e < E; e++)
-            sum += (double)dy[e] * (double)o[e];
-        const float D = (float)sum;
+        const float D = attention_mean_slope(x, d_o, n, h);
         kernels->exp_sum(p, r.max, seen);
         for (int64_t j = 0; j < seen; j++) {
             p[j] *= r.inv_sum;
@@ -48,8 +38,8 @@ static void prob_and_slope(const AttentionArrays *x, int64_t s, int64_t h, int64
 }
 
 /* Rows first .. first + rows - 1 of the batch, of sequence s, with query head h. */
-static void block_backward(const AttentionArrays *x, const Grads *g, int64_t s, int64_t h, int64_t first,
-                           int64_t rows, float *prob, float *slope)
+static void block_backward(const AttentionArrays *x, const AttentionGrads *g, int64_t s, int64_t h,
+                           int64_t first, int64_t rows, float *prob, float *slope)
 {
     const Attention *a = x->a;
     const Keys *keys = x->keys + s;
@@ -85,6 +75,21 @@ static void sum_heads(const Attention *a, float *grad, int64_t stride, const flo
                 grad[n * stride + h / group * E + e] += each[(n * a->heads + h) * E + e];
 }
 
+/* Query head h of sequence s. */
+static void head_backward(const AttentionArrays *x, const AttentionGrads *g, int64_t s, int64_t h,
+                          float *scratch)
+{
+    const int64_t E = x->a->width;
+    const int64_t end = x->seqs->start[s + 1];
+    float *slope = scratch + ATTENTION_BLOCK * x->keys[s].count;
+    for (int64_t n = x->seqs->start[s]; n < end; n++) {
+        memset(g->dk + (n * x->a->heads + h) * E, 0, (size_t)E * sizeof *g->dk);
+        memset(g->dv + (n * x->a->heads + h) * E, 0, (size_t)E * sizeof *g->dv);
+    }
+    for (int64_t n = x->seqs->start[s]; n < end; n += ATTENTION_BLOCK)
+        block_backward(x, g, s, h, n, min_i64(end - n, ATTENTION_BLOCK), scratch, slope);
+}
+
 /* One thread takes one query head of one sequence, so that every sum has one owner and a fixed
  * order. */
 void attention_bwd(Run *run, const AttentionArrays *x, float *dq, float *dk, float *dv, const float *d_o)
@@ -93,21 +98,18 @@ void attention_bwd(Run *run, const AttentionArrays *x, float *dq, float *dk, flo
     const int64_t N = attention_rows(x);
     const int64_t longest = attention_longest(x);
     const int64_t count = N * a->heads * a->width;
-    const int64_t size = ATTENTION_BLOCK * longest;
-    float *scratch = run_alloc(run, 2 * size * parallel_threads(), sizeof *scratch);
+    const int64_t heads = x->seqs->count * a->heads;
+    const int64_t size = attention_bwd_scratch(longest, a->width);
+    float *scratch = run_alloc(run, size * min_i64(parallel_threads(), heads), sizeof *scratch);
     float *own = run_alloc(run, 2 * count, sizeof *own);
     if (!scratch || !own)
         return;
-    parallel_clear(own, 2 * count);
-    const Grads g = {dq, own, own + count, d_o};
-#pragma omp parallel for schedule(dynamic) if (parallel_worth(2 * N * a->heads * longest))
-    for (int64_t i = 0; i < x->seqs->count * a->heads; i++) {
-        const int64_t s = i / a->heads;
-        const int64_t end = x->seqs->start[s + 1];
-        float *prob = scratch + 2 * size * parallel_index();
-        for (int64_t n = x->seqs->start[s]; n < end; n += ATTENTION_BLOCK)
-            block_backward(x, &g, s, i % a->heads, n, min_i64(end - n, ATTENTION_BLOCK), prob, prob + size);
-    }
+    const AttentionGrads g = {dq, own, own + count, d_o};
+    /* static: a thread beyond the number of heads gets none, and needs no scratch */
+#pragma omp parallel for schedule(static, 1) if (parallel_worth(2 * N * a->heads * longest))
+    for (int64_t i = 0; i < heads; i++)
+        (kernels->tile ? attention_bwd_tiles : head_backward)(x, &g, i / a->heads, i % a->heads,
+                                                              scratch + size * parallel_index());
     sum_heads(a, dk, x->keys[0].key_stride, g.dk, N);
     sum_heads(a, dv, x->keys[0].value_stride, g.dv, N);
 }

@@ -1,5 +1,5 @@
 /* The kernels of attention on float arrays: three forwards of the same formula, of which
- * attention.c chooses one, and the backward. They take the Run for scratch memory only; a
+ * attention.c chooses one, and two backwards. They take the Run for scratch memory only; a
  * failure stays in run->error. */
 #ifndef MPA_LAYER_ATTENTION_KERNELS_H
 #define MPA_LAYER_ATTENTION_KERNELS_H
@@ -71,9 +71,36 @@ void attention_decode(Run *run, const AttentionArrays *x);
 void attention_tiles(Run *run, const AttentionArrays *x);
 void attention_blocks(Run *run, const AttentionArrays *x);
 
+/* Floats that a thread of attention_tiles takes for so many keys. */
+int64_t attention_tiles_scratch(int64_t keys, int64_t width);
+
 /* dq, dk, dv += the gradients for d_o, laid out as q, the keys, the values and o; with `row`
  * filled in by the forward, and no past. */
 void attention_bwd(Run *run, const AttentionArrays *x, float *dq, float *dk, float *dv, const float *d_o);
+
+/* What a query head adds to. */
+typedef struct {
+    float *dq;      /* as q */
+    float *dk, *dv; /* [N,H*E]: each query head's own, because heads share keys and values */
+    const float *d_o;
+} AttentionGrads;
+
+/* The mean of a row's dP = do v^T under its P: sum_j P_j dP_j = sum_e do_e o_e. n: the row, in the batch. */
+static inline float attention_mean_slope(const AttentionArrays *x, const float *d_o, int64_t n, int64_t h)
+{
+    const float *o = x->o + n * x->o_stride + h * x->a->width;
+    const float *dy = d_o + n * x->o_stride + h * x->a->width;
+    double sum = 0;
+    for (int64_t e = 0; e < x->a->width; e++)
+        sum += (double)dy[e] * (double)o[e];
+    return (float)sum;
+}
+
+/* The gradients of query head h of sequence s, on register tiles: adds to dq, sets its own dk and dv. */
+void attention_bwd_tiles(const AttentionArrays *x, const AttentionGrads *g, int64_t s, int64_t h,
+                         float *scratch);
+/* Floats that a thread of attention_bwd takes for so many keys, on tiles or not. */
+int64_t attention_bwd_scratch(int64_t keys, int64_t width);
 
 /* Query rows in a block of attention_blocks and attention_bwd. */
 enum { ATTENTION_BLOCK = 64 };

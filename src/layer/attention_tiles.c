@@ -55,6 +55,12 @@ static int64_t scratch_cut(Scratch *s, float *memory, int64_t keys, int64_t E)
     return used;
 }
 
+int64_t attention_tiles_scratch(int64_t keys, int64_t width)
+{
+    Scratch none;
+    return scratch_cut(&none, NULL, keys, width);
+}
+
 /* The row of query c in the batch, and its head. */
 static int64_t row_of(const Forward *f, int64_t c)
 {
@@ -166,8 +172,7 @@ void attention_tiles(Run *run, const AttentionArrays *x)
     const int64_t longest = attention_longest(x);
     int64_t count;
     const PanelTask *tasks = tasks_new(run, x, &count);
-    Scratch none;
-    const int64_t size = scratch_cut(&none, NULL, longest, E);
+    const int64_t size = attention_tiles_scratch(longest, E);
     float *memory = run_alloc(run, size * parallel_threads(), sizeof *memory);
     assert(kernels->tile->cols <= MAX_COLS);
     if (!tasks || !memory)

@@ -41,7 +41,7 @@ void cross_entropy_fwd_bwd(double *loss, float *logits, const int32_t *labels, d
 
 int64_t head_cross_entropy_bytes(int64_t V)
 {
-    return 2 * CHUNK * V * (int64_t)sizeof(float);
+    return CHUNK * V * (int64_t)sizeof(float) + gemm_packed(CHUNK, V);
 }
 
 /* The sum of the losses of N <= CHUNK rows from row `first` on, not scaled, and each of them; 0 after a

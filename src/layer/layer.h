@@ -141,6 +141,9 @@ Mat *gather_rows(Run *run, Mat *x, const int64_t *at, int64_t M);
 void gather_fwd(float *y, const float *x, const int64_t *at, int64_t M, int64_t D);
 void gather_bwd(float *dx, const float *dy, const int64_t *at, int64_t M, int64_t D);
 
+/* attention.c: bytes that all threads take of their own, at most, for so many heads of sequences of so many rows. */
+int64_t attention_scratch(int64_t heads, int64_t width, int64_t rows, bool backward);
+
 /* cross_entropy.c: *loss = scale * the sum over the rows of h[N,D] of -log softmax(h
  * w^T)[label], in double. With a tape the gradients of h and w are added at once, because the
  * loss is where the backward starts. The logits never exist as a whole. each[N], or NULL: receives

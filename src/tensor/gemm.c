@@ -1,11 +1,10 @@
-/* Products of matrices, c = a b or c += a b, in one of four ways:
- *   few rows          each weight row is read once, as it is stored (kernels->stream)
- *   bf16 on tiles     on a CPU's matrix tiles, weights as they are stored (kernels->split_multiply)
- *   register tiles    the usual way (kernels->fastest)
- *   blocks            in sets without tiles, by BLAS or plain C (gemm_block)
- * On register tiles, all of a is packed once into panels, a chunk of k at a time. Then each
- * thread takes blocks of c's columns, packs its part of b, and multiplies: it is in packing that
- * weights become float32.
+/* Products of matrices, c = a b or c += a b, in one of three ways:
+ *   few rows    each weight row is read once, as it is stored (kernels->stream)
+ *   tiles       the usual way, on registers or a CPU's matrix tiles (kernels->fastest)
+ *   blocks      in sets without tiles, by BLAS or plain C (gemm_block)
+ * On tiles, all of a is packed once into panels, a chunk of k at a time. Then each thread takes
+ * blocks of c's columns, packs its part of b, and multiplies: it is in packing that weights become
+ * what is multiplied, float32 or parts of it.
  *
  * The invariant: an element of c is one sum over k in fixed chunks, whoever computes it, so the
  * bits do not depend on the number of threads. */
@@ -42,10 +41,10 @@ static Weight floats(const float *x, int64_t width)
     return (Weight){x, F32, width, NULL};
 }
 
-/* The bytes of a row in a panel. */
-static int64_t packed_row(const Tile *t, int64_t K)
+/* The bytes of a row in a panel of a, or with `right` of b. */
+static int64_t packed_row(const Tile *t, bool right, int64_t K)
 {
-    return ceil_div(K, t->step) * t->step * t->bytes;
+    return round_up(K, t->step) * (right ? t->right_bytes : t->left_bytes);
 }
 
 /* The panels of rows first .. first + count - 1 of a factor, from k0 on, one after another. */
@@ -53,7 +52,7 @@ static void pack_panels(unsigned char *out, const Tile *t, bool right, const Fac
                         int64_t count, int64_t k0, int64_t K)
 {
     const int64_t width = right ? t->cols : t->rows;
-    const int64_t row = packed_row(t, K);
+    const int64_t row = packed_row(t, right, K);
     if (!f->rows) {
         const Weight part = weight_part(&f->w, k0, first);
         t->pack_columns(out, right, &part, count, K);
@@ -103,12 +102,13 @@ static void multiply_block(const Product *p, int64_t m0, int64_t m1, int64_t n0,
         t->start();
     for (int64_t k0 = 0; k0 < p->K; k0 += t->chunk) {
         int64_t K = min_i64(t->chunk, p->K - k0);
-        int64_t row = packed_row(t, K);
-        const unsigned char *a = p->a + p->panels * t->rows * packed_row(t, k0);
+        const int64_t left = packed_row(t, false, K);
+        const int64_t right = packed_row(t, true, K);
+        const unsigned char *a = p->a + p->panels * t->rows * packed_row(t, false, k0);
         pack_panels(scratch, t, true, &p->b, n0, n1 - n0, k0, K);
         for (int64_t m = m0; m < m1; m += t->rows)
             for (int64_t n = n0; n < n1; n += t->cols)
-                multiply_tile(p, a + m * row, scratch + (n - n0) * row, m, n, K, p->add || k0);
+                multiply_tile(p, a + m * left, scratch + (n - n0) * right, m, n, K, p->add || k0);
     }
     if (t->stop)
         t->stop();
@@ -121,7 +121,7 @@ static const unsigned char *pack_all(Run *run, const Tile *t, const Factor *a, i
     int64_t chunks = ceil_div(K, t->chunk);
     int64_t groups = ceil_div(panels, GROUP);
     int64_t rows = GROUP * t->rows;
-    unsigned char *out = run_alloc(run, panels * t->rows, (size_t)packed_row(t, K));
+    unsigned char *out = run_alloc(run, panels * t->rows, (size_t)packed_row(t, false, K));
     if (!out)
         return NULL;
 #pragma omp parallel for schedule(static) if (parallel_worth(M * K))
@@ -129,18 +129,24 @@ static const unsigned char *pack_all(Run *run, const Tile *t, const Factor *a, i
         int64_t k0 = i / groups * t->chunk;
         int64_t m = i % groups * rows;
         int64_t part = min_i64(t->chunk, K - k0);
-        pack_panels(out + panels * t->rows * packed_row(t, k0) + m * packed_row(t, part), t, false, a, m,
-                    min_i64(rows, M - m), k0, part);
+        pack_panels(out + panels * t->rows * packed_row(t, false, k0) + m * packed_row(t, false, part), t,
+                    false, a, m, min_i64(rows, M - m), k0, part);
     }
     return out;
+}
+
+/* Bytes of a thread's part of b. */
+static int64_t tile_scratch(const Tile *t)
+{
+    return (COLUMNS + t->cols) * packed_row(t, true, t->chunk);
 }
 
 static void multiply(Run *run, float *c, int64_t M, int64_t N, int64_t K, Factor a, Factor b, bool add)
 {
     ArenaMark mark = arena_mark(run->arena);
-    const Tile *t = kernels->fastest;
+    const Tile *t = b.w.type == BF16 ? kernels->fastest_bf16 : kernels->fastest;
     const int64_t panels = ceil_div(M, t->rows);
-    const int64_t size = (COLUMNS + t->cols) * packed_row(t, t->chunk);
+    const int64_t size = tile_scratch(t);
     assert(COLUMNS % t->cols == 0 && t->rows * t->cols <= MAX_TILE);
     const Product p = {c, N, M, N, K, b, add, t, pack_all(run, t, &a, M, K, panels), panels};
     unsigned char *scratch = run_alloc(run, size * parallel_threads(), 1);
@@ -154,68 +160,6 @@ static void multiply(Run *run, float *c, int64_t M, int64_t N, int64_t K, Factor
         for (int64_t i = 0; i < down * across; i++)
             multiply_block(&p, i % down * rows, min_i64((i % down + 1) * rows, M), i / down * COLUMNS,
                            scratch + size * parallel_index());
-    }
-    arena_release(run->arena, mark);
-}
-
-/* x[N,I] split into its three bf16 parts: panels of split_panel rows, in each chunks of split_chunk
- * columns. */
-typedef struct {
-    uint16_t *parts;
-    int64_t width; /* I rounded up: values of a row in each part */
-} SplitRows;
-
-enum { OUTPUTS = 128, PARTS = 3, SPLIT_EDGE = 32 };
-
-static uint16_t *split_at(const SplitRows *s, int64_t n, int64_t k)
-{
-    return s->parts + (n * s->width + kernels->split_panel * k) * PARTS;
-}
-
-/* Rows n .. and columns o .. of y, a panel and OUTPUTS of them at most. c[OUTPUTS, split_panel] is
- * scratch: it holds that part of y transposed, because weights are the first operand there. */
-static void split_block(float *y, const SplitRows *x, const Weight *w, int64_t N, int64_t O, int64_t I,
-                        int64_t n, int64_t o, float *c)
-{
-    const int64_t panel = kernels->split_panel;
-    const int64_t rows = min_i64(panel, N - n);
-    const int64_t outputs = min_i64(OUTPUTS, O - o);
-    memset(c, 0, (size_t)(OUTPUTS * panel) * sizeof *c);
-    for (int64_t k = 0; k < I; k += kernels->split_chunk) {
-        const Weight part = weight_part(w, o, k);
-        kernels->split_multiply(c, split_at(x, n, k), rows, &part, outputs,
-                                min_i64(kernels->split_chunk, I - k));
-    }
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t j = 0; j < outputs; j++)
-            y[(n + r) * O + o + j] = c[j * panel + r];
-}
-
-/* y[N,O] = x w' on matrix tiles. All of x is split once; then each thread takes blocks of y. */
-static void multiply_split(Run *run, float *y, const float *x, const Weight *w, int64_t N, int64_t O,
-                           int64_t I)
-{
-    const int64_t panel = kernels->split_panel;
-    const int64_t chunk = kernels->split_chunk;
-    const int64_t panels = ceil_div(N, panel);
-    const int64_t chunks = ceil_div(I, chunk);
-    const int64_t blocks = ceil_div(O, OUTPUTS);
-    ArenaMark mark = arena_mark(run->arena);
-    SplitRows s = {.width = round_up(I, SPLIT_EDGE)};
-    s.parts = run_alloc(run, panels * panel * s.width * PARTS, sizeof *s.parts);
-    float *scratch = run_alloc(run, OUTPUTS * panel * parallel_threads(), sizeof *scratch);
-    if (s.parts && scratch) {
-#pragma omp parallel for schedule(dynamic) if (parallel_worth(N * I))
-        for (int64_t i = 0; i < panels * chunks; i++) {
-            const int64_t n = i / chunks * panel;
-            const int64_t k = i % chunks * chunk;
-            kernels->split(split_at(&s, n, k), x + n * I + k, I, min_i64(panel, N - n),
-                           min_i64(chunk, I - k));
-        }
-#pragma omp parallel for schedule(dynamic) if (parallel_worth(N * O * I / 64))
-        for (int64_t i = 0; i < panels * blocks; i++)
-            split_block(y, &s, w, N, O, I, i / blocks * panel, i % blocks * OUTPUTS,
-                        scratch + parallel_index() * OUTPUTS * panel);
     }
     arena_release(run->arena, mark);
 }
@@ -268,6 +212,19 @@ static void multiply_by_blocks(Run *run, float *c, int64_t M, int64_t N, int64_t
     arena_release(run->arena, mark);
 }
 
+int64_t gemm_packed(int64_t rows, int64_t K)
+{
+    const Tile *t = kernels->fastest;
+    return t ? round_up(rows, t->rows) * packed_row(t, false, K) : 0;
+}
+
+int64_t gemm_scratch(int64_t K)
+{
+    return parallel_threads() *
+           (kernels->fastest ? max_i64(tile_scratch(kernels->fastest), tile_scratch(kernels->fastest_bf16))
+                             : COLUMNS * K * (int64_t)sizeof(float));
+}
+
 static void product(Run *run, float *c, int64_t M, int64_t N, int64_t K, Factor a, Factor b, bool add)
 {
     if (kernels->fastest)
@@ -280,8 +237,6 @@ void gemm_forward(Run *run, float *y, const float *x, const Weight *w, int64_t N
 {
     if (N <= kernels->few)
         stream(run, y, x, w, N, O, I);
-    else if (kernels->split_panel && w->type == BF16)
-        multiply_split(run, y, x, w, N, O, I);
     else
         product(run, y, N, O, I, (Factor){floats(x, I), true}, (Factor){*w, true}, false);
 }
@@ -313,7 +268,7 @@ static bool tiles_work(void)
         wide[i] = (float)(i % 23 - 11);
         w[i] = bf16_store(wide[i]);
     }
-    multiply_split(&run, y, x, &(Weight){w, BF16, I, NULL}, N, O, I);
+    multiply(&run, y, N, O, I, (Factor){floats(x, I), true}, (Factor){{w, BF16, I, NULL}, true}, false);
     multiply(&run, from_wide, N, O, I, (Factor){floats(x, I), true}, (Factor){floats(wide, I), true}, false);
     bool good = e.status == OK;
     for (int n = 0; n < N; n++)
@@ -335,7 +290,7 @@ Status gemm_start(Error *e)
     const char *name = getenv("MPA_KERNELS");
     kernels_choose(name, e);
     gemm_block_start(!kernels->tile, e);
-    if (e->status != OK || !kernels->split_panel || tiles_work())
+    if (e->status != OK || kernels->fastest == kernels->tile || tiles_work())
         return e->status;
     if (name && *name)
         return error_set(e, FAILED, "kernels %s give wrong products here", kernels->name);

@@ -17,6 +17,11 @@ void gemm_weight_grad(Run *run, float *dw, const float *dy, const float *x, int6
 void gemm_block(bool transpose_a, bool transpose_b, int64_t M, int64_t N, int64_t K, float alpha,
                 const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
 
+/* Bytes of the copy that a product makes of its left factor [rows, K], at most. */
+int64_t gemm_packed(int64_t rows, int64_t K);
+/* Bytes that all threads take of their own in a product that sums up K values, at most. */
+int64_t gemm_scratch(int64_t K);
+
 /* Chooses the kernels (kernels.h) and makes BLAS use one thread per call; to be called before any
  * other function here. BAD_USAGE: MPA_KERNELS names a set that is not here. */
 Status gemm_start(Error *e);

@@ -7,8 +7,8 @@
 #include "train/estimate.h"
 
 #include "base/number.h"
-#include "base/parallel.h"
-#include "layer/attention_kernels.h"
+#include "model/block/transformer.h"
+#include "tensor/gemm.h"
 #include "train/state_files.h"
 
 unsigned estimate_idle(const Vlm *vlm, const LevelConfig *o)
@@ -29,7 +29,6 @@ PassSize pass_size(const Vlm *vlm, const LevelConfig *o, const Samples *samples)
     for (int64_t i = 0; i < samples->pictures; i++) {
         const Picture *p = samples->picture + i;
         size.picture_tokens += p->tokens;
-        size.longest = max_i64(size.longest, p->grid[1] * p->grid[2]);
     }
     return size;
 }
@@ -60,17 +59,10 @@ static int64_t tower_kept(const RowBytes *row, int64_t rows, bool recompute)
 }
 
 /* What one layer takes while it goes backward. */
-static int64_t layer_backward(const RowBytes *row, int64_t rows, bool recompute)
+static int64_t layer_backward(const RowBytes *row, int64_t rows, int64_t longest, bool recompute)
 {
-    return rows * (row->backward + (recompute ? row->kept : 0));
-}
-
-/* What threads have of their own: packed panels of a product (tensor/gemm.c), and the scores of
- * attention and their gradients. */
-static int64_t thread_bytes(int64_t longest)
-{
-    enum { PANELS = 200 << 10 };
-    return parallel_threads() * (PANELS + 2 * ATTENTION_BLOCK * longest * (int64_t)sizeof(float));
+    return rows * (row->backward + (recompute ? row->kept : 0)) +
+           transformer_scratch(row, rows, longest, true);
 }
 
 /* What adapters keep for a row of the part: u of each module. In a recomputed pass one layer's at a time. */
@@ -89,16 +81,19 @@ int64_t estimate_pass(const Vlm *vlm, PassSize size, bool recompute)
     const RowBytes *picture = &vlm->picture_row;
     const bool frozen = size.idle & 1u << PART_VISION; /* then the tower keeps nothing */
     int64_t kept = tower_kept(text, size.rows, recompute) + lora_kept(vlm, true, size.rows, recompute);
-    int64_t backward = layer_backward(text, size.rows, recompute);
+    int64_t backward = layer_backward(text, size.rows, size.longest, recompute);
     if (frozen) {
         kept += size.picture_tokens * picture->around;
-        backward = max_i64(backward, size.picture_tokens * picture->forward);
+        backward = max_i64(backward,
+                           size.picture_tokens * picture->forward +
+                               transformer_scratch(picture, size.picture_tokens, size.picture_tokens, false));
     } else {
         kept += tower_kept(picture, size.picture_tokens, recompute) +
                 lora_kept(vlm, false, size.picture_tokens, recompute);
-        backward = max_i64(backward, layer_backward(picture, size.picture_tokens, recompute));
+        backward =
+            max_i64(backward, layer_backward(picture, size.picture_tokens, size.picture_tokens, recompute));
     }
-    return kept + max_i64(backward, head_cross_entropy_bytes(vlm->vocab)) + thread_bytes(size.longest);
+    return kept + max_i64(backward, head_cross_entropy_bytes(vlm->vocab) + gemm_scratch(vlm->width));
 }
 
 /* One file of a state has a float32 for every trained value. */

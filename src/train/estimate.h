@@ -9,7 +9,7 @@
 typedef struct {
     int64_t rows;           /* tokens of all samples, those of pictures too */
     int64_t picture_tokens; /* those of pictures */
-    int64_t longest;        /* rows that one row attends to: of a sample, or of a picture's frame */
+    int64_t longest;        /* tokens of the longest sample */
     unsigned idle;          /* 1u << each Part of which nothing is trained */
 } PassSize;
 

@@ -135,10 +135,10 @@ expect 0 'out:^  identify: teacher +[0-9.]+ (s|min|h) +[0-9]+ MiB +[0-9]+ MiB  2
 grep -q '^  annotate' "$work/out" && verdict "what is done is planned" "plan after annotate" || verdict "" ""
 expect 2 'run.dir is needed' plan "$work/c.ini" run.dir=
 expect 0 'out:^refused: evaluate: .*there is no such file' plan conf/demo-okvqa.ini run.dir="$work/plan" data.limit=2 evaluate.questions=none.json
-"$MPA" plan conf/demo-okvqa.ini run.dir="$work/plan" data.limit=2 identify.select=all run.memory=20M >"$work/out" 2>"$work/err"
+"$MPA" plan conf/demo-okvqa.ini run.dir="$work/plan" data.limit=2 identify.select=all run.memory=20M run.threads=2 >"$work/out" 2>"$work/err"
 [ $? = 4 ] && grep -Eq '^  in all ' "$work/out" && grep -Eq 'level needs about [0-9]+ MiB of memory, 20 MiB are available' "$work/err"
 verdict "$([ $? = 0 ] || echo "not said, or not with exit status 4")" "plan run.memory=20M"
-expect 4 'level needs about [0-9]+ MiB of memory, 20 MiB are available' run conf/demo-okvqa.ini run.dir="$work/o6" data.limit=2 identify.select=all run.memory=20M
+expect 4 'level needs about [0-9]+ MiB of memory, 20 MiB are available' run conf/demo-okvqa.ini run.dir="$work/o6" data.limit=2 identify.select=all run.memory=20M run.threads=2
 [ -e "$work/o6/annotations.json" ] && verdict "annotations were written" "run run.memory=20M" || verdict "" ""
 
 # Models.

@@ -1,6 +1,7 @@
 /* What a continuation depends on: a prompt's number, not its batch; and a flag that ends the work. */
 #include "fixture/must.h"
 
+#include "base/parallel.h"
 #include "generate/generate.h"
 
 #include <stdarg.h>
@@ -91,14 +92,19 @@ static void stops(void **state)
     work_close(&w);
 }
 
-/* The parts of the estimate: every prompt has its logits, what it has seen, and keys and values. */
+/* The parts of the estimate: every prompt has its logits, what it has seen, and keys and values; threads have what is theirs. */
 static void bytes_are_of_all_prompts(void **state)
 {
     Work w;
     (void)state;
     work_open(&w);
     const Vlm *v = &w.vlm;
-    assert_int_equal(generate_bytes(v, 2, 0, 0), 2 * v->vocab * 9);
+    assert_int_equal(generate_bytes(v, 2, 0, 0) - generate_bytes(v, 0, 0, 0), 2 * v->vocab * 9);
+    parallel_set_threads(2);
+    const int64_t two = generate_bytes(v, 2, 10, 0);
+    parallel_set_threads(1);
+    assert_true(generate_bytes(v, 2, 10, 0) < two);
+    parallel_set_threads(0);
     assert_int_equal(generate_bytes(v, 2, 0, 7) - generate_bytes(v, 2, 0, 0),
                      2 * 7 * 2 * v->layers * v->kv_width * (int64_t)sizeof(float));
     assert_true(generate_bytes(v, 1, 10, 0) - generate_bytes(v, 1, 0, 0) >=

@@ -176,6 +176,53 @@ static void products(void **state)
     kernels = before;
 }
 
+/* The softmax of columns of scores, and its backward from what the forward kept. */
+static void check_softmax(const Kernels *set, int64_t K, float scale)
+{
+    enum { MAX_COLS = 64 };
+    const int64_t cols = set->tile->cols;
+    float *x = noise(K * cols, 11);
+    float *p = noise(K * cols, 11);
+    float *slope = noise(K * cols, 12);
+    float *ds = noise(K * cols, 12);
+    float max[MAX_COLS], inv_sum[MAX_COLS], mean[MAX_COLS];
+    double sum[MAX_COLS];
+    assert_true(cols <= MAX_COLS);
+    set->softmax(p, K, scale, max, sum);
+    for (int64_t c = 0; c < cols; c++) {
+        double wanted = 0;
+        for (int64_t k = 0; k < K; k++)
+            wanted += exact_exp((double)scale * (double)x[k * cols + c] - (double)max[c]);
+        assert_true(fabs(sum[c] - wanted) <= 1e-6 * wanted);
+        inv_sum[c] = (float)(1 / sum[c]);
+        mean[c] = (float)c / 9;
+    }
+    set->softmax_bwd(x, ds, K, scale, max, inv_sum, mean);
+    for (int64_t i = 0; i < K * cols; i++) {
+        const int64_t c = i % cols;
+        const double prob = (double)p[i] * (double)inv_sum[c];
+        const double wanted = prob * ((double)slope[i] - (double)mean[c]);
+        if (fabs((double)x[i] - prob) > 3e-7 * prob ||
+            fabs((double)ds[i] - wanted) > 3e-7 * (fabs(wanted) + prob * 8))
+            fail_msg(
+                "softmax_bwd by kernels %s, element %lld of %lld x %lld: %.9g and %.9g, wanted %.9g and %.9g",
+                set->name, (long long)i, (long long)K, (long long)cols, (double)x[i], (double)ds[i], prob,
+                wanted);
+    }
+    free(x);
+    free(p);
+    free(slope);
+    free(ds);
+}
+
+static void softmax(void **state)
+{
+    (void)state;
+    for (int k = 0; kernels_available(k); k++)
+        for (int64_t K = 1; kernels_available(k)->tile && K < 300; K = K * 3 + 2)
+            check_softmax(kernels_available(k), K, 7);
+}
+
 static void elementary(void **state)
 {
     enum { COUNT = 4000 };
@@ -296,6 +343,7 @@ int main(void)
         cmocka_unit_test(products),
         cmocka_unit_test(decoding),
         cmocka_unit_test(elementary),
+        cmocka_unit_test(softmax),
         cmocka_unit_test(training),
         cmocka_unit_test(what_is_not_a_number_stays),
         cmocka_unit_test(unknown_sets_are_refused),

@@ -1,56 +1,5 @@
-/* The kernels for matrix tiles (AMX) on any CPU: their own source, with the instructions of the * tiles done
-in C as Intel's manual defines them. */
-#include <stdint.h>
-#include <string.h>
-
-/* A tile: 16 rows of 64 bytes. */ static unsigned char tiles[8][16][64];
-static int configured;
-
-static void tile_config(const void *p)
-{
-    const unsigned char *shape = p;
-    configured = shape[0] == 1;
-    for (int t = 0; t < 8; t++)
-        configured &= shape[16 + 2 * t] == 64 && shape[17 + 2 * t] == 0 && shape[48 + t] == 16;
-}
-
-static void tile_move(int t, const void *memory, int64_t stride, int to_memory)
-{
-    for (int r = 0; r < 16; r++) {
-        unsigned char *row = (unsigned char *)(uintptr_t)memory + r * stride;
-        memcpy(to_memory ? row : tiles[t][r], to_memory ? tiles[t][r] : row, 64);
-    }
-}
-
-static float bf16_at(int t, int row, int i)
-{
-    uint16_t half;
-    memcpy(&half, tiles[t][row] + 2 * i, sizeof half);
-    uint32_t bits = (uint32_t)half << 16;
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-static void tile_product(int c, int a, int b)
-{
-    for (int m = 0; m < 16; m++)
-        for (int n = 0; n < 16; n++) {
-            float sum;
-            memcpy(&sum, tiles[c][m] + 4 * n, sizeof sum);
-            for (int k = 0; k < 16; k++)
-                for (int j = 0; j < 2; j++)
-                    sum += bf16_at(a, m, 2 * k + j) * bf16_at(b, k, 2 * n + j);
-            memcpy(tiles[c][m] + 4 * n, &sum, sizeof sum);
-        }
-}
-
-#define _tile_loadconfig(p) tile_config(p)
-#define _tile_zero(t) memset(tiles[t], 0, sizeof tiles[t])
-#define _tile_release() (configured = 0)
-#define _tile_loadd(t, p, stride) tile_move(t, p, stride, 0)
-#define _tile_stored(t, p, stride) tile_move(t, p, stride, 1)
-#define _tile_dpbf16ps(c, a, b) (configured ? tile_product(c, a, b) : (void)0)
+/* The kernels for matrix tiles (AMX) on any CPU: their own source, with the instructions of the tiles done in C. */
+#include "kernel/emulated_tiles.h"
 
 #include "tensor/gemm.h"
 
@@ -71,13 +20,11 @@ static void tile_product(int c, int a, int b)
 #define TILES
 #include "kernel/kernels_avx512.h"
 
-/* Few tokens (more than streaming takes), edges of tiles (16, 32), of panels (256) and of chunks * of k
-(512). */
+/* Few tokens (more than streaming takes), edges of tiles (16, 32), of blocks (128) and of chunks of k (256). */
 static const int64_t sizes[][3] = {{33, 5, 7},    {64, 32, 32},  {47, 33, 64},    {65, 129, 100},
                                    {300, 40, 96}, {40, 20, 545}, {257, 130, 1030}};
 
-/* c0[M, N] plus K products each, of a(m, k) and b(n, k) at these distances in a and b, whose * numbers go up
-to `scale` and 1. */
+/* c0[M, N] plus K products each, of a(m, k) and b(n, k) at these distances in a and b, whose numbers go up to `scale` and 1. */
 static void must_be_product(const char *what, const float *c, const float *c0, int64_t M, int64_t N,
                             int64_t K, const float *a, int64_t am, int64_t ak, const float *b, int64_t bn,
                             int64_t bk, float scale)
@@ -106,8 +53,8 @@ static float *noise(Arena *arena, int64_t count, uint64_t seed, float scale)
     return x;
 }
 
-/* Weights in bf16, as in a checkpoint, and in float32, as in training. Their rows are a part of wider ones, *
-which hold NaN between them: what is not theirs must not be multiplied. */
+/* Weights in bf16, as in a checkpoint, and in float32, as in training. Their rows are a part of wider ones, which hold NaN between
+ * them: what is not theirs must not be multiplied. */
 static void check(int64_t N, int64_t O, int64_t I, float scale)
 {
     const int64_t stride = I + 3;
@@ -151,7 +98,6 @@ static void products(void **state)
     const Kernels *before = kernels;
     (void)state;
     kernels = &kernels_emulated;
-    parallel_set_threads(1); /* the tiles above are one CPU's */
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         check(sizes[i][0], sizes[i][1], sizes[i][2], 1);
         check(sizes[i][0], sizes[i][1], sizes[i][2], 1e4f);
@@ -159,20 +105,20 @@ static void products(void **state)
     kernels = before;
 }
 
-/* x0 + x1 + x2 = x for numbers of all sizes: nothing is lost that float32 holds. */ static void
-three_parts_are_all_of_it(void **state)
+/* x0 + x1 + x2 = x for numbers of all sizes: nothing is lost that float32 holds. */
+static void three_parts_are_all_of_it(void **state)
 {
     static uint16_t parts[3 * 32 * 32];
     (void)state;
     float x[32 * 32];
     for (int i = 0; i < 32 * 32; i++)
         x[i] = (float)(2 * random_unit(3, 0, (uint64_t)i) - 1) * ldexpf(1, i % 60 - 30);
-    tiles_split(parts, x, 32, 32, 32);
+    split_pack(parts, false, &(Weight){x, F32, 32, NULL}, 32, 32);
     for (int t = 0; t < 32; t++)
         for (int k = 0; k < 32; k++) {
             double sum = 0;
             for (int part = 0; part < 3; part++)
-                sum += (double)bf16_load(parts[(t / 16 * 3 + part) * 512 + k / 2 * 32 + t % 16 * 2 + k % 2]);
+                sum += (double)bf16_load(parts[(part * 2 + t / 16) * 512 + t % 16 * 32 + k]);
             if (sum != (double)x[t * 32 + k])
                 fail_msg("the parts of %.9g add up to %.9g", (double)x[t * 32 + k], sum);
         }

@@ -4,6 +4,7 @@
 
 #include "base/parallel.h"
 #include "kernel/kernels.h"
+#include "tensor/gemm.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -79,8 +80,8 @@ static void check(const char *golden)
         fail_msg("%s: the golden, or the bits with 4 threads or without a tape; read %s", golden, source);
 }
 
-/* By every set of kernels that this CPU can run. */ static void by_all_kernels(void (*f)(const char *golden),
-                                                                                const char *golden)
+/* By every set of kernels that this CPU can run. */
+static void by_all_kernels(void (*f)(const char *golden), const char *golden)
 {
     const Kernels *before = kernels;
     for (int i = 0; kernels_available(i); i++) {
@@ -102,8 +103,8 @@ static void several_chunks(void **state)
     by_all_kernels(check, "layer/cross-entropy-long");
 }
 
-/* What head_cross_entropy_bytes promises, measured by the arena. */ static void
-check_memory(const char *none)
+/* What head_cross_entropy_bytes promises, measured by the arena. */
+static void check_memory(const char *none)
 {
     enum { N = 300, D = 4, V = 3000 };
     (void)none;
@@ -123,13 +124,13 @@ check_memory(const char *none)
     double loss;
     parallel_set_threads(1);
     assert_true(head_cross_entropy(&run, &(Linear){&weight, NULL}, h, labels, 1, NULL, &loss));
-    parallel_set_threads(0);
     assert_true(loss > N * 8.0 && loss < N * 8.1); /* log 3000 = 8.006 */
     const int64_t took = (int64_t)(arena.peak - before);
-    const int64_t small = 1 << 19; /* packed weights of a thread */
+    const int64_t small = gemm_scratch(V);
     if (took > head_cross_entropy_bytes(V) + small || 2 * took < head_cross_entropy_bytes(V))
         fail_msg("head_cross_entropy took %lld bytes, head_cross_entropy_bytes says %lld; read %s",
                  (long long)took, (long long)head_cross_entropy_bytes(V), source);
+    parallel_set_threads(0);
     arena_free(&arena);
 }
 

@@ -3,6 +3,7 @@
 #include "fixture/model_family.h"
 #include "fixture/watched_run.h"
 
+#include "base/parallel.h"
 #include "base/random.h"
 
 #include <math.h>
@@ -247,6 +248,7 @@ static void options_reach_the_samples(void **state)
     TrainWatch watch_plain = watch_of(&plain);
     TrainWatch watch_newline = watch_of(&newline);
     TrainWatch watch_small = watch_of(&small);
+    parallel_set_threads(1); /* what each takes of its own would hide it */
     tiny_run_make(&r, qwen2vl);
     r.options.pictures = (PictureOptions){.min_pixels = 20000, .max_pixels = 30000};
     RunResult a = run_whole(&r, &watch_plain);
@@ -258,6 +260,7 @@ static void options_reach_the_samples(void **state)
         assert_int_equal(newline.step[i].tokens, plain.step[i].tokens + 2);
         assert_true(2 * small.step[i].bytes < newline.step[i].bytes);
     }
+    parallel_set_threads(0);
     run_result_free(&a);
     run_result_free(&b);
     run_result_free(&c);

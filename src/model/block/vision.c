@@ -36,6 +36,8 @@ Status vision_load(Vision *v, Vlm *vlm, const char *name, const VisionShape *z, 
         return e->status;
     const int64_t pixels = patches * v->patch.weight->count / D * (int64_t)sizeof(float);
     vlm->picture_row = transformer_row_bytes(&z->layer, patches);
+    vlm->picture_row.together =
+        v->positions ? v->positions->count / D : 0; /* a frame's, where their number is fixed */
     vlm->picture_row.forward += pixels;
     /* pixels; values and gradients of the embedding, the last norm and the merger */
     vlm->picture_row.around = pixels + 8 * vlm->picture_row.input;
