@@ -64,6 +64,9 @@ INLINE void split_rows(int parts, Dtype type, V word[PARTS][TILE], const Weight 
 {
     for (int64_t n = 0; n < TILE; n++) {
         const int64_t count = n < rows ? K : 0;
+        const char *from = count ? weight_at(w, first + n, k) : NULL;
+        ask_ahead(from, ROW_AHEAD);
+        ask_ahead(from, ROW_AHEAD + 64);
         V low = fetch(w, type, first + n, k, count);
         V high = fetch(w, type, first + n, k + WIDTH, count - WIDTH);
         split_pairs(parts, word, n, SHUFFLE(low, high, EVENS), SHUFFLE(low, high, ODDS));
@@ -75,9 +78,12 @@ INLINE void split_rows(int parts, Dtype type, V word[PARTS][TILE], const Weight 
 INLINE void split_columns(int parts, Dtype type, V word[PARTS][TILE], const Weight *w, int64_t k,
                           int64_t first, int64_t columns, int64_t K)
 {
-    for (int64_t i = 0; i < DEPTH; i += 2)
+    for (int64_t i = 0; i < DEPTH; i += 2) {
+        ask_ahead(w->data, ((k + i + DEPTH) * w->stride + first) * bytes_of(type));
+        ask_ahead(w->data, ((k + i + 1 + DEPTH) * w->stride + first) * bytes_of(type));
         split_pairs(parts, word, i / 2, fetch(w, type, k + i, first, i < K ? columns : 0),
                     fetch(w, type, k + i + 1, first, i + 1 < K ? columns : 0));
+    }
 }
 
 /* Stores the tile of each part. */

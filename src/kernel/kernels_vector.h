@@ -52,6 +52,22 @@ INLINE V load_bf16(const uint16_t *p)
     return (V)(__builtin_convertvector(*(const UH *)p, U) << 16);
 }
 
+/* Weights come from memory that was not touched since the last pass, in strides that the CPU does not foresee. What is packed
+ * asks for what comes next: so many bytes on in its rows, so many rows on in its columns. (Tried: 128 to 1024 bytes, 4 to 64 rows.) */
+enum { ROW_AHEAD = 256, ROWS_AHEAD = 8 };
+
+/* Asks for the memory so many bytes behind p; there may be none. */
+INLINE void ask_ahead(const void *p, int64_t bytes)
+{
+    __builtin_prefetch((const void *)((uintptr_t)p + (uintptr_t)bytes));
+}
+
+/* Of F32, F16 or BF16: dtype_size, known while compiling. */
+INLINE int64_t bytes_of(Dtype type)
+{
+    return type == F32 ? 4 : 2;
+}
+
 INLINE V load_as(const void *p, Dtype type, int64_t at)
 {
     return type == F32 ? load((const float *)p + at) : load_bf16((const uint16_t *)p + at);
@@ -125,10 +141,13 @@ static void widen(float *out, const void *in, Dtype type, int64_t count)
 INLINE void pack_group(float *out, int width, const void *from, Dtype type, int64_t stride, int64_t rows,
                        int64_t columns, int64_t K)
 {
+    const int64_t size = bytes_of(type);
     int64_t k = 0;
     assert(columns == WIDTH || columns == width);
     for (; k + WIDTH <= K; k += WIDTH) {
         V row[WIDTH];
+        for (int64_t r = 0; r < rows; r++)
+            ask_ahead(from, (r * stride + k) * size + ROW_AHEAD);
         UNROLL for (int r = 0; r < WIDTH; r++) row[r] =
             r < rows ? load_as(from, type, r * stride + k) : (V){0};
         transpose(row);
@@ -187,10 +206,13 @@ INLINE void copy_columns(const int ACROSS, const Dtype TYPE, float *out, const u
 INLINE void pack_across(const int ACROSS, const Dtype TYPE, float *out, const unsigned char *from,
                         int64_t stride, int64_t count, int64_t K)
 {
-    const int64_t size = TYPE == F32 ? 4 : 2;
+    const int64_t size = bytes_of(TYPE);
     for (int64_t k = 0; k < K; k++)
-        for (int64_t i = 0; i < count; i += ACROSS)
+        for (int64_t i = 0; i < count; i += ACROSS) {
+            ask_ahead(from, ((k + ROWS_AHEAD) * stride + i) * size);
+            ask_ahead(from, ((k + ROWS_AHEAD) * stride + i + ACROSS / 2) * size);
             copy_columns(ACROSS, TYPE, out + i * K + k * ACROSS, from + (k * stride + i) * size, count - i);
+        }
 }
 
 static void pack_columns(void *out, bool right, const Weight *w, int64_t count, int64_t K)

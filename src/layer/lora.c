@@ -55,12 +55,10 @@ void lora_fwd(Run *run, float *y, float *u, const Lora *l, const float *x, int64
     const int64_t I = l->a.weight.stride;
     ArenaMark mark = arena_mark(run->arena);
     const float *kept = dropped(run, l, x, first, N, I);
-    float *added = run_alloc(run, N * O, sizeof *added);
-    if (kept && added) {
+    if (kept) {
         gemm_forward(run, u, kept, &l->a.weight, N, R, I);
         multiply_by(u, l->scale, N * R);
-        gemm_forward(run, added, u, &l->b.weight, N, O, R);
-        add_fwd(y, added, N * O);
+        gemm_forward_add(run, y, u, &l->b.weight, N, O, R);
     }
     arena_release(run->arena, mark);
 }

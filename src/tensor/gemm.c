@@ -241,6 +241,11 @@ void gemm_forward(Run *run, float *y, const float *x, const Weight *w, int64_t N
         product(run, y, N, O, I, (Factor){floats(x, I), true}, (Factor){*w, true}, false);
 }
 
+void gemm_forward_add(Run *run, float *y, const float *x, const Weight *w, int64_t N, int64_t O, int64_t I)
+{
+    product(run, y, N, O, I, (Factor){floats(x, I), true}, (Factor){*w, true}, true);
+}
+
 void gemm_input_grad(Run *run, float *dx, const float *dy, const Weight *w, int64_t N, int64_t O, int64_t I)
 {
     product(run, dx, N, I, O, (Factor){floats(dy, O), true}, (Factor){*w, false}, true);

@@ -7,6 +7,8 @@
 
 /* y[N,O] = x[N,I] w[O,I]^T; w: F32, F16 or BF16 */
 void gemm_forward(Run *run, float *y, const float *x, const Weight *w, int64_t N, int64_t O, int64_t I);
+/* y[N,O] += x[N,I] w[O,I]^T */
+void gemm_forward_add(Run *run, float *y, const float *x, const Weight *w, int64_t N, int64_t O, int64_t I);
 /* dx[N,I] += dy[N,O] w[O,I] */
 void gemm_input_grad(Run *run, float *dx, const float *dy, const Weight *w, int64_t N, int64_t O, int64_t I);
 /* dw[O,I] += dy[N,O]^T x[N,I] */
