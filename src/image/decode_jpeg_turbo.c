@@ -78,6 +78,12 @@ Status jpeg_pixels(Image *out, const Source *s, const JpegFrame *frame, Error *e
     if (setjmp(trouble.away)) {
         if (trouble.base.msg_code == JERR_OUT_OF_MEMORY)
             error_set(e, NO_MEMORY, "%s: out of memory while decoding", s->path);
+        else if (trouble.base.msg_code == JERR_BAD_LIB_VERSION ||
+                 trouble.base.msg_code == JERR_BAD_STRUCT_SIZE) /* no fault of the picture's */
+            error_set(
+                e, FAILED,
+                "libjpeg is not the one that mpa was built with (%s); build it again here, or with JPEG=stb",
+                trouble.text);
         else
             error_set(e, BAD_INPUT, "%s: the JPEG data are broken or of a kind that is not read (%s)",
                       s->path, trouble.text);
