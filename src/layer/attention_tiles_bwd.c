@@ -74,6 +74,12 @@ typedef struct {
     int64_t head, start; /* start: the sequence's first row in the batch */
 } Head;
 
+/* The head's columns of an array like q or o, from row `first` of the sequence on. */
+static Weight columns_of(const Head *b, const float *array, int64_t stride, int64_t first)
+{
+    return (Weight){array + (b->start + first) * stride + b->head * b->x->a->width, F32, stride, NULL};
+}
+
 /* Packs keys and values of the head's key/value head, and clears their gradients. */
 static void begin(Head *b)
 {
@@ -106,8 +112,8 @@ static void prob_and_slope(const Head *b, float *prob, float *slope, int64_t fir
     const int64_t E = x->a->width;
     const int64_t row = b->start + first;
     const int64_t seen = attention_visible(x->a, b->keys, first + count - 1);
-    const Weight q = {x->q + row * x->q_stride + b->head * E, F32, x->q_stride, NULL};
-    const Weight d_o = {b->g->d_o + row * x->o_stride + b->head * E, F32, x->o_stride, NULL};
+    const Weight q = columns_of(b, x->q, x->q_stride, first);
+    const Weight d_o = columns_of(b, b->g->d_o, x->o_stride, first);
     float max[MAX_COLS] = {0};
     float inv_sum[MAX_COLS] = {0};
     float mean[MAX_COLS] = {0};
@@ -176,10 +182,9 @@ static void block(const Head *b, int64_t first, int64_t count)
     const AttentionArrays *x = b->x;
     const int64_t NR = kernels->tile->cols;
     const int64_t E = x->a->width;
-    const int64_t row = b->start + first;
     const int64_t K = round_up(attention_visible(x->a, b->keys, first + count - 1), kernels->tile->rows);
-    const Weight q = {x->q + row * x->q_stride + b->head * E, F32, x->q_stride, NULL};
-    const Weight d_o = {b->g->d_o + row * x->o_stride + b->head * E, F32, x->o_stride, NULL};
+    const Weight q = columns_of(b, x->q, x->q_stride, first);
+    const Weight d_o = columns_of(b, b->g->d_o, x->o_stride, first);
     for (int64_t j = 0; j < count; j += NR) {
         const int64_t some = min_i64(NR, count - j);
         prob_and_slope(b, b->s.prob + j * K, b->s.slope + j * K, first + j, some, K);
