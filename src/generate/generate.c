@@ -8,7 +8,6 @@
 #include "base/number.h"
 #include "base/progress.h"
 #include "base/random.h"
-#include "model/block/transformer.h"
 #include "model/family.h"
 
 #include <math.h>
@@ -161,6 +160,6 @@ int64_t generate_bytes(const Vlm *vlm, int64_t prompts, int64_t prompt_tokens, i
     int64_t logits = prompts * vlm->vocab * (int64_t)(2 * sizeof(float) + sizeof(bool));
     return kv_cache_bytes(vlm->layers, vlm->kv_width, cached) + logits +
            rows * (vlm->text_row.forward + vlm->picture_row.forward) +
-           max_i64(transformer_scratch(&vlm->text_row, rows, prompt_tokens, false),
-                   transformer_scratch(&vlm->picture_row, rows, prompt_tokens, false));
+           max_i64(rows_scratch(&vlm->text_row, rows, prompt_tokens, false),
+                   rows_scratch(&vlm->picture_row, rows, prompt_tokens, false));
 }

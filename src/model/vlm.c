@@ -3,6 +3,7 @@
 #include "model/vlm.h"
 
 #include "base/file.h"
+#include "base/number.h"
 #include "base/path.h"
 #include "model/adapter.h"
 #include "model/family.h"
@@ -199,4 +200,12 @@ void vlm_close(Vlm *vlm)
     arena_free(&vlm->arena);
     free(vlm->folder);
     *vlm = (Vlm){0};
+}
+
+int64_t rows_scratch(const RowBytes *r, int64_t rows, int64_t longest, bool backward)
+{
+    const int64_t keys = min_i64(longest * r->rows, r->together ? r->together : INT64_MAX);
+    const int64_t sequences = ceil_div(rows * r->rows, max_i64(1, keys));
+    return max_i64(gemm_scratch(r->widest),
+                   attention_scratch(r->heads * sequences, r->head_width, keys, backward));
 }

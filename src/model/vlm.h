@@ -29,12 +29,16 @@ typedef struct {
     int64_t kept;     /* the part of it that is kept for the backward pass */
     int64_t backward; /* what a layer's backward pass takes besides */
     int64_t around;   /* in training, what is before the first layer and after the last */
-    /* what decides how much threads take of their own (transformer_scratch) */
+    /* what decides how much threads take of their own (rows_scratch) */
     int64_t rows;     /* of the tower in a row: 1, or patches */
     int64_t together; /* rows of the tower that see each other, at most; 0: any */
     int64_t heads, head_width;
     int64_t widest; /* values that a product sums up, at most */
 } RowBytes;
+
+/* Bytes that all threads take of their own in a layer, at most, for so many rows, of which `longest` follow one another in a
+ * sequence. */
+int64_t rows_scratch(const RowBytes *r, int64_t rows, int64_t longest, bool backward);
 
 /* The low-rank factors of a model (adapter.h). */
 typedef struct {

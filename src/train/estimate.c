@@ -7,7 +7,6 @@
 #include "train/estimate.h"
 
 #include "base/number.h"
-#include "model/block/transformer.h"
 #include "tensor/gemm.h"
 #include "train/state_files.h"
 
@@ -61,8 +60,7 @@ static int64_t tower_kept(const RowBytes *row, int64_t rows, bool recompute)
 /* What one layer takes while it goes backward. */
 static int64_t layer_backward(const RowBytes *row, int64_t rows, int64_t longest, bool recompute)
 {
-    return rows * (row->backward + (recompute ? row->kept : 0)) +
-           transformer_scratch(row, rows, longest, true);
+    return rows * (row->backward + (recompute ? row->kept : 0)) + rows_scratch(row, rows, longest, true);
 }
 
 /* What adapters keep for a row of the part: u of each module. In a recomputed pass one layer's at a time. */
@@ -84,9 +82,9 @@ int64_t estimate_pass(const Vlm *vlm, PassSize size, bool recompute)
     int64_t backward = layer_backward(text, size.rows, size.longest, recompute);
     if (frozen) {
         kept += size.picture_tokens * picture->around;
-        backward = max_i64(backward,
-                           size.picture_tokens * picture->forward +
-                               transformer_scratch(picture, size.picture_tokens, size.picture_tokens, false));
+        backward =
+            max_i64(backward, size.picture_tokens * picture->forward +
+                                  rows_scratch(picture, size.picture_tokens, size.picture_tokens, false));
     } else {
         kept += tower_kept(picture, size.picture_tokens, recompute) +
                 lora_kept(vlm, false, size.picture_tokens, recompute);

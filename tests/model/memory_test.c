@@ -36,7 +36,7 @@ static void one_layer(const char *what, const Transformer *t, int threads, doubl
     const Rows rows = {NULL, {1, start}, NULL};
     assert_non_null(transformer_layer(&run, t, 0, &rows, x));
     const RowBytes one = transformer_row_bytes(&t->shape, 1);
-    const int64_t estimate = ROWS * one.forward + transformer_scratch(&one, ROWS, ROWS, false);
+    const int64_t estimate = ROWS * one.forward + rows_scratch(&one, ROWS, ROWS, false);
     check_estimate(what, arena.peak - before, estimate, low, high,
                    "transformer_row_bytes in src/model/block/transformer.c");
     arena_free(&arena);

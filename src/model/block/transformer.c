@@ -6,7 +6,6 @@
 #include "base/number.h"
 #include "base/progress.h"
 #include "model/load.h"
-#include "tensor/gemm.h"
 #include "tensor/probe.h"
 
 #include <math.h>
@@ -99,14 +98,6 @@ RowBytes transformer_row_bytes(const TransformerShape *z, int64_t rows)
         .head_width = z->head_width,
         .widest = max_i64(max_i64(D, F), Q),
     };
-}
-
-int64_t transformer_scratch(const RowBytes *r, int64_t rows, int64_t longest, bool backward)
-{
-    const int64_t keys = min_i64(longest * r->rows, r->together ? r->together : INT64_MAX);
-    const int64_t sequences = ceil_div(rows * r->rows, max_i64(1, keys));
-    return max_i64(gemm_scratch(r->widest),
-                   attention_scratch(r->heads * sequences, r->head_width, keys, backward));
 }
 
 /* What a layer needs beside x; run_block copies it, so that backward can run the layer again. */

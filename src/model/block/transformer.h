@@ -80,9 +80,6 @@ void transformer_load_layer(TransformerLayer *l, Checkpoint *c, const Transforme
 Status transformer_load(Transformer *t, Vlm *vlm, const char *name, const TransformerShape *shape, Error *e);
 /* What `rows` rows take. */
 RowBytes transformer_row_bytes(const TransformerShape *shape, int64_t rows);
-/* Bytes that all threads take of their own besides, at most, where of so many rows `longest` follow one another in a
- * sequence. */
-int64_t transformer_scratch(const RowBytes *r, int64_t rows, int64_t longest, bool backward);
 
 /* Layer i: x [N,D] -> [N,D]. */
 Mat *transformer_layer(Run *run, const Transformer *t, int64_t i, const Rows *rows, Mat *x);
