@@ -71,6 +71,26 @@ void attention_decode(Run *run, const AttentionArrays *x);
 void attention_tiles(Run *run, const AttentionArrays *x);
 void attention_blocks(Run *run, const AttentionArrays *x);
 
+/* For the kernels on tiles: columns of a tile, at most; keys in one sum of o and of dq. */
+enum { ATTENTION_COLS = 64, ATTENTION_KEYS = 256 };
+
+/* A part of a thread's memory. */
+typedef struct {
+    float **part;
+    int64_t count; /* of its floats */
+} ScratchPart;
+
+/* Cuts `memory` (unless it is NULL) into n parts; returns how many floats they take. */
+static inline int64_t attention_cut(float *memory, const ScratchPart *parts, size_t n)
+{
+    int64_t used = 0;
+    for (size_t i = 0; i < n; i++) {
+        *parts[i].part = memory ? memory + used : NULL;
+        used += parts[i].count;
+    }
+    return used;
+}
+
 /* Floats that a thread of attention_tiles takes for so many keys. */
 int64_t attention_tiles_scratch(int64_t keys, int64_t width);
 

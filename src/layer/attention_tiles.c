@@ -10,11 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-enum {
-    PANELS = 8,   /* a task has at least so many, because it packs keys and values for itself */
-    KEYS = 256,   /* keys in one sum of o */
-    MAX_COLS = 64 /* columns of a tile */
-};
+enum { PANELS = 8 }; /* a task has at least so many, because it packs keys and values for itself */
 
 /* Queries first .. first + columns - 1 of one sequence and key/value head; query c is row c /
  * group, head c % group of those that share it. */
@@ -45,14 +41,9 @@ static int64_t scratch_cut(Scratch *s, float *memory, int64_t keys, int64_t E)
     const int64_t NR = kernels->tile->cols;
     const int64_t K = round_up(keys, MR);
     const int64_t W = round_up(E, MR);
-    const int64_t size[] = {K * E, K * W, NR * E, NR * E, K * NR, W * NR};
-    float **part[] = {&s->keys, &s->values, &s->query, &s->panel, &s->scores, &s->out};
-    int64_t used = 0;
-    for (int i = 0; i < 6; i++) {
-        *part[i] = memory ? memory + used : NULL;
-        used += size[i];
-    }
-    return used;
+    const ScratchPart parts[] = {{&s->keys, K * E},   {&s->values, K * W},  {&s->query, NR * E},
+                                 {&s->panel, NR * E}, {&s->scores, K * NR}, {&s->out, W * NR}};
+    return attention_cut(memory, parts, sizeof parts / sizeof *parts);
 }
 
 int64_t attention_tiles_scratch(int64_t keys, int64_t width)
@@ -97,10 +88,10 @@ static void panel_products(const Forward *f, int64_t c, int64_t count, const Scr
     hide(f, s->scores, K, c, count, -INFINITY);
     kernels->softmax(s->scores, K, f->x->a->scale, max, sum);
     hide(f, s->scores, K, c, count, 0);
-    for (int64_t k = 0; k < K; k += KEYS)
+    for (int64_t k = 0; k < K; k += ATTENTION_KEYS)
         for (int64_t e = 0; e < E; e += MR)
             kernels->tile->multiply(s->out + e * NR, NR, s->values + e * f->packed + k * MR,
-                                    s->scores + k * NR, min_i64(KEYS, K - k), k > 0);
+                                    s->scores + k * NR, min_i64(ATTENTION_KEYS, K - k), k > 0);
 }
 
 /* Queries c .. c + count - 1, count <= NR. */
@@ -109,8 +100,8 @@ static void panel_forward(const Forward *f, int64_t c, int64_t count, const Scra
     const AttentionArrays *x = f->x;
     const int64_t NR = kernels->tile->cols;
     const int64_t E = x->a->width;
-    float max[MAX_COLS];
-    double sum[MAX_COLS];
+    float max[ATTENTION_COLS];
+    double sum[ATTENTION_COLS];
     panel_products(f, c, count, s, max, sum);
     for (int64_t j = 0; j < count; j++) {
         const int64_t n = row_of(f, c + j);
@@ -174,7 +165,7 @@ void attention_tiles(Run *run, const AttentionArrays *x)
     const PanelTask *tasks = tasks_new(run, x, &count);
     const int64_t size = attention_tiles_scratch(longest, E);
     float *memory = run_alloc(run, size * parallel_threads(), sizeof *memory);
-    assert(kernels->tile->cols <= MAX_COLS);
+    assert(kernels->tile->cols <= ATTENTION_COLS);
     if (!tasks || !memory)
         return;
 #pragma omp parallel for schedule(dynamic) if (parallel_worth(2 * attention_rows(x) * x->a->heads * longest))

@@ -9,11 +9,7 @@
 
 #include <string.h>
 
-enum {
-    QUERIES = 2,  /* panels of queries in a block */
-    KEYS = 256,   /* keys in one sum of dq */
-    MAX_COLS = 64 /* columns of a tile */
-};
+enum { QUERIES = 2 }; /* panels of queries in a block */
 
 /* A thread's memory, in one piece. E is the width of a head; W and V are E rounded up to a tile's rows and columns, K are the keys rounded
  * up to a tile's rows. */
@@ -36,28 +32,20 @@ static int64_t scratch_cut(Scratch *s, float *memory, int64_t keys, int64_t E)
     const int64_t W = round_up(E, MR);
     const int64_t V = round_up(E, NR);
     const int64_t block = QUERIES * NR;
-    const struct {
-        float **part;
-        int64_t count;
-    } parts[] = {{&s->key, K * E},
-                 {&s->value, K * E},
-                 {&s->key_columns, W * K},
-                 {&s->q, E * NR},
-                 {&s->d_o, E * NR},
-                 {&s->q_columns, block * V},
-                 {&s->do_columns, block * V},
-                 {&s->prob, block * K},
-                 {&s->slope, block * K},
-                 {&s->left, block * MR},
-                 {&s->dq, W * NR},
-                 {&s->dk, K * V},
-                 {&s->dv, K * V}};
-    int64_t used = 0;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        *parts[i].part = memory ? memory + used : NULL;
-        used += parts[i].count;
-    }
-    return used;
+    const ScratchPart parts[] = {{&s->key, K * E},
+                                 {&s->value, K * E},
+                                 {&s->key_columns, W * K},
+                                 {&s->q, E * NR},
+                                 {&s->d_o, E * NR},
+                                 {&s->q_columns, block * V},
+                                 {&s->do_columns, block * V},
+                                 {&s->prob, block * K},
+                                 {&s->slope, block * K},
+                                 {&s->left, block * MR},
+                                 {&s->dq, W * NR},
+                                 {&s->dk, K * V},
+                                 {&s->dv, K * V}};
+    return attention_cut(memory, parts, sizeof parts / sizeof *parts);
 }
 
 int64_t attention_bwd_scratch(int64_t keys, int64_t width)
@@ -114,9 +102,9 @@ static void prob_and_slope(const Head *b, float *prob, float *slope, int64_t fir
     const int64_t seen = attention_visible(x->a, b->keys, first + count - 1);
     const Weight q = columns_of(b, x->q, x->q_stride, first);
     const Weight d_o = columns_of(b, b->g->d_o, x->o_stride, first);
-    float max[MAX_COLS] = {0};
-    float inv_sum[MAX_COLS] = {0};
-    float mean[MAX_COLS] = {0};
+    float max[ATTENTION_COLS] = {0};
+    float inv_sum[ATTENTION_COLS] = {0};
+    float mean[ATTENTION_COLS] = {0};
     kernels->tile->pack(b->s.q, true, &q, count, E);
     kernels->tile->pack(b->s.d_o, true, &d_o, count, E);
     for (int64_t k = 0; k < seen; k += MR) {
@@ -147,10 +135,10 @@ static void query_grad(const Head *b, const float *slope, int64_t first, int64_t
     const int64_t NR = kernels->tile->cols;
     const int64_t E = x->a->width;
     const int64_t seen = attention_visible(x->a, b->keys, first + count - 1);
-    for (int64_t k = 0; k < seen; k += KEYS)
+    for (int64_t k = 0; k < seen; k += ATTENTION_KEYS)
         for (int64_t e = 0; e < E; e += MR)
             kernels->tile->multiply(b->s.dq + e * NR, NR, b->s.key_columns + e * b->keys->count + k * MR,
-                                    slope + k * NR, min_i64(KEYS, seen - k), k > 0);
+                                    slope + k * NR, min_i64(ATTENTION_KEYS, seen - k), k > 0);
     for (int64_t j = 0; j < count; j++) {
         float *dq = b->g->dq + (b->start + first + j) * x->q_stride + b->head * E;
         for (int64_t e = 0; e < E; e++)
@@ -205,7 +193,7 @@ void attention_bwd_tiles(const AttentionArrays *x, const AttentionGrads *g, int6
     const int64_t size = QUERIES * kernels->tile->cols;
     Head b = {.x = x, .g = g, .keys = x->keys + s, .head = h, .start = x->seqs->start[s]};
     const int64_t count = b.keys->count;
-    assert(kernels->tile->cols <= MAX_COLS);
+    assert(kernels->tile->cols <= ATTENTION_COLS);
     scratch_cut(&b.s, memory, count, E);
     begin(&b);
     for (int64_t n = 0; n < count; n += size)

@@ -1,5 +1,5 @@
-/* Conversions between float32 and the 16-bit types against PyTorch (ref/golden_kernel.py), * for every 16-bit
-value; the table of types. */
+/* Conversions between float32 and the 16-bit types against PyTorch (ref/golden_kernel.py), for every 16-bit
+ * value; the table of types. */
 #include "base/memory.h"
 #include "tensor/safetensors.h"
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Eight tiles of 16 rows of 64 bytes, and whether tile_config() gave all of them that shape: each thread's own, as registers are. */
+/* Eight tiles of 16 rows of 64 bytes, and whether emulated_config() gave all of them that shape: each thread's own, as registers are. */
 static __thread unsigned char emulated_tile[8][16][64];
 static __thread int emulated_shape;
 

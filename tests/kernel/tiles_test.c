@@ -11,7 +11,6 @@
 
 #include <cmocka.h>
 
-#include "base/parallel.h"
 #include "base/random.h"
 
 #if defined(__GNUC__)

@@ -164,8 +164,8 @@ static double wanted(const Attention *a, const Mat *q, const Mat *k, const Mat *
     return sum / total;
 }
 
-/* Lengths around the keys that are summed at a time (256), the panels (16, 32) and the * smallest task (8
-panels). */
+/* Lengths around the keys that are summed at a time (256), the panels (16, 32) and the smallest task (8
+ * panels). */
 static void check_kernels(const Attention *a)
 {
     Arena arena;
