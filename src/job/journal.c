@@ -26,7 +26,7 @@ typedef struct {
     uint64_t context; /* hash of what the answers depend on besides the questions */
     uint64_t *keys;   /* [questions->count] */
     json_t *known;    /* key to text */
-    int64_t batch;    /* questions per group; 0: not chosen yet */
+    int64_t batch;    /* questions per group; 0: not chosen yet. May be more than there are */
     bool ready;       /* whoever answers was begun */
     char **texts;
 } Journal;
@@ -244,10 +244,11 @@ static Status ask_rest(Journal *w, int64_t known, Error *e)
     const int64_t count = w->questions->count;
     Progress progress;
     begin(w, e);
-    int64_t *open = memory_new(w->batch, sizeof *open, e);
+    const int64_t group = min_i64(w->batch, count);
+    int64_t *open = memory_new(group, sizeof *open, e);
     progress_begin(&progress, &w->job->log, w->stage, known, count);
-    for (int64_t first = 0; first < count && e->status == OK; first += w->batch) {
-        const int64_t n = min_i64(w->batch, count - first);
+    for (int64_t first = 0; first < count && e->status == OK; first += group) {
+        const int64_t n = min_i64(group, count - first);
         const int64_t before = count_known(w, first, n);
         const int64_t asked = find_open(w, first, n, open);
         if (asked && *w->job->stop)
