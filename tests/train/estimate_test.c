@@ -106,8 +106,10 @@ static void wide(void **state)
     check_pass(f->name, &w.vlm, &everything, &s, false, 0.9);
     check_pass(f->name, &w.vlm, &everything, &s, true, 0.8);
     parallel_set_threads(32); /* which take much of their own, but not where a pass takes most */
-    check_pass(f->name, &w.vlm, &everything, &s, false, 0.7);
-    check_pass(f->name, &w.vlm, &everything, &s, true, 0.6);
+    if (parallel_threads() == 32) {
+        check_pass(f->name, &w.vlm, &everything, &s, false, 0.7);
+        check_pass(f->name, &w.vlm, &everything, &s, true, 0.6);
+    }
     parallel_set_threads(0);
     optimiser_free(&a);
     wide_model_free(&w);

@@ -1,6 +1,6 @@
 #!/bin/sh
-# A run that is killed or interrupted at any moment and started again ends with the same files as an undisturbed one, times aside. Where a
-# case fails, read src/job/journal.c (answers), src/train/state.c (states of training), src/base/file.c (replacing files).
+# A run that is killed or interrupted at any moment and started again ends with the same files as an undisturbed one, times aside, and prints
+# the same. Where a case fails, read src/job/journal.c (answers), src/train/state.c (states of training), src/base/file.c (replacing files).
 . "$(dirname "$0")/../fixture/verdict.sh"
 
 # The first six labelled questions.
@@ -21,7 +21,7 @@ same() { # FOLDER run CONF OVERRIDE...
     return 1
 }
 
-"$MPA" "$@" run.dir="$work/whole" >"$work/log" 2>&1
+"$MPA" "$@" run.dir="$work/whole" >"$work/printed" 2>"$work/log"
 case_is $? "an undisturbed run"
 for left in "$work"/whole/*.tmp "$work"/whole/level.state; do
     if [ -e "$left" ]; then case_is 1 "$left was left behind"; fi
@@ -39,7 +39,7 @@ disturb() {
     tries=0
     status=$wanted
     while [ "$status" = "$wanted" ] && [ $tries -lt 200 ]; do
-        "$MPA" "$@" run.dir="$work/other" >"$work/log" 2>&1 &
+        "$MPA" "$@" run.dir="$work/other" >"$work/printed-last" 2>"$work/log" &
         pid=$!
         sleep "$seconds"
         kill -"$signal" $pid 2>/dev/null
@@ -48,8 +48,8 @@ disturb() {
         tries=$((tries + 1))
         seconds=$(awk -v t="$seconds" 'BEGIN { print t * 1.25 }')
     done
-    [ "$status" = 0 ] && same "$work/other" "$@"
-    case_is $? "signal $signal, $tries runs, the last with status $status: the same files"
+    [ "$status" = 0 ] && cmp "$work/printed" "$work/printed-last" >>"$work/log" 2>&1 && same "$work/other" "$@"
+    case_is $? "signal $signal, $tries runs, the last with status $status: the same files, and the same is printed"
 }
 
 # Under a sanitizer each takes four times as long.
