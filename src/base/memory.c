@@ -45,6 +45,7 @@ static void blocks_free(Arena *a)
         a->first = b->next;
         free(b);
     }
+    a->held = 0;
 }
 
 void arena_free(Arena *a)
@@ -80,19 +81,41 @@ static size_t block_size(const Arena *a, size_t bytes)
     return !a->first && size < a->peak ? a->peak : size;
 }
 
-/* Makes `current` a block with room for `bytes`: the next free one if it is large enough, else a
- * new one put before it. */
+/* Takes the block at `link` out of the list. */
+static ArenaBlock *block_unlink(ArenaBlock **link)
+{
+    ArenaBlock *b = *link;
+    *link = b->next;
+    return b;
+}
+
+/* Makes `current` a block with room for `bytes`: a free one, else a new one, for which free ones are given back, all of
+ * them too small, until they were as large: a pass whose parts differ takes little more than its largest part. */
 static bool block_take(Arena *a, size_t bytes, Error *e)
 {
-    ArenaBlock **link = a->current ? &a->current->next : &a->first;
-    if (!*link || (*link)->size < bytes) {
-        ArenaBlock *b = block_new(block_size(a, bytes), e);
+    ArenaBlock **first_free = a->current ? &a->current->next : &a->first;
+    ArenaBlock **found = first_free;
+    while (*found && (*found)->size < bytes)
+        found = &(*found)->next;
+    ArenaBlock *b;
+    if (*found) {
+        b = block_unlink(found);
+    } else {
+        const size_t size = block_size(a, bytes);
+        for (size_t freed = 0; *first_free && freed < size;) {
+            ArenaBlock *small = block_unlink(first_free);
+            freed += small->size;
+            a->held -= small->size;
+            free(small);
+        }
+        b = block_new(size, e);
         if (!b)
             return false;
-        b->next = *link;
-        *link = b;
+        a->held += size;
     }
-    a->current = *link;
+    b->next = *first_free;
+    *first_free = b;
+    a->current = b;
     a->used = 0;
     return true;
 }

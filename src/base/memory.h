@@ -14,6 +14,7 @@ typedef struct {
     ArenaBlock *first, *current; /* owned; blocks after current are free */
     size_t used;                 /* bytes handed out of current */
     size_t total, peak;          /* bytes handed out now, and the maximum since arena_init */
+    size_t held;                 /* bytes of all blocks */
 } Arena;
 
 typedef struct {

@@ -76,6 +76,34 @@ static void test_marks(void **state)
     arena_free(&a);
 }
 
+/* A pass in parts, each released before the next: what a part left free serves the next one, whose pieces are of other
+ * sizes, in the first pass too. */
+static void test_parts_share(void **state)
+{
+    enum { MIB = 1 << 20 };
+    static const struct {
+        int pieces, mib;
+    } parts[] = {{100, 2}, {9, 20}, {1, 160}, {50, 3}, {3, 60}};
+    (void)state;
+    Arena a;
+    Error e = {0};
+    arena_init(&a);
+    char *kept = arena_copy(&a, "kept", &e);
+    const ArenaMark mark = arena_mark(&a);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        for (int k = 0; k < parts[i].pieces; k++)
+            assert_non_null(arena_alloc(&a, parts[i].mib, MIB, &e));
+        arena_release(&a, mark);
+        if (a.held > a.peak + a.peak / 4)
+            fail_msg("part %zu: %zu bytes of blocks, where the largest part took %zu; read block_take in "
+                     "src/base/memory.c",
+                     i, a.held, a.peak);
+    }
+    assert_string_equal(kept, "kept");
+    arena_free(&a);
+    assert_int_equal(a.held, 0);
+}
+
 /* Many lists side by side: what stands in one is never moved over another. */
 static void test_reserve(void **state)
 {
@@ -194,9 +222,9 @@ static void test_system(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_passes),  cmocka_unit_test(test_marks),
-                                       cmocka_unit_test(test_reserve), cmocka_unit_test(test_too_much),
-                                       cmocka_unit_test(test_small),   cmocka_unit_test(test_forbidden),
-                                       cmocka_unit_test(test_system)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_passes),      cmocka_unit_test(test_marks),
+                                       cmocka_unit_test(test_parts_share), cmocka_unit_test(test_reserve),
+                                       cmocka_unit_test(test_too_much),    cmocka_unit_test(test_small),
+                                       cmocka_unit_test(test_forbidden),   cmocka_unit_test(test_system)};
     return cmocka_run_group_tests_name("base/memory", tests, NULL, NULL);
 }
