@@ -421,7 +421,7 @@ help:
 	@echo 'make round-trip      what level writes, loaded by transformers 4.49 and 5.x and by PEFT: every key, and the logits'
 	@echo 'make world           draw the demo'\''s pictures and train its teacher and student anew'
 	@echo 'make real-size       greedy texts and traces against PyTorch at the sizes of a model of each family, random weights'
-	@echo 'make real-level      fine-tuning at real size, random weights, and its largest memory; CASES="smolvlm lora offload"'
+	@echo 'make real-level      fine-tuning at real size, random weights, and its largest memory; CASES="smolvlm lora epochs offload"'
 	@echo 'make cross-task      after make demo: the student aligned on each task, scored on all four'
 	@echo 'make ablation        which pairs to train on: parity, all, random, without the teacher'\''s check, labels; SEEDS=5'
 	@echo 'make report-picture  after make demo: doc/report.png, which README shows, by Chromium'

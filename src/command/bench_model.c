@@ -307,7 +307,7 @@ static void bench_steps(Bench *b, const char *name)
     t.files = (TrainFiles){text_string(&states), "", "", ""};
     const int64_t least = FIRST + p.tokens + 2;
     const int64_t tokens = b->tokens ? max_i64(b->tokens, least) : FIRST + p.tokens + ANSWER;
-    const PassSize size = {tokens, p.tokens, tokens, estimate_idle(&b->vlm, &t.settings)};
+    const PassSize size = {tokens, p.tokens, p.tokens, tokens, estimate_idle(&b->vlm, &t.settings)};
     const int64_t state = estimate_state(&b->vlm, &t.settings);
     t.recompute = estimate_recompute(estimate_pass(&b->vlm, size, false), room, state);
     const int64_t need = state + estimate_pass(&b->vlm, size, t.recompute);

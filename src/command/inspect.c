@@ -105,7 +105,7 @@ static void print_use(const char *use, int64_t bytes, const char *note)
 static void print_memory(const Vlm *vlm, const Use *u)
 {
     const int64_t rows = u->batch * (u->tokens + u->answer);
-    PassSize size = {rows, u->batch * u->picture_tokens, u->tokens + u->answer, 0};
+    PassSize size = {rows, u->batch * u->picture_tokens, u->picture_tokens, u->tokens + u->answer, 0};
     const int64_t states = estimate_state(vlm, &(LevelConfig){0});
     const int64_t kept = estimate_pass(vlm, size, false);
     const int64_t recomputed = estimate_pass(vlm, size, true);

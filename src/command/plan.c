@@ -207,20 +207,24 @@ static int64_t some_pairs(const Plan *p, Question *q, const char **files, int64_
     return n;
 }
 
-/* Seconds of training. A large model makes a pass of one sample, which stands for each of the others. */
-static double training_seconds(Plan *p, const Question *pairs, int64_t count, const TrainOptions *o, Error *e)
+/* Seconds of training, of which later epochs find features of this part of the pairs. A large model makes a pass of one
+ * sample, which stands for each of the others. */
+static double training_seconds(Plan *p, const Question *pairs, int64_t count, const TrainOptions *o,
+                               double found, Error *e)
 {
     const double small = 0.2; /* seconds per answer of a model whose whole pass is made */
     const int64_t micro = o->level.micro_batch;
     const int64_t n = p->answers[STUDENT].seconds < small ? min_i64(count, micro) : 1;
     const int64_t steps = schedule_steps(&o->level, p->pairs);
-    double pass = 0;
-    double update = 0;
-    int64_t samples = 0;
-    train_time(p->vlm + STUDENT, pairs, n, o, &pass, &update, e);
-    for (int64_t s = 0; s < steps; s++)
-        samples += schedule_samples(&o->level, p->pairs, s).count;
-    return pass / (double)n * (double)samples + update * (double)steps;
+    TrainTime time;
+    double passes = 0;
+    train_time(p->vlm + STUDENT, pairs, n, o, &time, e);
+    for (int64_t s = 0; s < steps; s++) {
+        const StepSamples samples = schedule_samples(&o->level, p->pairs, s);
+        const double saved = samples.epoch ? found * (time.first - time.later) : 0;
+        passes += (double)samples.count * (time.first - saved) / (double)n;
+    }
+    return passes + time.update * (double)steps;
 }
 
 static void describe_training(Plan *p, PlanRow *r, const LevelConfig *l, Error *e)
@@ -255,7 +259,7 @@ static Status measure_training(Plan *p, PlanRow *r, const TrainOptions *o, Error
     r->offload = disk.offload;
     r->largest = disk.largest;
     if (p->measure && (!room || r->least <= room))
-        r->seconds = training_seconds(p, q, n, o, e);
+        r->seconds = training_seconds(p, q, n, o, memory.found, e);
     return e->status;
 }
 

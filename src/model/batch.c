@@ -86,17 +86,52 @@ static bool trains(const Vlm *vlm, Part part)
     return false;
 }
 
+Status vlm_features(Run *run, const Vlm *vlm, const Picture *picture, float *out)
+{
+    const ArenaMark mark = arena_mark(run->arena);
+    Run untaped = *run;
+    untaped.tape = NULL;
+    const Mat *rows = vlm->family->vision(&untaped, vlm, &picture, 1);
+    if (rows)
+        memcpy(out, rows->data, (size_t)(rows->rows * rows->cols) * sizeof *out);
+    arena_release(run->arena, mark);
+    return run->error->status;
+}
+
+/* The rows of pictures whose features are known. */
+static Mat *known_rows(Run *run, const Vlm *vlm, const Batch *batch)
+{
+    int64_t tokens = 0;
+    for (int64_t i = 0; i < batch->n_pictures; i++)
+        tokens += batch->pictures[i]->tokens;
+    Mat *rows = mat_new(run, tokens, vlm->width);
+    float *out = rows ? rows->data : NULL;
+    for (int64_t i = 0; out && i < batch->n_pictures; i++) {
+        const int64_t values = batch->pictures[i]->tokens * vlm->width;
+        memcpy(out, batch->pictures[i]->features, (size_t)values * sizeof *out);
+        out += values;
+    }
+    return rows;
+}
+
+static Mat *picture_rows(Run *run, const Vlm *vlm, const Batch *batch)
+{
+    Run vision_run = *run;
+    if (!batch->n_pictures)
+        return NULL;
+    if (batch->pictures[0]->features)
+        return known_rows(run, vlm, batch);
+    vision_run.frozen_tower = !run->pixels && !trains(vlm, PART_VISION);
+    if (vision_run.frozen_tower && !trains(vlm, PART_MERGER))
+        vision_run.tape = NULL;
+    return vlm->family->vision(&vision_run, vlm, batch->pictures, batch->n_pictures);
+}
+
 Mat *vlm_forward(Run *run, const Vlm *vlm, const Batch *batch, KvCache *cache)
 {
     if (!batch)
         return NULL;
-    Run vision_run = *run;
-    vision_run.frozen_tower = !run->pixels && !trains(vlm, PART_VISION);
-    if (vision_run.frozen_tower && !trains(vlm, PART_MERGER))
-        vision_run.tape = NULL;
-    Mat *rows =
-        batch->n_pictures ? vlm->family->vision(&vision_run, vlm, batch->pictures, batch->n_pictures) : NULL;
-    Mat *x = vlm->family->text(run, vlm, batch, cache, rows);
+    Mat *x = vlm->family->text(run, vlm, batch, cache, picture_rows(run, vlm, batch));
     if (x && cache)
         kv_cache_advance(cache, &batch->seqs);
     return x;

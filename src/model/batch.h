@@ -26,7 +26,12 @@ Batch *batch_rows(Run *run, const int32_t *ids, const int32_t *position, int64_t
 int64_t batch_labels(Run *run, const Batch *b, const Sample *samples, const int64_t **rows,
                      const int32_t **labels);
 
-/* The last hidden rows [rows, D], after the final norm. cache: NULL, or where the past is and the
+/* The rows that replace the tokens of one picture, out[tokens, D], by a pass of its own: the same bits whatever is
+ * in a batch with it. */
+Status vlm_features(Run *run, const Vlm *vlm, const Picture *picture, float *out);
+
+/* The last hidden rows [rows, D], after the final norm. The pictures' rows are their features where they
+ * have them: all of a batch, or none. cache: NULL, or where the past is and the
  * batch's keys and values are put. NULL after a failure, and for a batch of NULL. */
 Mat *vlm_forward(Run *run, const Vlm *vlm, const Batch *batch, KvCache *cache);
 Mat *vlm_logits(Run *run, const Vlm *vlm, Mat *hidden); /* [rows, D] -> [rows, V] */

@@ -13,7 +13,9 @@ typedef struct {
                        * 0, 0: the picture was not cut */
     int64_t tokens;        /* how many positions of the text its rows take */
     int64_t width, height; /* of the picture in the file, turned upright where that is asked for */
-    Image frame;           /* the one frame, where patches leave out some of its pixels; data NULL: none */
+    /* [tokens, width of the text]: the rows that replace its tokens (vlm_features); borrowed; NULL: not known */
+    const float *features;
+    Image frame; /* the one frame, where patches leave out some of its pixels; data NULL: none */
 } Picture;
 
 /* What may be asked for beyond the checkpoint's own settings. A family reads what concerns it.

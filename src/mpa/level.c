@@ -84,25 +84,27 @@ static Status describe(const Job *j, const Kept *pairs, Text *out, Error *e)
 }
 
 /* The size of a pass over one pair like the largest of some, from all over the list; *mean: their average
- * number of rows. */
-static PassSize largest_pass(int64_t *mean, const Vlm *vlm, const Question *pairs, int64_t count,
+ * numbers of rows and picture tokens. */
+static PassSize largest_pass(PassSize *mean, const Vlm *vlm, const Question *pairs, int64_t count,
                              const TrainOptions *o, Error *e)
 {
     enum { LOOKED_AT = 16 };
     const ChatOptions chat = {o->level.chat_newline};
     const int64_t n = min_i64(count, LOOKED_AT);
     PassSize largest = {.idle = estimate_idle(vlm, &o->level)};
-    int64_t rows = 0;
+    *mean = (PassSize){0};
     for (int64_t i = 0; i < n && e->status == OK; i++) {
         Samples samples;
         samples_load(&samples, vlm, pairs + i * count / n, 1, &o->pictures, &chat, e);
         const PassSize size = pass_size(vlm, &o->level, &samples);
-        rows += size.rows;
+        mean->rows += size.rows;
+        mean->picture_tokens += size.picture_tokens;
         if (estimate_pass(vlm, size, true) > estimate_pass(vlm, largest, true))
             largest = size;
         samples_free(&samples);
     }
-    *mean = rows / max_i64(n, 1);
+    mean->rows /= max_i64(n, 1);
+    mean->picture_tokens /= max_i64(n, 1);
     return largest;
 }
 
@@ -110,18 +112,23 @@ LevelMemory level_memory(const Job *j, const Vlm *vlm, const Question *pairs, in
                          const TrainOptions *o, Error *e)
 {
     const int64_t micro = min_i64(o->level.micro_batch, count);
-    int64_t rows;
-    PassSize size = largest_pass(&rows, vlm, pairs, known, o, e);
+    PassSize mean;
+    PassSize size = largest_pass(&mean, vlm, pairs, known, o, e);
     size.rows *= micro;
     size.picture_tokens *= micro;
     const int64_t state = estimate_state(vlm, &o->level);
     const int64_t room = (int64_t)job_memory(j);
     const int64_t kept = estimate_pass(vlm, size, false);
     const int64_t recomputed = estimate_pass(vlm, size, true);
-    const bool again = estimate_recompute(kept, room, state + estimate_mapped(vlm, &o->level));
+    const int64_t taken = state + estimate_mapped(vlm, &o->level);
+    const bool again = estimate_recompute(kept, room, taken);
+    const int64_t pass = again ? recomputed : kept;
+    const int64_t features = estimate_features(vlm, &o->level, count * mean.picture_tokens);
+    const int64_t found = min_i64(features, estimate_spare(pass, room, taken));
     if (e->status != OK)
         return (LevelMemory){0};
-    return (LevelMemory){state + recomputed, state + (again ? recomputed : kept), rows};
+    return (LevelMemory){state + recomputed, state + pass + found, mean.rows,
+                         features ? (double)found / (double)features : 0};
 }
 
 /* A run that has no folder yet has no states either. */

@@ -12,6 +12,8 @@ typedef struct {
     int64_t least; /* every block recomputed */
     int64_t used;  /* as it will be where the run may use job_memory() */
     int64_t rows;  /* tokens of an average pair, those of pictures too */
+    double
+        found; /* the part of the pairs whose pictures have features that later epochs find (train/features.h) */
 } LevelMemory;
 /* What training on `count` pairs takes, of which pairs[known] are known: by the largest of some of these.
  * Zeros after a failure. */

@@ -28,6 +28,7 @@ PassSize pass_size(const Vlm *vlm, const LevelConfig *o, const Samples *samples)
     for (int64_t i = 0; i < samples->pictures; i++) {
         const Picture *p = samples->picture + i;
         size.picture_tokens += p->tokens;
+        size.picture = max_i64(size.picture, p->tokens);
     }
     return size;
 }
@@ -73,6 +74,18 @@ static int64_t lora_kept(const Vlm *vlm, bool text, int64_t rows, bool recompute
     return rows * (recompute ? values / layers : values) * (int64_t)sizeof(float);
 }
 
+/* Of the features of so many tokens. */
+static int64_t feature_bytes(const Vlm *vlm, int64_t tokens)
+{
+    return tokens * vlm->width * (int64_t)sizeof(float);
+}
+
+static bool is_frozen(unsigned idle)
+{
+    const unsigned seen = 1u << PART_VISION | 1u << PART_MERGER;
+    return (idle & seen) == seen;
+}
+
 int64_t estimate_pass(const Vlm *vlm, PassSize size, bool recompute)
 {
     const RowBytes *text = &vlm->text_row;
@@ -80,6 +93,12 @@ int64_t estimate_pass(const Vlm *vlm, PassSize size, bool recompute)
     const bool frozen = size.idle & 1u << PART_VISION; /* then the tower keeps nothing */
     int64_t kept = tower_kept(text, size.rows, recompute) + lora_kept(vlm, true, size.rows, recompute);
     int64_t backward = layer_backward(text, size.rows, size.longest, recompute);
+    const int64_t head = head_cross_entropy_bytes(vlm->vocab) + gemm_scratch(vlm->width);
+    if (is_frozen(size.idle)) { /* a picture at a time, before the text */
+        const int64_t one = size.picture * (picture->around + picture->forward) +
+                            rows_scratch(picture, size.picture, size.picture, false);
+        return 2 * feature_bytes(vlm, size.picture_tokens) + max_i64(one, kept + max_i64(backward, head));
+    }
     if (frozen) {
         kept += size.picture_tokens * picture->around;
         backward =
@@ -91,7 +110,17 @@ int64_t estimate_pass(const Vlm *vlm, PassSize size, bool recompute)
         backward =
             max_i64(backward, layer_backward(picture, size.picture_tokens, size.picture_tokens, recompute));
     }
-    return kept + max_i64(backward, head_cross_entropy_bytes(vlm->vocab) + gemm_scratch(vlm->width));
+    return kept + max_i64(backward, head);
+}
+
+bool estimate_frozen(const Vlm *vlm, const LevelConfig *o)
+{
+    return is_frozen(estimate_idle(vlm, o));
+}
+
+int64_t estimate_features(const Vlm *vlm, const LevelConfig *o, int64_t picture_tokens)
+{
+    return o->epochs > 1 && estimate_frozen(vlm, o) ? feature_bytes(vlm, picture_tokens) : 0;
 }
 
 /* One file of a state has a float32 for every trained value. */
@@ -123,4 +152,9 @@ int64_t estimate_result(const Vlm *vlm, const LevelConfig *o, int64_t *largest)
 bool estimate_recompute(int64_t bytes, int64_t room, int64_t taken)
 {
     return room && bytes > max_i64(1, room - taken) / 2;
+}
+
+int64_t estimate_spare(int64_t bytes, int64_t room, int64_t taken)
+{
+    return room ? max_i64(0, room - taken - 2 * bytes) : INT64_MAX;
 }

@@ -21,6 +21,7 @@
 #include "base/random.h"
 #include "model/loss.h"
 #include "train/estimate.h"
+#include "train/features.h"
 #include "train/offload.h"
 #include "train/schedule.h"
 
@@ -37,7 +38,9 @@ typedef struct {
     const TrainFiles *files;
     TrainWatch watch;
     Optimiser optimiser;
-    Arena arena;    /* of a pass; its memory is used again by the next */
+    Arena arena; /* of a pass; its memory is used again by the next */
+    Features features;
+    int64_t room;   /* bytes for all of the training, the map too; 0: not known */
     int64_t *order; /* [count], of the current epoch */
     double *each;   /* [count] loss of each pair of the step, before its update */
     int64_t steps;
@@ -70,17 +73,31 @@ static int64_t count_labels(const Trainer *t, const Step *s)
     return labels;
 }
 
-/* Whether the pass is too large to keep what its blocks compute. */
-static bool must_recompute(const Trainer *t, const Samples *samples)
+/* Whether the pass is too large to keep what its blocks compute; and how many bytes it leaves for features that a later
+ * epoch asks for. */
+static bool must_recompute(const Trainer *t, const Samples *samples, bool last_epoch, int64_t *spare)
 {
     const LevelConfig *level = &t->options->level;
-    const int64_t pass = estimate_pass(t->vlm, pass_size(t->vlm, level, samples), false);
-    int64_t room = (int64_t)memory_available(); /* the system counts the mapped weights as available */
-    if (t->options->memory) {                   /* of the whole run: what the parameters leave of it */
-        int64_t left = max_i64(1, t->options->memory - estimate_state(t->vlm, level));
-        room = room ? min_i64(room, left) : left;
+    const PassSize size = pass_size(t->vlm, level, samples);
+    const int64_t taken = estimate_state(t->vlm, level) + estimate_mapped(t->vlm, level) + t->features.bytes;
+    const bool again = estimate_recompute(estimate_pass(t->vlm, size, false), t->room, taken);
+    *spare = last_epoch ? 0 : estimate_spare(estimate_pass(t->vlm, size, again), t->room, taken);
+    return again;
+}
+
+/* What the pass's pictures are to frozen parts. */
+static Status use_features(Trainer *t, Run *run, Samples *samples, const int64_t *which, int64_t spare)
+{
+    Picture *p = samples->picture;
+    if (!estimate_frozen(t->vlm, &t->options->level))
+        return run->error->status;
+    for (int64_t i = 0; i < samples->count; i++) {
+        const int64_t before = t->features.bytes;
+        features_use(&t->features, run, t->vlm, which[i], p, samples->sample[i].n_pictures, spare);
+        spare -= t->features.bytes - before;
+        p += samples->sample[i].n_pictures;
     }
-    return estimate_recompute(pass, room, estimate_mapped(t->vlm, level));
+    return run->error->status;
 }
 
 /* Forward and backward over pairs which[count]. step_labels: the labels of the whole step where
@@ -102,7 +119,9 @@ static Status run_pass(Trainer *t, Step *s, const int64_t *which, int64_t count,
     if (t->error->status == OK) {
         int64_t passes = t->options->level.batch / t->options->level.micro_batch;
         double scale = step_labels ? 1 / (double)step_labels : 1 / ((double)labels * (double)passes);
-        run.recompute = must_recompute(t, &samples);
+        int64_t spare;
+        run.recompute = must_recompute(t, &samples, s->epoch + 1 >= t->options->level.epochs, &spare);
+        use_features(t, &run, &samples, which, spare);
         run.tape = tape_new(&run);
         s->sum.each = t->each + (which - s->which);
         vlm_loss(&run, t->vlm, samples.sample, samples.count, scale, &s->sum);
@@ -341,8 +360,12 @@ static Status trainer_init(Trainer *t, Vlm *vlm, const Question *pairs, int64_t 
                    .count = count,
                    .options = o,
                    .steps = schedule_steps(&o->level, count),
+                   .room = (int64_t)memory_available(), /* of which the mapped weights take nothing yet */
                    .error = e};
+    if (o->memory)
+        t->room = t->room ? min_i64(t->room, o->memory) : o->memory;
     arena_init(&t->arena);
+    features_init(&t->features, count, e);
     t->order = memory_new(count, sizeof *t->order, e);
     t->each = memory_new(count, sizeof *t->each, e);
     return optimiser_init(&t->optimiser, vlm, &o->level, e);
@@ -351,6 +374,7 @@ static Status trainer_init(Trainer *t, Vlm *vlm, const Question *pairs, int64_t 
 static void trainer_free(Trainer *t)
 {
     optimiser_free(&t->optimiser);
+    features_free(&t->features);
     arena_free(&t->arena);
     free(t->each);
     free(t->order);
@@ -371,8 +395,16 @@ Status train(Vlm *vlm, const Question *pairs, int64_t count, const TrainOptions 
     return e->status;
 }
 
-Status train_time(Vlm *vlm, const Question *pairs, int64_t count, const TrainOptions *o, double *pass,
-                  double *update_seconds, Error *e)
+/* Seconds of a pass over all pairs. */
+static double time_pass(Trainer *t, Step *s)
+{
+    const double begin = clock_seconds();
+    run_pass(t, s, s->which, s->count, 0);
+    return clock_seconds() - begin;
+}
+
+Status train_time(Vlm *vlm, const Question *pairs, int64_t count, const TrainOptions *o, TrainTime *time,
+                  Error *e)
 {
     enum { TIMES = 3 };
     const double cold = 1; /* a pass shorter than this is made again: the first one also warms up caches */
@@ -381,20 +413,20 @@ Status train_time(Vlm *vlm, const Question *pairs, int64_t count, const TrainOpt
     Step s = {.which = t.order, .count = count};
     if (t.order)
         order_epoch(&t, 0);
-    *pass = cold;
-    for (int i = 0; i < TIMES && (i == 0 || *pass < cold); i++) {
-        const double begin = clock_seconds();
-        run_pass(&t, &s, s.which, count, 0);
-        const double spent = clock_seconds() - begin;
-        *pass = i && *pass < spent ? *pass : spent;
+    *time = (TrainTime){.first = cold};
+    for (int i = 0; i < TIMES && (i == 0 || time->first < cold); i++) {
+        features_forget(&t.features);
+        const double spent = time_pass(&t, &s);
+        time->first = i && time->first < spent ? time->first : spent;
     }
+    time->later = t.features.bytes ? time_pass(&t, &s) : time->first;
     const double begin = clock_seconds();
     if (optimiser_offloads(&o->level)) /* nothing is written */
         s.norm = optimiser_norm(&t.optimiser);
     else
         update(&t, &s, NULL);
     optimiser_clear_gradients(&t.optimiser);
-    *update_seconds = clock_seconds() - begin;
+    time->update = clock_seconds() - begin;
     trainer_free(&t);
     return e->status;
 }

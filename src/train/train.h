@@ -42,10 +42,16 @@ typedef struct {
 Status train(Vlm *vlm, const Question *pairs, int64_t count, const TrainOptions *o, const TrainFiles *f,
              const TrainWatch *watch, Error *e);
 
-/* How long it takes: seconds of a pass over pairs[count], which is at most a micro-batch, and of the
- * update after the last pass of a step, but for what level.offload reads and writes. Nothing is written; the parameters of `vlm` become trainable and
- * change. */
-Status train_time(Vlm *vlm, const Question *pairs, int64_t count, const TrainOptions *o, double *pass,
-                  double *update_seconds, Error *e);
+/* Seconds that training takes. */
+typedef struct {
+    double first;  /* a pass, in the first epoch */
+    double later;  /* the same in a later one, which finds features of frozen parts (features.h) */
+    double update; /* after the last pass of a step, but for what level.offload reads and writes */
+} TrainTime;
+
+/* How long it takes, by a pass over pairs[count], which is at most a micro-batch. Nothing is written; the parameters of
+ * `vlm` become trainable and change. */
+Status train_time(Vlm *vlm, const Question *pairs, int64_t count, const TrainOptions *o, TrainTime *time,
+                  Error *e);
 
 #endif

@@ -8,6 +8,7 @@
 #include "model/loss.h"
 #include "train/adamw.h"
 #include "train/estimate.h"
+#include "train/features.h"
 #include "train/lora.h"
 
 #include <stdarg.h>
@@ -39,6 +40,10 @@ static void check_pass(const char *what, const Vlm *vlm, const LevelConfig *o, c
     LossSum sum = {0};
     arena_init(&arena);
     Run run = {.arena = &arena, .error = &e, .recompute = recompute};
+    if (estimate_frozen(vlm, o)) {
+        Features none = {.pair = (float *[]){NULL}, .count = 1};
+        features_use(&none, &run, vlm, 0, s->picture, s->pictures, 0);
+    }
     run.tape = tape_new(&run);
     vlm_loss(&run, vlm, s->sample, s->count, 0.01, &sum);
     must(&e);
