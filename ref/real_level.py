@@ -3,10 +3,9 @@
 
     python ref/real_level.py [smolvlm] [lora] [epochs] [offload] [--steps N] [--mpa FILE] [--scratch FOLDER] [--threads N]
 
-    smolvlm  SmolVLM-500M, every weight, 1,024 tokens, within 9 GiB: pictures of one tile, with which most of them are
-             text (cut into 13 tiles, as pictures of 4:3 are by default, the same number is estimated to take 2.2 GiB more)
+    smolvlm  SmolVLM-500M, every weight, 1,024 tokens with a picture of 13 tiles, within 9 GiB
     lora     Qwen2-VL-2B, adapters of rank 64 on the text model's products, 768 tokens, within 7 GiB
-    epochs   SmolVLM-500M, adapters of rank 64, 1,024 tokens with a picture of 13 tiles, within 9 GiB: the same pairs in three epochs,
+    epochs   SmolVLM-500M, adapters of rank 64, the same samples, within 9 GiB: the same pairs in three epochs,
              of which the later two find what the frozen tower made of the pictures
     offload  Qwen2-VL-2B, every weight, 256 tokens, within 24 GB, the state in files below SCRATCH (53 GB)
 
@@ -48,26 +47,10 @@ def lines(path):
         return [json.loads(line) for line in f]
 
 
-def one_tile(folder):
-    """The same checkpoint with pictures of one tile."""
-    out = folder + "-one-tile"
-    shutil.rmtree(out, ignore_errors=True)
-    os.makedirs(out)
-    for file in os.listdir(folder):
-        os.symlink(os.path.join(folder, file), os.path.join(out, file))
-    os.remove(out + "/preprocessor_config.json")
-    with open(folder + "/preprocessor_config.json", encoding="utf-8") as f:
-        settings = json.load(f)
-    with open(out + "/preprocessor_config.json", "w", encoding="utf-8") as f:
-        json.dump({**settings, "size": settings["max_image_size"]}, f)
-    return out
-
-
 def level(name, options):
     """Whether the peak is within the limit."""
     model, tokens, limit, epochs, more = CASES[name]
     folder, run = checkpoint(model, options.scratch), os.path.join(options.scratch, "level-" + name)
-    folder = one_tile(folder) if name == "smolvlm" else folder
     shutil.rmtree(run, ignore_errors=True)
     os.makedirs(run)
     os.makedirs(options.scratch + "/offload", exist_ok=True)

@@ -70,7 +70,7 @@ static ArenaBlock *block_new(size_t size, Error *e)
 }
 
 /* The size of a new block that must hold `bytes`: a power of two, but little more than `bytes` where
- * these are many. The first block after arena_release is as large as all blocks ever were. */
+ * these are many; or all that is expected and not there. The first block after arena_release is as large as all blocks ever were. */
 static size_t block_size(const Arena *a, size_t bytes)
 {
     size_t size = BLOCK_BYTES;
@@ -78,6 +78,8 @@ static size_t block_size(const Arena *a, size_t bytes)
         size = size > SIZE_MAX / 2 ? bytes : size * 2;
     if (size > bytes + bytes / 4 && bytes > 16 * (size_t)BLOCK_BYTES)
         size = bytes;
+    if (a->expected > a->held && size < a->expected - a->held)
+        size = a->expected - a->held;
     return !a->first && size < a->peak ? a->peak : size;
 }
 

@@ -36,6 +36,7 @@ typedef struct {
     const Linear *l;
     Mat *x, *y;
     const float *u; /* of lora_fwd; NULL: the weight has no low-rank factors */
+    int64_t first;  /* run->first_row */
 } Saved;
 
 /* forward: y = x w^T + b (+ u B^T), so dx += dy w, dw += dy^T x, db += sum over rows of dy */
@@ -58,7 +59,7 @@ static void backward(Run *run, void *p)
     if (x && w->grad)
         gemm_weight_grad(run, w->grad, dy, x, N, O, I);
     if (s->u && run->error->status == OK)
-        lora_bwd(run, dx, w->lora, dy, x, s->u, 0, N);
+        lora_bwd(run, dx, w->lora, dy, x, s->u, s->first, N);
     arena_release(run->arena, mark);
     if (b && b->grad)
         linear_bias_bwd(b->grad, dy, N, O);
@@ -91,10 +92,10 @@ Mat *linear(Run *run, const Linear *l, Mat *x)
     if (l->bias)
         add_bias(run, y->data, l->bias, x->rows, O);
     if (u)
-        lora_fwd(run, y->data, u, w->lora, values, 0, x->rows);
+        lora_fwd(run, y->data, u, w->lora, values, run->first_row, x->rows);
     arena_release(run->arena, mark);
     Saved *s = tape_record(run, backward, sizeof *s);
     if (s)
-        *s = (Saved){l, x, y, u};
+        *s = (Saved){l, x, y, u, run->first_row};
     return y;
 }

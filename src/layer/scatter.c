@@ -95,3 +95,46 @@ Mat *gather_rows(Run *run, Mat *x, const int64_t *at, int64_t M)
         *s = (Saved){x, NULL, y, at};
     return y;
 }
+
+typedef struct {
+    Mat *const *parts;
+    int64_t count;
+    Mat *y;
+} Joined;
+
+/* forward: the rows of y are those of the parts, so each part's gradient is that of its rows */
+static void join_backward(Run *run, void *p)
+{
+    const Joined *s = p;
+    const float *dy = mat_grad(run, s->y);
+    for (int64_t i = 0; dy && i < s->count; i++) {
+        const int64_t values = s->parts[i]->rows * s->parts[i]->cols;
+        float *d = mat_grad(run, s->parts[i]);
+        if (!d)
+            return;
+        add_row(d, dy, values);
+        dy += values;
+    }
+}
+
+Mat *join_rows(Run *run, Mat *const *parts, int64_t count)
+{
+    int64_t rows = 0;
+    for (int64_t i = 0; i < count; i++) {
+        if (!parts[i])
+            return NULL;
+        assert(parts[i]->cols == parts[0]->cols && parts[i]->stride == parts[i]->cols);
+        rows += parts[i]->rows;
+    }
+    Mat *y = mat_new(run, rows, parts[0]->cols);
+    float *to = y ? y->data : NULL;
+    for (int64_t i = 0; to && i < count; i++) {
+        const int64_t values = parts[i]->rows * parts[i]->cols;
+        memcpy(to, parts[i]->data, (size_t)values * sizeof *to);
+        to += values;
+    }
+    Joined *s = y ? tape_record(run, join_backward, sizeof *s) : NULL;
+    if (s)
+        *s = (Joined){parts, count, y};
+    return y;
+}

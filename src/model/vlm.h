@@ -32,6 +32,7 @@ typedef struct {
     /* what decides how much threads take of their own (rows_scratch) */
     int64_t rows;     /* of the tower in a row: 1, or patches */
     int64_t together; /* rows of the tower that see each other, at most; 0: any */
+    int64_t slice;    /* rows of the tower that go through it at a time, at least; 0: all of them */
     int64_t heads, head_width;
     int64_t widest; /* values that a product sums up, at most */
 } RowBytes;

@@ -1,5 +1,5 @@
 /* Matrices in the arena of a pass. A matrix has its values, or computes them on demand, or is a
- * view of another one's columns; its gradient appears when somebody first asks for it. */
+ * view of another one's columns or rows; its gradient appears when somebody first asks for it. */
 #include "tensor/run.h"
 
 #include "base/parallel.h"
@@ -58,6 +58,21 @@ Mat *mat_columns(Run *run, Mat *x, int64_t first, int64_t count)
                .data = x->data + first,
                .base = x,
                .first = first};
+    return m;
+}
+
+Mat *mat_rows(Run *run, Mat *x, int64_t first, int64_t count)
+{
+    Mat *m = x ? run_alloc(run, 1, sizeof *m) : NULL;
+    if (!m)
+        return NULL;
+    assert(x->data && first >= 0 && first + count <= x->rows);
+    *m = (Mat){.rows = count,
+               .cols = x->cols,
+               .stride = x->stride,
+               .data = x->data + first * x->stride,
+               .base = x,
+               .first = first * x->stride};
     return m;
 }
 

@@ -20,7 +20,7 @@ struct Mat {
     float *data;   /* NULL: computed on demand; use mat_values */
     float *grad;   /* as data; NULL until mat_grad is first asked for it */
     Mat *base;     /* NULL, or the matrix of which this is a view; it has the gradient of both */
-    int64_t first; /* of a view: its first column in base */
+    int64_t first; /* of a view: its first value in base */
     bool constant; /* an input: nobody wants its gradient */
     Compute *compute;
     const void *inputs; /* of compute */
@@ -45,6 +45,7 @@ typedef struct {
     const DropoutKey *dropout; /* NULL: nothing is left out */
     Mat **pixels;      /* NULL, or receives the pixels, whose gradient is wanted: they are no constant */
     bool frozen_tower; /* no gradient is wanted inside the vision tower: it runs without the tape */
+    int64_t first_row; /* where only a part of a pass's rows is computed: which one of them is its first */
 } Run;
 
 /* Memory of the pass, not cleared; NULL after a failure. */
@@ -59,6 +60,8 @@ Mat *mat_lazy(Run *run, int64_t rows, int64_t cols, Compute *compute, const void
 float *mat_values(Run *run, const Mat *x);
 /* A view of columns first .. first + count - 1 that shares data and gradient. NULL for NULL. */
 Mat *mat_columns(Run *run, Mat *x, int64_t first, int64_t count);
+/* A view of rows first .. first + count - 1. */
+Mat *mat_rows(Run *run, Mat *x, int64_t first, int64_t count);
 /* The gradient of x, cleared when it is first asked for. NULL after a failure. */
 float *mat_grad(Run *run, Mat *x);
 

@@ -58,6 +58,14 @@ static int64_t tower_kept(const RowBytes *row, int64_t rows, bool recompute)
     return rows * (row->around + row->layers * (values + row->input));
 }
 
+/* How many of a tower's rows go through it at a time (Transformer.slice): those of some frames. picture: rows of the largest. */
+static int64_t slice_rows(const RowBytes *row, int64_t rows, int64_t picture)
+{
+    const int64_t frames = row->together ? max_i64(1, row->slice / row->together) * row->together
+                                         : max_i64(row->slice, picture * row->rows);
+    return row->slice ? min_i64(rows, (frames + row->rows - 1) / row->rows) : rows;
+}
+
 /* What one layer takes while it goes backward. */
 static int64_t layer_backward(const RowBytes *row, int64_t rows, int64_t longest, bool recompute)
 {
@@ -86,29 +94,55 @@ static bool is_frozen(unsigned idle)
     return (idle & seen) == seen;
 }
 
+/* What a trained vision tower keeps until its backward pass. In slices: what they end with, joined too, and gradients of that. */
+static int64_t vision_kept(const Vlm *vlm, PassSize size, int64_t slice, bool recompute)
+{
+    const RowBytes *row = &vlm->picture_row;
+    const int64_t rows = size.picture_tokens;
+    if (slice == rows)
+        return tower_kept(row, rows, recompute) + lora_kept(vlm, false, rows, recompute);
+    const int64_t values =
+        recompute ? 0 : rows * row->layers * row->kept + lora_kept(vlm, false, rows, false);
+    return rows * (row->around + 3 * row->input) + values;
+}
+
+/* What it takes while a layer goes backward. In slices: with what the slice's layers keep, where it was not kept, and the
+ * gradients between them. */
+static int64_t vision_backward(const Vlm *vlm, PassSize size, int64_t slice, bool recompute)
+{
+    const RowBytes *row = &vlm->picture_row;
+    if (slice == size.picture_tokens)
+        return layer_backward(row, slice, slice, recompute);
+    const int64_t values =
+        recompute ? slice * row->layers * row->kept + lora_kept(vlm, false, slice, false) : 0;
+    return values + slice * row->layers * row->input + layer_backward(row, slice, slice, false);
+}
+
+/* What it takes without a backward pass. */
+static int64_t vision_forward(const RowBytes *row, int64_t slice)
+{
+    return slice * (row->forward + row->input) + rows_scratch(row, slice, slice, false);
+}
+
 int64_t estimate_pass(const Vlm *vlm, PassSize size, bool recompute)
 {
     const RowBytes *text = &vlm->text_row;
     const RowBytes *picture = &vlm->picture_row;
-    const bool frozen = size.idle & 1u << PART_VISION; /* then the tower keeps nothing */
+    const int64_t slice = slice_rows(picture, size.picture_tokens, size.picture);
     int64_t kept = tower_kept(text, size.rows, recompute) + lora_kept(vlm, true, size.rows, recompute);
     int64_t backward = layer_backward(text, size.rows, size.longest, recompute);
     const int64_t head = head_cross_entropy_bytes(vlm->vocab) + gemm_scratch(vlm->width);
     if (is_frozen(size.idle)) { /* a picture at a time, before the text */
-        const int64_t one = size.picture * (picture->around + picture->forward) +
-                            rows_scratch(picture, size.picture, size.picture, false);
+        const int64_t one =
+            size.picture * picture->around + vision_forward(picture, min_i64(slice, size.picture));
         return 2 * feature_bytes(vlm, size.picture_tokens) + max_i64(one, kept + max_i64(backward, head));
     }
-    if (frozen) {
+    if (size.idle & 1u << PART_VISION) { /* then the tower keeps nothing */
         kept += size.picture_tokens * picture->around;
-        backward =
-            max_i64(backward, size.picture_tokens * picture->forward +
-                                  rows_scratch(picture, size.picture_tokens, size.picture_tokens, false));
+        backward = max_i64(backward, vision_forward(picture, slice));
     } else {
-        kept += tower_kept(picture, size.picture_tokens, recompute) +
-                lora_kept(vlm, false, size.picture_tokens, recompute);
-        backward =
-            max_i64(backward, layer_backward(picture, size.picture_tokens, size.picture_tokens, recompute));
+        kept += vision_kept(vlm, size, slice, recompute);
+        backward = max_i64(backward, vision_backward(vlm, size, slice, recompute));
     }
     return kept + max_i64(backward, head);
 }

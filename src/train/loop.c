@@ -73,15 +73,17 @@ static int64_t count_labels(const Trainer *t, const Step *s)
     return labels;
 }
 
-/* Whether the pass is too large to keep what its blocks compute; and how many bytes it leaves for features that a later
- * epoch asks for. */
-static bool must_recompute(const Trainer *t, const Samples *samples, bool last_epoch, int64_t *spare)
+/* Fits the pass into memory. True: it is too large to keep what its blocks compute. *spare: how many bytes it leaves for
+ * features that a later epoch asks for. */
+static bool fit_pass(Trainer *t, const Samples *samples, bool last_epoch, int64_t *spare)
 {
     const LevelConfig *level = &t->options->level;
     const PassSize size = pass_size(t->vlm, level, samples);
     const int64_t taken = estimate_state(t->vlm, level) + estimate_mapped(t->vlm, level) + t->features.bytes;
     const bool again = estimate_recompute(estimate_pass(t->vlm, size, false), t->room, taken);
-    *spare = last_epoch ? 0 : estimate_spare(estimate_pass(t->vlm, size, again), t->room, taken);
+    const int64_t pass = estimate_pass(t->vlm, size, again);
+    t->arena.expected = (size_t)pass;
+    *spare = last_epoch ? 0 : estimate_spare(pass, t->room, taken);
     return again;
 }
 
@@ -120,7 +122,7 @@ static Status run_pass(Trainer *t, Step *s, const int64_t *which, int64_t count,
         int64_t passes = t->options->level.batch / t->options->level.micro_batch;
         double scale = step_labels ? 1 / (double)step_labels : 1 / ((double)labels * (double)passes);
         int64_t spare;
-        run.recompute = must_recompute(t, &samples, s->epoch + 1 >= t->options->level.epochs, &spare);
+        run.recompute = fit_pass(t, &samples, s->epoch + 1 >= t->options->level.epochs, &spare);
         use_features(t, &run, &samples, which, spare);
         run.tape = tape_new(&run);
         s->sum.each = t->each + (which - s->which);

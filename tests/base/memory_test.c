@@ -104,6 +104,26 @@ static void test_parts_share(void **state)
     assert_int_equal(a.held, 0);
 }
 
+/* What is expected is one block, however it is then divided. */
+static void test_expected(void **state)
+{
+    (void)state;
+    Arena a;
+    Error e = {0};
+    arena_init(&a);
+    char *kept = arena_copy(&a, "kept", &e);
+    a.expected = 100 << 20;
+    for (uint64_t n = 0; n < 3; n++) {
+        const ArenaMark mark = arena_mark(&a);
+        pass(&a, n, &e);
+        assert_true(a.held == a.expected && a.peak < a.held);
+        arena_release(&a, mark);
+    }
+    assert_non_null(arena_alloc(&a, 200 << 20, 1, &e)); /* and more, where that was wrong */
+    assert_string_equal(kept, "kept");
+    arena_free(&a);
+}
+
 /* Many lists side by side: what stands in one is never moved over another. */
 static void test_reserve(void **state)
 {
@@ -222,9 +242,9 @@ static void test_system(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_passes),      cmocka_unit_test(test_marks),
-                                       cmocka_unit_test(test_parts_share), cmocka_unit_test(test_reserve),
-                                       cmocka_unit_test(test_too_much),    cmocka_unit_test(test_small),
-                                       cmocka_unit_test(test_forbidden),   cmocka_unit_test(test_system)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_passes),   cmocka_unit_test(test_marks),     cmocka_unit_test(test_parts_share),
+        cmocka_unit_test(test_expected), cmocka_unit_test(test_reserve),   cmocka_unit_test(test_too_much),
+        cmocka_unit_test(test_small),    cmocka_unit_test(test_forbidden), cmocka_unit_test(test_system)};
     return cmocka_run_group_tests_name("base/memory", tests, NULL, NULL);
 }

@@ -353,6 +353,14 @@ static void example_merge_rows(Example *x)
     check_grad(x, "dx", m);
 }
 
+static void example_join_rows(Example *x)
+{
+    Mat *parts[] = {mat(x, "a"), mat(x, "b")};
+    check_layer(x, join_rows(&x->run, parts, 2), "y", "dy");
+    check_grad(x, "da", parts[0]);
+    check_grad(x, "db", parts[1]);
+}
+
 static void example_gather_rows(Example *x)
 {
     Mat *m = mat(x, "x");
@@ -534,6 +542,7 @@ static struct {
     {"scale_columns", example_scale_columns, 0},
     {"split_columns", example_split_columns, 0},
     {"merge_rows", example_merge_rows, 0},
+    {"join_rows", example_join_rows, 0},
     {"gather_rows", example_gather_rows, 0},
     {"scatter_rows", example_scatter_rows, 0},
     {"head_cross_entropy", example_head_cross_entropy, 0},

@@ -147,6 +147,37 @@ static void wide_in_part(void **state)
     parallel_set_threads(0);
 }
 
+/* A tower that takes one frame at a time. */
+static void wide_in_slices(void **state)
+{
+    enum { PICTURES = 3 };
+    const TestFamily *f = ((const FamilyGolden *)*state)->family;
+    const LevelConfig rows[] = {everything, {.learning_rate = 1, .freeze = 1u << PART_VISION}};
+    static const char *const names[] = {"in slices", "in slices, tower frozen"};
+    parallel_set_threads(2);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        WideModel w;
+        Optimiser a;
+        Sample sample[PICTURES];
+        Picture picture[PICTURES];
+        wide_model_make(&w, f);
+        w.vlm.picture_row.slice = 1;
+        ((Transformer *)f->vision_layers(&w.vlm))->slice = 1;
+        for (int k = 0; k < PICTURES; k++) {
+            picture[k] = w.picture;
+            sample[k] = w.sample;
+            sample[k].pictures = picture + k;
+        }
+        give_gradients(&a, &w.vlm, rows + i);
+        const Samples s = {sample, PICTURES, picture, PICTURES};
+        check_pass(names[i], &w.vlm, rows + i, &s, false, 0.9);
+        check_pass(names[i], &w.vlm, rows + i, &s, true, 0.8);
+        optimiser_free(&a);
+        wide_model_free(&w);
+    }
+    parallel_set_threads(0);
+}
+
 /* Values of what belongs to one of the parts. */
 static int64_t values_in(const Vlm *vlm, unsigned parts)
 {
@@ -224,11 +255,12 @@ int main(void)
     const FamilyTest families[] = {{"a pass of a tiny model", tiny},
                                    {"the optimiser's state", the_state},
                                    {"a pass of a wide model", wide},
-                                   {"a pass of a wide model that is trained in part", wide_in_part}};
+                                   {"a pass of a wide model that is trained in part", wide_in_part},
+                                   {"a pass of a wide model in slices", wide_in_slices}};
 #ifdef MPA_SANITIZED
     enum { TESTS = 2 };
 #else
-    enum { TESTS = 4 };
+    enum { TESTS = 5 };
 #endif
     const struct CMUnitTest tests[] = {cmocka_unit_test(size_of_a_pass), cmocka_unit_test(when_to_recompute)};
     int failed = run_family_tests(EACH_FAMILY, families, TESTS);

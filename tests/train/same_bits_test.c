@@ -41,7 +41,7 @@ static void recomputed_or_kept(void **state, bool lora)
     if (!(again.step[last].bytes < kept.step[last].bytes))
         fail_msg(
             "with no memory to spare a pass takes %lld bytes, with any amount %lld: nothing was recomputed; "
-            "read must_recompute in src/train/loop.c",
+            "read fit_pass in src/train/loop.c",
             (long long)again.step[last].bytes, (long long)kept.step[last].bytes);
     run_result_free(&a);
     run_result_free(&b);

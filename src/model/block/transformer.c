@@ -11,6 +11,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { NAME = 120 };
 
@@ -189,7 +190,7 @@ Mat *transformer_layer(Run *run, const Transformer *t, int64_t i, const Rows *ro
 /* So many rows may take a layer seconds. */
 enum { MANY_ROWS = 256 };
 
-Mat *transformer(Run *run, const Transformer *t, const Rows *rows, int64_t batch, Mat *x)
+static Mat *all_layers(Run *run, const Transformer *t, const Rows *rows, int64_t batch, Mat *x)
 {
     for (int64_t i = 0; i < t->shape.layers; i++) {
         if (x && x->rows >= MANY_ROWS)
@@ -198,4 +199,77 @@ Mat *transformer(Run *run, const Transformer *t, const Rows *rows, int64_t batch
         probe_mat(run, x, batch, "%s.%lld", t->name, (long long)i);
     }
     return x;
+}
+
+/* Whole sequences of a pass; run_block copies it. */
+typedef struct {
+    const Transformer *t;
+    Rows rows;
+    int64_t first_row;
+} Slice;
+
+/* Backward runs the slice once more where it must, and keeps its layers' values then. x stays as it is. */
+static Mat *slice_block(Run *run, void *context, Mat *x)
+{
+    const Slice *s = context;
+    Run part = *run;
+    part.recompute = false;
+    part.first_row = s->first_row;
+    if (!run->tape) {
+        Mat *own = mat_new(run, x->rows, x->cols);
+        if (own)
+            memcpy(own->data, x->data, (size_t)(x->rows * x->cols) * sizeof *own->data);
+        x = own;
+    }
+    return all_layers(&part, s->t, &s->rows, 0, x);
+}
+
+/* Sequences first .. last - 1 of the rows. */
+static Rows rows_of(Run *run, const Rows *all, int64_t first, int64_t last)
+{
+    const int64_t *from = all->seqs.start + first;
+    int64_t *start = run_alloc(run, last - first + 1, sizeof *start);
+    Rope *rope = all->rope ? run_alloc(run, 1, sizeof *rope) : NULL;
+    for (int64_t i = 0; start && i <= last - first; i++)
+        start[i] = from[i] - from[0];
+    if (rope) {
+        *rope = *all->rope;
+        rope->cos += from[0] * rope->turned / 2;
+        rope->sin += from[0] * rope->turned / 2;
+    }
+    return (Rows){rope, {last - first, start}, NULL};
+}
+
+/* The sequence behind the last one of the slice that begins with `first`. */
+static int64_t slice_end(const Transformer *t, const Seqs *s, int64_t first)
+{
+    int64_t end = first + 1;
+    while (end < s->count && s->start[end + 1] - s->start[first] <= t->slice)
+        end++;
+    return end;
+}
+
+static Mat *in_slices(Run *run, const Transformer *t, const Rows *rows, Mat *x)
+{
+    const Seqs *s = &rows->seqs;
+    int64_t count = 0;
+    Mat **parts = run_alloc(run, s->count, sizeof *parts);
+    for (int64_t first = 0; first < s->count && run->error->status == OK;) {
+        const int64_t end = slice_end(t, s, first);
+        const int64_t n = s->start[end] - s->start[first];
+        const Slice slice = {t, rows_of(run, rows, first, end), run->first_row + s->start[first]};
+        parts[count++] =
+            run_block(run, slice_block, &slice, sizeof slice, mat_rows(run, x, s->start[first], n));
+        first = end;
+    }
+    if (run->error->status != OK)
+        return NULL;
+    return run->tape ? join_rows(run, parts, count) : x; /* without a tape they are in place */
+}
+
+Mat *transformer(Run *run, const Transformer *t, const Rows *rows, int64_t batch, Mat *x)
+{
+    const bool whole =
+        !t->slice || run->probe || rows->cache || !x || slice_end(t, &rows->seqs, 0) == rows->seqs.count;
+    return whole ? all_layers(run, t, rows, batch, x) : in_slices(run, t, rows, x);
 }

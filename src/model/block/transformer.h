@@ -64,6 +64,7 @@ typedef struct {
     TransformerShape shape;
     Attention attention;
     TransformerLayer *layer; /* [shape.layers] */
+    int64_t slice; /* rows that go through the stack at a time, if they are more than one sequence; 0: all */
 } Transformer;
 
 /* What a pass knows of its rows. */
@@ -83,8 +84,9 @@ RowBytes transformer_row_bytes(const TransformerShape *shape, int64_t rows);
 
 /* Layer i: x [N,D] -> [N,D]. */
 Mat *transformer_layer(Run *run, const Transformer *t, int64_t i, const Rows *rows, Mat *x);
-/* All layers. Each layer's result is shown in the probe as NAME.i, in `batch` parts (see
- * probe_mat). */
+/* All layers. Where there are more rows than t->slice, whole sequences of so many at a time go through all of them: then one
+ * slice's gradients are there at a time, and with run->recompute one slice's values. Each layer's result is shown in the
+ * probe as NAME.i, in `batch` parts (see probe_mat); with a probe there are no slices. */
 Mat *transformer(Run *run, const Transformer *t, const Rows *rows, int64_t batch, Mat *x);
 
 #endif

@@ -6,6 +6,9 @@
 
 #include <stdio.h>
 
+/* Rows that are worth the packing of a product's weights, and few enough for what a layer makes of them to stay near the CPU. */
+enum { SLICE = 1024 };
+
 Status vision_load(Vision *v, Vlm *vlm, const char *name, const VisionShape *z, int64_t patches, Error *e)
 {
     Checkpoint *c = &vlm->checkpoint;
@@ -27,6 +30,7 @@ Status vision_load(Vision *v, Vlm *vlm, const char *name, const VisionShape *z, 
             checkpoint_param(c, e, z->positions_dims, z->positions_dim, "%s.%s", name, z->positions);
     snprintf(layers, sizeof layers, "%s.%s", name, z->layers);
     transformer_load(&v->layers, vlm, layers, &z->layer, e);
+    v->layers.slice = SLICE;
     if (z->post_norm) {
         c->unused = z->post_norm_unused;
         v->post_norm = norm_load(c, z->layer.norm, D, z->layer.eps, e, "%s.%s", name, z->post_norm);
@@ -36,6 +40,7 @@ Status vision_load(Vision *v, Vlm *vlm, const char *name, const VisionShape *z, 
         return e->status;
     const int64_t pixels = patches * v->patch.weight->count / D * (int64_t)sizeof(float);
     vlm->picture_row = transformer_row_bytes(&z->layer, patches);
+    vlm->picture_row.slice = SLICE;
     vlm->picture_row.together =
         v->positions ? v->positions->count / D : 0; /* a frame's, where their number is fixed */
     vlm->picture_row.forward += pixels;
