@@ -70,7 +70,8 @@ static ArenaBlock *block_new(size_t size, Error *e)
 }
 
 /* The size of a new block that must hold `bytes`: a power of two, but little more than `bytes` where
- * these are many; or all that is expected and not there. The first block after arena_release is as large as all blocks ever were. */
+ * these are many; or all that is expected and not there yet. The first block after arena_release is as
+ * large as all blocks ever were. */
 static size_t block_size(const Arena *a, size_t bytes)
 {
     size_t size = BLOCK_BYTES;

@@ -15,8 +15,7 @@ typedef struct {
     size_t used;                 /* bytes handed out of current */
     size_t total, peak;          /* bytes handed out now, and the maximum since arena_init */
     size_t held;                 /* bytes of all blocks */
-    size_t
-        expected; /* bytes that will be needed, if that is known: one block for them is never too small for a part */
+    size_t expected;             /* bytes that will be needed, where that is known; 0: it is not */
 } Arena;
 
 typedef struct {

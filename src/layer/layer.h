@@ -136,7 +136,8 @@ void scatter_fwd(float *y, const float *x, const float *rows, const int64_t *at,
                  int64_t D);
 void scatter_bwd(float *dx, float *drows, const float *dy, const int64_t *at, int64_t N, int64_t M,
                  int64_t D);
-/* The rows of all parts, one after another: [sum of M, D]. The list is borrowed for as long as the pass. NULL where a part is. */
+/* join: y[sum of M,D] = the rows of all parts[M,D], one after another. The list lives as long as the
+ * pass. NULL where a part is NULL. */
 Mat *join_rows(Run *run, Mat *const *parts, int64_t count);
 /* gather: y[M,D] = x[at[m],:] */
 Mat *gather_rows(Run *run, Mat *x, const int64_t *at, int64_t M);

@@ -58,7 +58,8 @@ static int64_t tower_kept(const RowBytes *row, int64_t rows, bool recompute)
     return rows * (row->around + row->layers * (values + row->input));
 }
 
-/* How many of a tower's rows go through it at a time (Transformer.slice): those of some frames. picture: rows of the largest. */
+/* How many of a tower's rows go through it at a time (Transformer.slice): those of some frames.
+ * picture: rows of the largest. */
 static int64_t slice_rows(const RowBytes *row, int64_t rows, int64_t picture)
 {
     const int64_t frames = row->together ? max_i64(1, row->slice / row->together) * row->together
@@ -94,7 +95,8 @@ static bool is_frozen(unsigned idle)
     return (idle & seen) == seen;
 }
 
-/* What a trained vision tower keeps until its backward pass. In slices: what they end with, joined too, and gradients of that. */
+/* What a trained vision tower keeps until its backward pass. In slices: what they end with, the same
+ * joined, and gradients. */
 static int64_t vision_kept(const Vlm *vlm, PassSize size, int64_t slice, bool recompute)
 {
     const RowBytes *row = &vlm->picture_row;

@@ -6,7 +6,8 @@
 
 #include <stdio.h>
 
-/* Rows that are worth the packing of a product's weights, and few enough for what a layer makes of them to stay near the CPU. */
+/* Rows that are worth the packing of a product's weights, and few enough for what a layer makes of
+ * them to stay near the CPU. */
 enum { SLICE = 1024 };
 
 Status vision_load(Vision *v, Vlm *vlm, const char *name, const VisionShape *z, int64_t patches, Error *e)
