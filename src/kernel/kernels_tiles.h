@@ -33,13 +33,14 @@ INLINE U upper(V x)
 }
 
 /* word[part][i]: 16 pairs of numbers as the sums of so many parts, in each word the first number in
- * the lower half. What the last part has to hold are 8 bits: there is nothing to round. */
+ * the lower half. What the last part has to hold are 8 bits: there is nothing to round. Of numbers near
+ * the smallest, below 2^-110, it has more; they are cut off, or they would stand in the other number. */
 INLINE void split_pairs(int parts, V word[PARTS][TILE], int64_t i, V first, V second)
 {
     UNROLL for (int part = 0; part < parts; part++)
     {
         const U low = part < parts - 1 ? upper(first) : (U)first;
-        const U high = part < parts - 1 ? upper(second) : (U)second;
+        const U high = part < parts - 1 ? upper(second) : (U)second & 0xFFFF0000u;
         word[part][i] = (V)(low >> 16 | high);
         first -= (V)low;
         second -= (V)high;
