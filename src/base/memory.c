@@ -38,13 +38,18 @@ void arena_init(Arena *a)
     memset(a, 0, sizeof *a);
 }
 
+/* Takes the block at `link` out of the list. */
+static ArenaBlock *block_unlink(ArenaBlock **link)
+{
+    ArenaBlock *b = *link;
+    *link = b->next;
+    return b;
+}
+
 static void blocks_free(Arena *a)
 {
-    while (a->first) {
-        ArenaBlock *b = a->first;
-        a->first = b->next;
-        free(b);
-    }
+    while (a->first)
+        free(block_unlink(&a->first));
     a->held = 0;
 }
 
@@ -82,14 +87,6 @@ static size_t block_size(const Arena *a, size_t bytes)
     if (a->expected > a->held && size < a->expected - a->held)
         size = a->expected - a->held;
     return !a->first && size < a->peak ? a->peak : size;
-}
-
-/* Takes the block at `link` out of the list. */
-static ArenaBlock *block_unlink(ArenaBlock **link)
-{
-    ArenaBlock *b = *link;
-    *link = b->next;
-    return b;
 }
 
 /* Makes `current` a block with room for `bytes`: a free one, else a new one, for which free ones are given back, all of

@@ -40,7 +40,7 @@ int64_t estimate_result(const Vlm *vlm, const LevelConfig *o, int64_t *largest);
  * `room` bytes are available (0: unknown) and other things of the run will take `taken` of them. Half of the
  * rest stays free: who else needs memory is not known. */
 bool estimate_recompute(int64_t bytes, int64_t room, int64_t taken);
-/* What then is left for other uses, so that no later pass has to recompute for them; INT64_MAX where room is unknown. */
+/* What then is left for other uses, so that another such pass does not have to recompute for them; INT64_MAX where room is unknown. */
 int64_t estimate_spare(int64_t bytes, int64_t room, int64_t taken);
 
 #endif

@@ -54,7 +54,7 @@ Status features_use(Features *f, Run *run, const Vlm *vlm, int64_t pair, Picture
         out += pictures[i].tokens * vlm->width;
     }
     place(features, vlm, pictures, count);
-    if (kept) {
+    if (kept && features) {
         f->pair[pair] = features;
         f->bytes += bytes;
     }

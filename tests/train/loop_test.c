@@ -18,16 +18,6 @@
 
 static const char qwen2vl[] = "weights/tiny-qwen2vl-a";
 
-/* The number after "key": in a line. */
-static double number_in(const char *line, const char *key)
-{
-    char name[40];
-    snprintf(name, sizeof name, "\"%s\": ", key);
-    const char *at = strstr(line, name);
-    assert_non_null(at);
-    return strtod(at + strlen(name), NULL);
-}
-
 static bool near(double a, double b)
 {
     return fabs(a - b) <= 1e-8 * fabs(b);
@@ -49,11 +39,11 @@ static void logs_say_what_happened(void **state)
     for (int i = 0; i < w.steps; i++) {
         const TrainProgress *p = w.step + i;
         assert_true(p->step == i + 1 && p->steps == 4);
-        assert_true((int)number_in(line, "step") == i + 1 && (int)number_in(time, "step") == i + 1);
-        assert_int_equal((int)number_in(line, "epoch"), i / 2 + 1);
-        assert_true(near(number_in(line, "loss"), p->loss) && p->loss > 0);
-        assert_true((int64_t)number_in(line, "tokens") == p->tokens && p->tokens > 0);
-        double seconds = number_in(time, "seconds");
+        assert_true((int)run_number(line, "step") == i + 1 && (int)run_number(time, "step") == i + 1);
+        assert_int_equal((int)run_number(line, "epoch"), i / 2 + 1);
+        assert_true(near(run_number(line, "loss"), p->loss) && p->loss > 0);
+        assert_true((int64_t)run_number(line, "tokens") == p->tokens && p->tokens > 0);
+        double seconds = run_number(time, "seconds");
         assert_true(seconds >= 0 && seconds < 1000);
         line = strchr(line, '\n') + 1;
         time = strchr(time, '\n') + 1;

@@ -9,9 +9,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <cmocka.h>
 
@@ -28,24 +25,14 @@ static RunResult run_sliced(TinyRun *r, const TestFamily *f, int64_t slice, int6
     return run_result(r);
 }
 
-/* The number after "key": in the first line. */
-static double first(const char *metrics, const char *key)
-{
-    char name[40];
-    snprintf(name, sizeof name, "\"%s\": ", key);
-    const char *at = strstr(metrics, name);
-    assert_non_null(at);
-    return strtod(at + strlen(name), NULL);
-}
-
 /* Of the value. Float32 sums in another order: 1.3e-5 at most (InternVL2, by OpenBLAS; by as much the same norm differs between
  * sets of kernels). A mask or an angle of another row: a hundredth and more. */
 static const double NEAR = 1e-4;
 
 static void near(const RunResult *a, const RunResult *b, const char *key)
 {
-    const double x = first(a->metrics, key);
-    const double y = first(b->metrics, key);
+    const double x = run_number(a->metrics, key);
+    const double y = run_number(b->metrics, key);
     if (!(fabs(x - y) <= NEAR * fabs(x)))
         fail_msg("%s of the first step: %.9g of all frames at once, %.9g of one at a time", key, x, y);
 }
